@@ -1,0 +1,54 @@
+// An uplink: routes out of the broker, an outbox of its own on disk, and the link that carries it to one cloud broker.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "bridge/link.hpp"
+#include "bridge/settings.hpp"
+#include "mqtt/clock.hpp"
+#include "mqtt/consumer.hpp"
+#include "mqtt/store.hpp"
+
+namespace ferrule::bridge {
+
+enum class UplinkState : std::uint8_t { Offline, Connecting, Online, BackingOff };
+std::string_view name(UplinkState);  ///< "offline", "connecting", "online", "backing-off"
+
+struct UplinkStatus {
+  std::string name;
+  UplinkState state = UplinkState::Offline;
+  std::uint64_t queued = 0;         ///< messages not yet acknowledged by the cloud, in flight included
+  std::uint64_t in_flight = 0;
+  std::uint64_t acknowledged = 0;   ///< since the start
+  std::uint64_t dropped = 0;        ///< since the start, by policy
+  std::uint64_t parked = 0;         ///< refused by the cloud for good
+  std::uint64_t database_bytes = 0;
+  std::string last_error;           ///< why it is not online; empty when it is
+};
+
+/// Every member on the broker thread. Opens (or creates) `<state_dir>/outbox-<name>.db`; throws config::Error when that cannot be
+/// written or when another process holds it.
+class Uplink final : public mqtt::Consumer {
+ public:
+  /// `post` runs a function on the broker thread, from any thread.
+  Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
+         mqtt::Clock& clock);
+  ~Uplink() override;
+
+  void start();  ///< connects, and reconnects by itself from now on
+  /// Appends to the outbox what a route of this uplink selects.
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
+  void committed(mqtt::Ticket ticket);  ///< from the store
+  void tick();                          ///< call every 100 ms: commit interval, back-off
+  /// Ends the link within `grace` and hands everything unwritten to the store. The store must be destroyed after this.
+  void stop(std::chrono::milliseconds grace);
+  UplinkStatus status() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ferrule::bridge

@@ -1,0 +1,28 @@
+# Every library Ferrule links, found once. All come from the distribution (scripts/lib/packages.sh installs them).
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(SQLite3 3.40 REQUIRED)
+find_package(SQLiteCpp REQUIRED)
+find_package(yaml-cpp 0.7 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libmodbus REQUIRED IMPORTED_TARGET libmodbus)
+pkg_check_modules(libserialport REQUIRED IMPORTED_TARGET libserialport)
+pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
+
+# Debian's PahoMqttCpp package file names a static C library that its shared library does not need.
+find_library(PAHO_MQTT_C paho-mqtt3as REQUIRED)
+find_library(PAHO_MQTT_CPP paho-mqttpp3 REQUIRED)
+find_path(PAHO_MQTT_INCLUDE mqtt/async_client.h REQUIRED)
+add_library(ferrule_paho INTERFACE)
+target_include_directories(ferrule_paho SYSTEM INTERFACE ${PAHO_MQTT_INCLUDE})
+target_link_libraries(ferrule_paho INTERFACE ${PAHO_MQTT_CPP} ${PAHO_MQTT_C})
+
+if(FERRULE_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()

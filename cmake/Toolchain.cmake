@@ -1,0 +1,30 @@
+# Language level, warnings, sanitizers and speed-ups of the build. Targets carry their own flags: ferrule_flags is linked by each.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(FERRULE_CCACHE ccache)
+if(FERRULE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${FERRULE_CCACHE})
+endif()
+
+add_library(ferrule_flags INTERFACE)
+target_include_directories(ferrule_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(ferrule_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wold-style-cast -fno-omit-frame-pointer
+  $<$<BOOL:${FERRULE_WERROR}>:-Werror>)
+target_compile_definitions(ferrule_flags INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION
+  SPDLOG_FMT_EXTERNAL FERRULE_VERSION="${PROJECT_VERSION}")
+target_link_libraries(ferrule_flags INTERFACE Threads::Threads fmt::fmt tl::expected)
+
+if(FERRULE_SANITIZE)
+  target_compile_options(ferrule_flags INTERFACE -fsanitize=${FERRULE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(ferrule_flags INTERFACE -fsanitize=${FERRULE_SANITIZE})
+endif()
+
+find_program(FERRULE_MOLD mold)
+if(FERRULE_MOLD)
+  target_link_options(ferrule_flags INTERFACE -fuse-ld=mold)
+endif()

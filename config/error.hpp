@@ -1,0 +1,42 @@
+// What is wrong in a configuration, and where.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ferrule::config {
+
+/// A place in a configuration file. Lines and columns count from 1; 0 means "the file as a whole".
+struct Location {
+  std::string file;
+  int line = 0;
+  int column = 0;
+};
+
+/// One mistake, printed as `FILE:LINE:COL: error: path: message` with the source line and a caret below.
+struct Mistake {
+  Location where;
+  std::string path;         ///< dotted, e.g. `devices.meter1.points.voltage.type`; may be empty
+  std::string message;      ///< says what is wrong and, after it, what would be right
+  std::string source_line;  ///< empty when the file could not be read
+
+  std::string text() const;
+};
+
+/// Thrown by start-up and configuration, and caught by `main` only. Holds every mistake found in one run (at least one).
+class Error : public std::exception {
+ public:
+  explicit Error(std::vector<Mistake> mistakes);
+  Error(Location where, std::string path, std::string message);
+
+  const char* what() const noexcept override { return text_.c_str(); }  ///< all mistakes, a block each
+  const std::vector<Mistake>& mistakes() const { return mistakes_; }
+
+ private:
+  std::vector<Mistake> mistakes_;
+  std::string text_;
+};
+
+}  // namespace ferrule::config

@@ -1,0 +1,114 @@
+// Typed, line-aware reading of a YAML configuration file.
+//
+// A module reads its section with `node["key"].integer(fallback, min, max)` and the like. A mistake never throws at once: it
+// is recorded with its line, the fallback is returned, and reading goes on, so that one run shows every mistake.
+// Keys that nobody asked for are unknown keys: `Document::finish` reports them with "did you mean", and throws.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/error.hpp"
+
+namespace ferrule::config {
+
+using Milliseconds = std::chrono::milliseconds;
+
+/// One word of a closed list and what it means; see `Node::one_of`.
+template <class T>
+struct Choice {
+  std::string_view word;
+  T value;
+};
+
+/// One place in the document: a map, a list, a scalar, or nothing (an absent key). Cheap to copy; must not outlive its Document.
+class Node {
+ public:
+  struct Tree;
+  struct State;
+
+  Node() = default;  ///< an absent node outside any document: reading it yields the fallbacks
+
+  // Looking around.
+  bool present() const;                              ///< false for an absent key and for an explicit null
+  bool is_map() const;
+  bool is_list() const;
+  bool is_scalar() const;
+  Node operator[](std::string_view key) const;       ///< a child, perhaps absent; marks the key as known. Not a map: a mistake
+  std::vector<std::pair<std::string, Node>> entries() const;  ///< of a map with names of the user's choice, in file order
+  std::vector<Node> items() const;                   ///< of a list; a mistake when it is something else
+  std::string path() const;
+  Location where() const;                            ///< of the value; of the enclosing map for an absent key
+
+  // Typed values. With a fallback the key is optional; `required_*` records a mistake when it is absent.
+  std::string text(std::string_view fallback = {}) const;
+  bool boolean(bool fallback) const;                 ///< `true`/`false` only; `yes`, `on` ... are mistakes with a hint
+  std::int64_t integer(std::int64_t fallback, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
+                       std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;  ///< decimal or 0x..; `010` is a mistake
+  double number(double fallback, double min = -std::numeric_limits<double>::max(),
+                double max = std::numeric_limits<double>::max()) const;
+  /// `500ms`, `1s`, `5m`, `2h`, `30d`; a unit is required.
+  Milliseconds duration(Milliseconds fallback, Milliseconds min = Milliseconds{0}, Milliseconds max = Milliseconds::max()) const;
+  /// `1s..60s`: first <= second.
+  std::pair<Milliseconds, Milliseconds> duration_range(std::pair<Milliseconds, Milliseconds> fallback) const;
+  /// Bytes: `512MB`, `64KiB`, `100B`; a unit is required (KB MB GB are powers of 1000, KiB MiB GiB of 1024).
+  std::uint64_t size(std::uint64_t fallback, std::uint64_t min = 0, std::uint64_t max = std::numeric_limits<std::uint64_t>::max()) const;
+  std::string required_text() const;
+  std::int64_t required_integer(std::int64_t min, std::int64_t max) const;
+
+  /// A word of a closed list; another word is a mistake that names the list and the nearest word.
+  template <class T>
+  T one_of(T fallback, std::span<const Choice<T>> choices) const {
+    std::vector<std::string_view> words;
+    for (const auto& choice : choices) words.push_back(choice.word);
+    const auto index = word_index(words);
+    return index < choices.size() ? choices[index].value : fallback;
+  }
+
+  /// Records a mistake at this place; `hint` follows the message in brackets, e.g. "did you mean ...".
+  void mistake(std::string message, std::string hint = {}) const;
+
+ private:
+  friend class Document;
+  Node(const Tree* tree, State* state, const Tree* parent, std::string path);
+  std::size_t word_index(std::span<const std::string_view> words) const;  ///< size() when absent or wrong
+
+  const Tree* tree_ = nullptr;    // null: absent
+  const Tree* parent_ = nullptr;  // the enclosing map, for where()
+  State* state_ = nullptr;
+  std::string path_;
+};
+
+/// A parsed file. Owns what its nodes point to.
+class Document {
+ public:
+  /// Throws Error for a file that is missing, a directory, empty, not text or not YAML, or larger than 16 MiB.
+  static Document load(const std::filesystem::path& file);
+  static Document parse(std::string text, std::string file_name);  ///< the same from memory
+  Document(Document&&) noexcept;
+  ~Document();
+
+  Node root() const;
+  const std::string& file() const;
+  std::filesystem::path directory() const;  ///< relative paths in the file start here
+
+  /// Adds the unknown keys to the mistakes and throws Error if there is any mistake. Call it after all sections were read.
+  void finish() const;
+
+ private:
+  explicit Document(std::unique_ptr<Node::State> state);
+  std::unique_ptr<Node::State> state_;
+};
+
+/// The word of `words` nearest to `word`, or empty when none is near enough to be a typing mistake.
+std::string_view nearest(std::string_view word, std::span<const std::string_view> words);
+
+}  // namespace ferrule::config

@@ -1,0 +1,59 @@
+// The embedded MQTT 3.1.1 and 5.0 broker: sessions, subscriptions, retained messages, and who gets what.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "mqtt/clock.hpp"
+#include "mqtt/consumer.hpp"
+#include "mqtt/publication.hpp"
+#include "mqtt/settings.hpp"
+#include "mqtt/transport.hpp"
+
+namespace ferrule::mqtt {
+
+struct BrokerCounters {
+  std::uint64_t clients_connected = 0, clients_total = 0;
+  std::uint64_t publications_received = 0, publications_sent = 0, publications_dropped = 0;
+  std::uint64_t bytes_received = 0, bytes_sent = 0;
+  std::uint64_t subscriptions = 0, retained = 0;
+};
+
+/// Does no I/O of its own: transports feed it bytes through the Sink that `accept` returns, and it writes to transports.
+/// Thread: every member is called on the broker thread.
+class Broker {
+ public:
+  Broker(BrokerSettings settings, Clock& clock);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  /// Adds a consumer of every publication; it must outlive the broker or be removed. Called in the order they were added.
+  void attach(Consumer& consumer);
+  void detach(Consumer& consumer);
+
+  /// A new connection. The broker owns it from now on.
+  void accept(std::unique_ptr<Transport> transport);
+  /// The gateway's own publication: to retained messages, sessions and consumers.
+  void publish(PublicationPtr publication);
+  /// Everything up to `ticket` is on disk: acknowledgements that waited for it go out.
+  void committed(Ticket ticket);
+  /// Flushes what was written since the last call; the owner of the loop calls it once per turn (see `needs_flush`).
+  void flush();
+  /// Called by the broker when output gathered since the last flush, at most once per flush.
+  void on_needs_flush(std::function<void()> schedule);
+  /// Keep-alives, CONNECT deadlines, session and message expiry, delayed wills. Call about once a second.
+  void tick();
+  /// DISCONNECT (0x8B) to MQTT 5 clients, then closes every connection. [MQTT 5 section 4.13]
+  void shut_down();
+
+  BrokerCounters counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ferrule::mqtt

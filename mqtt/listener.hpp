@@ -1,0 +1,33 @@
+// Listens on a TCP address and hands accepted connections to the broker as Transports.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "mqtt/loop.hpp"
+#include "mqtt/settings.hpp"
+#include "mqtt/transport.hpp"
+
+namespace ferrule::mqtt {
+
+/// Broker thread. Accepted descriptors are moved to >= FD_SETSIZE, because libmodbus selects on those below it.
+class Listener {
+ public:
+  using Accept = std::function<void(std::unique_ptr<Transport>)>;
+
+  /// Binds and listens at once; throws config::Error with the place of the setting (port in use, no such address ...).
+  Listener(Loop& loop, const ListenSettings& settings, Accept accept);
+  ~Listener();  ///< stops listening; accepted connections live on
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  std::uint16_t port() const;        ///< the real one when 0 was asked for
+  const std::string& name() const;   ///< "127.0.0.1:1883"
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,53 @@
+// The store thread: the one place where SQLite is written, with group commit.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace ferrule::mqtt {
+
+/// Numbers the durable work handed to the store, in order; a commit of ticket N covers every ticket before it. 0: nothing to wait for.
+using Ticket = std::uint64_t;
+
+/// One database on the store thread (an outbox, the broker's sessions). All members are called on the store thread.
+class StoreFile {
+ public:
+  virtual ~StoreFile() = default;
+  virtual void begin() = 0;
+  virtual void commit() = 0;    ///< on return the data is on disk (fsync); throws std::runtime_error otherwise
+  virtual void rollback() noexcept = 0;
+};
+
+/// Runs jobs against StoreFiles on its own thread. What gathers while one commit runs is committed together by the next:
+/// one fsync per file and group, however many jobs wait. Jobs of all files run in the order they were posted.
+class Store {
+ public:
+  /// Posts a function to the thread that owns the broker. Any thread.
+  using Post = std::function<void(std::function<void()>)>;
+  /// Told on the broker's thread, in order: everything up to `ticket` is on disk.
+  using Committed = std::function<void(Ticket)>;
+  /// Told on the broker's thread when a group could not be committed: nothing of `file` is durable any more.
+  using Failed = std::function<void(StoreFile& file, std::string what)>;
+
+  Store(Post post, Committed committed, Failed failed);
+  ~Store();  ///< commits what was posted, then joins
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  /// Broker thread. Runs `job` inside a transaction of `file`; `file` must outlive the store.
+  Ticket write(StoreFile& file, std::function<void()> job);
+  /// Any thread. Like `write`, but returns when the job is on disk; throws std::runtime_error when it could not be.
+  void write_and_wait(StoreFile& file, std::function<void()> job);
+  /// Broker thread. Runs `job` after everything posted so far, outside any transaction; `then` is posted back afterwards.
+  void read(std::function<void()> job, std::function<void()> then);
+
+  Ticket last_ticket() const;  ///< Broker thread. The newest ticket handed out.
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ferrule::mqtt
