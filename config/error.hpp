@@ -29,14 +29,18 @@ struct Mistake {
 class Error : public std::exception {
  public:
   explicit Error(std::vector<Mistake> mistakes);
-  Error(Location where, std::string path, std::string message);
+  /// `exit_code`: what the process ends with, from <sysexits.h>. EX_CONFIG (78) unless the configuration is right and the
+  /// machine is not: EX_UNAVAILABLE (69) for an address in use, EX_CANTCREAT (73) for a state directory or file.
+  Error(Location where, std::string path, std::string message, int exit_code = 78);
 
   const char* what() const noexcept override { return text_.c_str(); }  ///< all mistakes, a block each
   const std::vector<Mistake>& mistakes() const { return mistakes_; }
+  int exit_code() const { return exit_code_; }
 
  private:
   std::vector<Mistake> mistakes_;
   std::string text_;
+  int exit_code_ = 78;
 };
 
 }  // namespace ferrule::config
