@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <tl/expected.hpp>
+
 namespace ferrule::mqtt {
 
 enum class Reason : std::uint8_t {
@@ -52,7 +54,20 @@ enum class Reason : std::uint8_t {
   WildcardSubscriptionsNotSupported = 0xA2,
 };
 
-std::string_view name(Reason);  ///< the specification's name, e.g. "Quota exceeded"
+std::string_view name(Reason);  ///< the specification's name, e.g. "Quota exceeded"; "Unknown reason" for other values
 constexpr bool is_error(Reason reason) { return static_cast<std::uint8_t>(reason) >= 0x80; }
+
+/// Why a peer's bytes are not accepted: what to tell the peer, and what to write into the log.
+struct Refusal {
+  Reason code;
+  /// The statement that was violated ("MQTT-3.3.1-4"), or the section where the specification numbers none
+  /// ("MQTT5 3.3.2.1"). Statements that only version 3.1.1 has carry "(3.1.1)" behind their id, because that version
+  /// counts differently.
+  const char* statement;
+  std::string_view detail;  ///< static text, for a log line or a Reason String
+};
+
+template <typename T>
+using Decoded = tl::expected<T, Refusal>;
 
 }  // namespace ferrule::mqtt
