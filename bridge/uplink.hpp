@@ -41,6 +41,8 @@ class Uplink final : public mqtt::Consumer {
   /// Appends to the outbox what a route of this uplink selects.
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
   void committed(mqtt::Ticket ticket);  ///< from the store
+  /// From the store: a group could not be committed. Ignored when `file` is another uplink's.
+  void store_failed(const mqtt::StoreFile& file, const std::string& what);
   void tick();                          ///< call every 100 ms: commit interval, back-off
   /// Ends the link within `grace` and hands everything unwritten to the store. The store must be destroyed after this.
   void stop(std::chrono::milliseconds grace);

@@ -36,6 +36,7 @@ struct PointSettings {
   std::string unit;
   std::chrono::milliseconds interval{1000};
   config::Node publish;  ///< the point's own map, from which the gateway reads its publish rule overrides (qos, retain, ...)
+  config::Node publish_template;  ///< the template's map of the same point
 };
 
 struct DeviceSettings {
@@ -45,6 +46,7 @@ struct DeviceSettings {
   std::uint16_t max_registers = 125;
   std::vector<PointSettings> points;
   config::Node publish;  ///< the device's map, likewise
+  config::Node publish_template;  ///< its template's map, whose rules the device's own override
   config::Location where;
 };
 

@@ -1,0 +1,76 @@
+#include "gateway/command_line.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "config/error.hpp"
+#include "gateway/demo.hpp"
+#include "gateway/log.hpp"
+#include "gateway/run.hpp"
+#include "gateway/settings.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+int check(const std::filesystem::path& file) {
+  const auto settings = load_settings(file);
+  fmt::print("{}: ok: {} buses, {} devices, {} points, {} uplinks\n", file.string(), settings.buses.size(),
+             settings.device_count(), settings.point_count(), settings.uplinks.size());
+  return EX_OK;
+}
+
+/// CLI11 has exit codes of its own; ours are those of <sysexits.h>.
+int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+  return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app{"Ferrule bridges field buses to MQTT: it polls Modbus devices, serves their values from a local MQTT broker and "
+               "carries them to cloud brokers through a queue on disk that loses nothing.",
+               "ferrule"};
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::help);
+  app.set_version_flag("--version", "ferrule " FERRULE_VERSION);
+
+  std::string file;
+  auto* run_verb = app.add_subcommand("run", "Run the gateway until SIGTERM or SIGINT");
+  run_verb->add_option("FILE", file, "Configuration (YAML)")->required();
+  auto* check_verb = app.add_subcommand("check", "Check a configuration: prints every mistake, exits with 0 or 78");
+  check_verb->add_option("FILE", file, "Configuration (YAML)")->required();
+  DemoOptions demo_options;
+  auto* demo_verb = app.add_subcommand("demo", "Show a simulated plant's data flow to a stand-in cloud; needs no hardware");
+  demo_verb->add_flag("--once", demo_options.once,
+                      "End by itself within 60 s; exit 0 only if every message reached the cloud exactly once and in order");
+  demo_verb->add_option("--cloud", demo_options.cloud, "Use this broker as the cloud, e.g. mqtt://broker.example:1883")
+      ->type_name("URL");
+  demo_verb->add_option("--seed", demo_options.seed, "Seed of the simulated values, to repeat a run")->capture_default_str();
+  auto* version_verb = app.add_subcommand("version", "Print the version");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return report_usage(app, error);
+  }
+
+  set_up_log();
+  try {
+    if (*run_verb) return run(file);
+    if (*check_verb) return check(file);
+    if (*demo_verb) return demo(demo_options);
+    if (*version_verb) fmt::print("ferrule {}\n", FERRULE_VERSION);
+    return EX_OK;
+  } catch (const config::Error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return error.exit_code();
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "ferrule: internal error: {}\n", error.what());
+    return EX_SOFTWARE;
+  }
+}
+
+}  // namespace ferrule::gateway

@@ -1,0 +1,224 @@
+#include "gateway/demo.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "gateway/demo_cloud.hpp"
+#include "gateway/demo_ledger.hpp"
+#include "gateway/demo_link.hpp"
+#include "gateway/demo_plant.hpp"
+#include "gateway/demo_screen.hpp"
+#include "gateway/gateway.hpp"
+#include "gateway/log.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kCut = 20s;
+constexpr auto kRestore = 35s;
+constexpr auto kLastPoll = 45s;  // of `--once`
+constexpr auto kJudge = 56s;     // of `--once`, at the latest
+constexpr std::uint16_t kBrokerPort = 1883;
+constexpr std::uint16_t kCloudPort = 1884;
+
+/// A directory of the demo's own, gone with it.
+class Scratch {
+ public:
+  Scratch() {
+    std::string name = (std::filesystem::temp_directory_path() / "ferrule-demo-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) {
+      throw config::Error({}, {}, fmt::format("cannot make a directory like {}", name), EX_CANTCREAT);
+    }
+    path = name;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  std::filesystem::path path;
+};
+
+struct CloudAddress {
+  std::string host;
+  std::uint16_t port = kBrokerPort;
+};
+
+/// `mqtt://host[:port]`
+CloudAddress parse_cloud(const std::string& url) {
+  constexpr std::string_view kScheme = "mqtt://";
+  if (!url.starts_with(kScheme)) throw config::Error({}, "--cloud", "must look like mqtt://host:port, is '" + url + "'", EX_USAGE);
+  CloudAddress address{url.substr(kScheme.size()), kBrokerPort};
+  if (const auto colon = address.host.rfind(':'); colon != std::string::npos) {
+    const int port = std::atoi(address.host.c_str() + colon + 1);
+    if (port < 1 || port > 65535) throw config::Error({}, "--cloud", "has no valid port: '" + url + "'", EX_USAGE);
+    address.port = static_cast<std::uint16_t>(port);
+    address.host.resize(colon);
+  }
+  return address;
+}
+
+/// One run. Everything on the broker thread.
+class Demo {
+ public:
+  explicit Demo(const DemoOptions& options);
+  int run();
+
+ private:
+  void introduce();
+  void every_second();
+  void cut_or_restore(std::chrono::steady_clock::duration elapsed);
+  void finish_once(std::chrono::steady_clock::duration elapsed);
+  void end(int exit_code);
+
+  const DemoOptions options_;
+  const CloudAddress cloud_;
+  Scratch scratch_;
+  std::optional<DemoCloudProcess> cloud_process_;
+  DemoLink cable_;
+  DemoPlant plant_;
+  mqtt::Loop loop_;
+  DemoLedger ledger_;
+  std::uint16_t broker_port_;
+  std::string configuration_;
+  Gateway gateway_;
+  std::optional<DemoObserver> observer_;
+  DemoScreen screen_;
+  std::chrono::steady_clock::time_point start_{};
+  bool cut_ = false;
+  bool restored_ = false;
+  bool polling_ = true;
+  bool ending_ = false;
+  int exit_code_ = 0;
+};
+
+CloudAddress choose_cloud(const std::string& url) {
+  return url.empty() ? CloudAddress{"127.0.0.1", free_port(kCloudPort)} : parse_cloud(url);
+}
+
+std::string prefix_in_cloud() { return fmt::format("ferrule-demo-{}/", getpid()); }
+
+std::string demo_configuration(const DemoPlant& plant, std::uint16_t broker_port, std::uint16_t cable_port,
+                               const std::filesystem::path& state_dir, bool own_cloud) {
+  return fmt::format(R"(version: 1
+gateway: {{id: demo, state_dir: {}}}
+{}
+publish: {{qos: 2, retain: {}}}
+broker: {{listen: [{{port: {}}}]}}
+uplinks:
+  cloud:
+    url: mqtt://127.0.0.1:{}
+    client_id: ferrule-demo-{}
+    reconnect: 500ms..2s
+    out: [{{from: "demo/#", to: "{}{{topic}}"}}]
+)",
+                     state_dir.string(), plant.configuration(), own_cloud, broker_port, cable_port, getpid(), prefix_in_cloud());
+}
+
+Demo::Demo(const DemoOptions& options)
+    : options_(options),
+      cloud_(choose_cloud(options.cloud)),
+      cable_(cloud_.host, cloud_.port),
+      plant_(options.seed),
+      ledger_("demo/", prefix_in_cloud()),
+      broker_port_(free_port(kBrokerPort)),
+      configuration_(demo_configuration(plant_, broker_port_, cable_.port(), scratch_.path, options.cloud.empty())),
+      gateway_(parse_settings(configuration_, "demo.yaml"), loop_) {
+  if (options.cloud.empty()) cloud_process_.emplace(scratch_.path, cloud_.port);
+  std::ofstream(scratch_.path / "demo.yaml") << configuration_;
+  gateway_.broker().attach(ledger_);
+}
+
+void Demo::introduce() {
+  screen_.say(fmt::format("Ferrule {}: a simulated plant, from the field bus to the cloud", FERRULE_VERSION));
+  screen_.say(plant_.description());
+  screen_.say(fmt::format("  local broker   127.0.0.1:{}{}", broker_port_, broker_port_ == kBrokerPort ? "" : "  (1883 is taken)"));
+  screen_.say(fmt::format("  cloud broker   {}:{}, reached through a cable that is cut from t={} s to t={} s", cloud_.host,
+                          cloud_.port, kCut.count(), kRestore.count()));
+  screen_.say(fmt::format("  configuration  {}", (scratch_.path / "demo.yaml").string()));
+  screen_.say(fmt::format("\nNext, in another terminal:  mosquitto_sub -h 127.0.0.1 -p {} -t 'demo/#' -v", broker_port_));
+  if (!options_.once) screen_.say("End with Ctrl-C.");
+}
+
+int Demo::run() {
+  introduce();
+  const auto url = fmt::format("mqtt://{}:{}", cloud_.host, cloud_.port);
+  observer_.emplace(
+      url, prefix_in_cloud() + "#", [this](std::function<void()> task) { loop_.post(std::move(task)); },
+      [this] {
+        if (start_ != std::chrono::steady_clock::time_point{}) return;
+        start_ = std::chrono::steady_clock::now();
+        gateway_.start();
+        loop_.every(1s, [this] { every_second(); });
+      },
+      [this](const mqtt::Publication& publication) { ledger_.arrived(publication); },
+      [this](const std::string& cause) {
+        if (ending_) return;
+        screen_.say("The cloud cannot be observed: " + cause);
+        end(EX_UNAVAILABLE);
+      });
+  loop_.on_signal({SIGINT, SIGTERM}, [this](int) { end(options_.once ? 1 : 0); });
+  loop_.run();
+  observer_.reset();
+  return exit_code_;
+}
+
+void Demo::every_second() {
+  if (ending_) return;
+  const auto elapsed = std::chrono::steady_clock::now() - start_;
+  cut_or_restore(elapsed);
+  screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_.points(), gateway_.uplinks().front(), ledger_);
+  if (options_.once) finish_once(elapsed);
+}
+
+void Demo::cut_or_restore(std::chrono::steady_clock::duration elapsed) {
+  if (!cut_ && elapsed >= kCut) {
+    cut_ = true;
+    cable_.cut(true);
+    screen_.say(fmt::format("\n>>> t={} s: the uplink is cut; what is published from now on waits in the queue on disk", kCut.count()));
+  }
+  if (!restored_ && elapsed >= kRestore) {
+    restored_ = true;
+    cable_.cut(false);
+    screen_.say(fmt::format("\n>>> t={} s: the uplink is back; the queue drains", kRestore.count()));
+  }
+}
+
+void Demo::finish_once(std::chrono::steady_clock::duration elapsed) {
+  if (polling_ && elapsed >= kLastPoll) {
+    polling_ = false;
+    screen_.say("\nPolling has ended; waiting for the last messages to arrive");
+    gateway_.stop_polling();
+    return;  // what the buses read last is still on its way to the broker
+  }
+  if (polling_) return;
+  const bool arrived = gateway_.uplinks().front().queued == 0 && ledger_.arrived_count() >= ledger_.published_count();
+  if (!arrived && elapsed < kJudge) return;
+  const auto verdict = ledger_.judge();
+  screen_.show_verdict(verdict);
+  end(verdict.good() && verdict.published > 0 ? 0 : 1);
+}
+
+void Demo::end(int exit_code) {
+  if (std::exchange(ending_, true)) return;
+  exit_code_ = exit_code;
+  gateway_.stop();
+}
+
+}  // namespace
+
+int demo(const DemoOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  quiet_log();
+  return Demo(options).run();
+}
+
+}  // namespace ferrule::gateway

@@ -1,0 +1,161 @@
+#include "gateway/gateway.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace ferrule::gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Poll batches on their way to the broker thread. Above it a bus drops what it just read (policy: drop-newest; mapping state
+/// is left alone, so that a change shows with the next poll) and counts it.
+constexpr std::size_t kMaxBatchesUnderWay = 10'000;
+constexpr auto kUplinkGrace = 500ms;
+constexpr auto kFarewell = 50ms;  // for the loop to send what is left to the clients
+
+}  // namespace
+
+Gateway::Gateway(Settings settings, mqtt::Loop& loop)
+    : settings_(std::move(settings)), loop_(loop), broker_(settings_.broker, clock_) {
+  prepare_state_dir();
+  const auto post = [this](std::function<void()> task) { loop_.post(std::move(task)); };
+  store_ = std::make_unique<mqtt::Store>(
+      post, [this](mqtt::Ticket ticket) { on_committed(ticket); },
+      [this](mqtt::StoreFile& file, const std::string& what) {
+        for (auto& uplink : uplinks_) uplink->store_failed(file, what);
+      });
+  for (const auto& uplink : settings_.uplinks) {
+    uplinks_.push_back(std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, post, clock_));
+    broker_.attach(*uplinks_.back());
+  }
+  for (const auto& listen : settings_.broker.listen) {
+    listeners_.push_back(std::make_unique<mqtt::Listener>(
+        loop_, listen, [this](std::unique_ptr<mqtt::Transport> transport) { broker_.accept(std::move(transport)); }));
+  }
+  broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
+  for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);
+}
+
+Gateway::~Gateway() {
+  for (auto& line : lines_) line->bus->request_stop();
+  lines_.clear();
+  listeners_.clear();
+  for (auto& uplink : uplinks_) broker_.detach(*uplink);
+  store_.reset();
+}
+
+void Gateway::prepare_state_dir() const {
+  if (settings_.uplinks.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(settings_.state_dir, error);
+  if (!error && access(settings_.state_dir.c_str(), W_OK | X_OK) != 0) error.assign(errno, std::generic_category());
+  if (error) {
+    throw config::Error(settings_.state_dir_where, "gateway.state_dir",
+                        fmt::format("cannot write to {}: {}", settings_.state_dir.string(), error.message()), EX_CANTCREAT);
+  }
+}
+
+void Gateway::add_bus(std::size_t index) {
+  auto& line = *lines_.emplace_back(std::make_unique<Line>(std::move(settings_.mappings[index])));
+  line.bus = std::make_unique<drivers::Bus>(
+      settings_.buses[index], [this, &line](std::span<const drivers::Reading> readings) { take(line, readings); }, bus_clock_);
+}
+
+void Gateway::start() {
+  for (const auto& listener : listeners_) spdlog::info("broker: listening on {}", listener->name());
+  for (auto& uplink : uplinks_) uplink->start();
+  for (auto& line : lines_) line->bus->start();
+  loop_.every(1s, [this] { broker_.tick(); });
+  loop_.every(100ms, [this] {
+    if (stopping_) return;
+    for (auto& uplink : uplinks_) uplink->tick();
+  });
+}
+
+// On the bus's thread.
+void Gateway::take(Line& line, std::span<const drivers::Reading> readings) {
+  if (batches_under_way_ >= kMaxBatchesUnderWay) {
+    skipped_readings_ += readings.size();
+    return;
+  }
+  std::vector<mqtt::PublicationPtr> batch;
+  line.mapper.map(readings, batch);
+  if (batch.empty()) return;
+  ++batches_under_way_;
+  loop_.post([this, batch = std::move(batch)] {
+    --batches_under_way_;
+    for (const auto& publication : batch) broker_.publish(publication);
+  });
+}
+
+void Gateway::on_committed(mqtt::Ticket ticket) {
+  for (auto& uplink : uplinks_) uplink->committed(ticket);
+  broker_.committed(ticket);
+}
+
+void Gateway::stop_polling() {
+  for (auto& line : lines_) line->bus->request_stop();
+  for (auto& line : lines_) line->bus->stop();
+}
+
+void Gateway::stop() {
+  if (std::exchange(stopping_, true)) return;
+  spdlog::info("stopping");
+  listeners_.clear();
+  stop_polling();
+  // Behind the last batches of the buses, so that these still reach the outboxes.
+  loop_.post([this] { disconnect_clients(); });
+}
+
+void Gateway::disconnect_clients() {
+  for (auto& uplink : uplinks_) uplink->stop(kUplinkGrace);
+  broker_.shut_down();
+  broker_.flush();
+  loop_.once(kFarewell, [this] { loop_.stop(); });
+}
+
+std::vector<std::string> Gateway::listening() const {
+  std::vector<std::string> names;
+  for (const auto& listener : listeners_) names.push_back(listener->name());
+  return names;
+}
+
+std::vector<drivers::BusStatus> Gateway::buses() const {
+  std::vector<drivers::BusStatus> status;
+  for (const auto& line : lines_) status.push_back(line->bus->status());
+  return status;
+}
+
+std::vector<bridge::UplinkStatus> Gateway::uplinks() const {
+  std::vector<bridge::UplinkStatus> status;
+  for (const auto& uplink : uplinks_) status.push_back(uplink->status());
+  return status;
+}
+
+std::vector<PointStatus> Gateway::points() const {
+  std::vector<PointStatus> points;
+  for (const auto& line : lines_) std::ranges::move(line->mapper.snapshot(), std::back_inserter(points));
+  return points;
+}
+
+std::string Gateway::status_line() const {
+  std::size_t devices = 0;
+  std::size_t online = 0;
+  for (const auto& bus : buses()) {
+    devices += bus.devices.size();
+    online += static_cast<std::size_t>(std::ranges::count_if(bus.devices, [](const auto& device) { return device.online; }));
+  }
+  auto line = fmt::format("{}/{} devices ok", online, devices);
+  for (const auto& uplink : uplinks()) line += fmt::format(", uplink {} {}, queue {}", uplink.name, name(uplink.state), uplink.queued);
+  return line;
+}
+
+}  // namespace ferrule::gateway

@@ -1,0 +1,76 @@
+// The running gateway: buses, mapping, broker and uplinks put together.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bridge/uplink.hpp"
+#include "drivers/bus.hpp"
+#include "gateway/mapping.hpp"
+#include "gateway/settings.hpp"
+#include "mqtt/broker.hpp"
+#include "mqtt/clock.hpp"
+#include "mqtt/listener.hpp"
+#include "mqtt/loop.hpp"
+#include "mqtt/store.hpp"
+
+namespace ferrule::gateway {
+
+/// Everything lives on the loop's thread but the buses' and the store's own threads. Members are called on that thread,
+/// or before the loop runs.
+class Gateway {
+ public:
+  /// Opens listeners and outboxes; throws config::Error when one cannot be opened, and then nothing is left running.
+  Gateway(Settings settings, mqtt::Loop& loop);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  void start();       ///< starts polling and the uplinks
+  void stop_polling();  ///< the buses end; what they read goes on its way
+  /// Ends buses, uplinks and clients in this order, within 2 s, and then stops the loop.
+  void stop();
+
+  mqtt::Broker& broker() { return broker_; }
+  const Settings& settings() const { return settings_; }
+  std::vector<std::string> listening() const;       ///< e.g. "127.0.0.1:1883"
+  std::vector<drivers::BusStatus> buses() const;
+  std::vector<bridge::UplinkStatus> uplinks() const;
+  std::vector<PointStatus> points() const;          ///< of every bus, in the order of the configuration
+  std::string status_line() const;                  ///< "3/4 devices ok, queue 0, uplink up"
+  std::uint64_t skipped_readings() const { return skipped_readings_; }  ///< because the broker thread was behind
+
+ private:
+  struct Line {  // a bus and the mapping of its points
+    explicit Line(std::vector<PointMapping> mappings) : mapper(std::move(mappings)) {}
+    Mapper mapper;
+    std::unique_ptr<drivers::Bus> bus;
+  };
+
+  void prepare_state_dir() const;
+  void add_bus(std::size_t index);
+  void take(Line& line, std::span<const drivers::Reading> readings);
+  void on_committed(mqtt::Ticket ticket);
+  void disconnect_clients();
+
+  // Constant after construction.
+  Settings settings_;
+  mqtt::Loop& loop_;
+  mqtt::SystemClock clock_;
+  drivers::SystemClock bus_clock_;
+  // Owned by the broker thread.
+  mqtt::Broker broker_;
+  std::vector<std::unique_ptr<bridge::Uplink>> uplinks_;
+  std::unique_ptr<mqtt::Store> store_;  // ends before the uplinks, whose files it writes
+  std::vector<std::unique_ptr<mqtt::Listener>> listeners_;
+  std::vector<std::unique_ptr<Line>> lines_;
+  bool stopping_ = false;
+  // Shared with the buses' threads.
+  std::atomic<std::size_t> batches_under_way_ = 0;
+  std::atomic<std::uint64_t> skipped_readings_ = 0;
+};
+
+}  // namespace ferrule::gateway

@@ -1,0 +1,57 @@
+#include "gateway/log.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+namespace ferrule::gateway {
+
+namespace {
+
+/// Syslog priority of a line, as sd-daemon(3) has it.
+class Priority final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& line, const std::tm&, spdlog::memory_buf_t& out) override {
+    const char* priority = line.level >= spdlog::level::critical ? "<2>"
+                           : line.level == spdlog::level::err    ? "<3>"
+                           : line.level == spdlog::level::warn   ? "<4>"
+                           : line.level == spdlog::level::info   ? "<6>"
+                                                                 : "<7>";
+    out.append(priority, priority + 3);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
+};
+
+/// systemd.exec(5): JOURNAL_STREAM is device and inode of the stream that the journal reads.
+bool standard_error_is_the_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  if (stream == nullptr || fstat(STDERR_FILENO, &status) != 0) return false;
+  return fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
+}
+
+}  // namespace
+
+void set_up_log() {
+  auto logger = std::make_shared<spdlog::logger>("ferrule", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  if (standard_error_is_the_journal()) {
+    formatter->add_flag<Priority>('*').set_pattern("%*%v");
+  } else {
+    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-7l %v");
+  }
+  logger->set_formatter(std::move(formatter));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void quiet_log() { spdlog::set_level(spdlog::level::warn); }
+
+}  // namespace ferrule::gateway

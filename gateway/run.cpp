@@ -1,0 +1,47 @@
+#include "gateway/run.hpp"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "gateway/gateway.hpp"
+#include "gateway/service_manager.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// One malloc arena per bus thread would cost hundreds of megabytes of address space and several of memory.
+void limit_malloc_arenas() { mallopt(M_ARENA_MAX, 2); }
+
+}  // namespace
+
+int run(const std::filesystem::path& file) {
+  limit_malloc_arenas();
+  std::signal(SIGPIPE, SIG_IGN);
+  const ServiceManager service_manager;
+  mqtt::Loop loop;
+  Gateway gateway(load_settings(file), loop);
+  loop.on_signal({SIGTERM, SIGINT}, [&](int signal) {
+    spdlog::info("{} received", strsignal(signal));
+    service_manager.stopping();
+    gateway.stop();
+  });
+  gateway.start();
+  spdlog::info("ferrule {} runs {}: {} buses, {} devices, {} points, {} uplinks", FERRULE_VERSION, file.string(),
+               gateway.settings().buses.size(), gateway.settings().device_count(), gateway.settings().point_count(),
+               gateway.settings().uplinks.size());
+  service_manager.ready(gateway.status_line());
+  loop.every(5s, [&] { service_manager.status(gateway.status_line()); });
+  if (const auto period = service_manager.watchdog_period(); period.count() > 0) {
+    loop.every(period, [&] { service_manager.alive(); });
+  }
+  loop.run();
+  return 0;
+}
+
+}  // namespace ferrule::gateway

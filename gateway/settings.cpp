@@ -1,0 +1,76 @@
+#include "gateway/settings.hpp"
+
+#include <unistd.h>
+
+#include <array>
+
+namespace ferrule::gateway {
+
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "gateway";
+  return name.data();
+}
+
+/// systemd names the state directory it made for the service in STATE_DIRECTORY.
+std::string default_state_dir() {
+  const char* directory = std::getenv("STATE_DIRECTORY");
+  return directory != nullptr && *directory != '\0' ? directory : "/var/lib/ferrule";
+}
+
+void read_gateway(const config::Node& section, Settings& settings) {
+  settings.id = section["id"].text(host_name());
+  if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$') {
+    section["id"].mistake("a gateway id is one topic level: not empty, without / + #, not starting with $");
+  }
+  settings.state_dir = section["state_dir"].text(default_state_dir());
+  settings.state_dir_where = section["state_dir"].where();
+}
+
+Settings read_settings(const config::Document& document) {
+  const auto root = document.root();
+  Settings settings;
+  const auto version = root["version"].integer(1, 0);
+  if (version != 1) root["version"].mistake("this Ferrule reads version 1");
+  read_gateway(root["gateway"], settings);
+  if (settings.state_dir.is_relative()) settings.state_dir = document.directory() / settings.state_dir;
+  settings.buses = drivers::read_buses(root);
+  const auto publish = read_publish_rule(root["publish"], {});
+  std::unordered_set<std::string> taken;
+  for (const auto& bus : settings.buses) settings.mappings.push_back(read_mappings(bus, publish, settings.id, taken));
+  settings.broker = mqtt::read_broker(root["broker"]);
+  settings.uplinks = bridge::read_uplinks(root, settings.id);
+  document.finish();
+  // The nodes point into the document, which ends here.
+  for (auto& bus : settings.buses) {
+    for (auto& device : bus.devices) {
+      device.publish = device.publish_template = {};
+      for (auto& point : device.points) point.publish = point.publish_template = {};
+    }
+  }
+  return settings;
+}
+
+}  // namespace
+
+std::size_t Settings::device_count() const {
+  std::size_t count = 0;
+  for (const auto& bus : buses) count += bus.devices.size();
+  return count;
+}
+
+std::size_t Settings::point_count() const {
+  std::size_t count = 0;
+  for (const auto& points : mappings) count += points.size();
+  return count;
+}
+
+Settings load_settings(const std::filesystem::path& file) { return read_settings(config::Document::load(file)); }
+
+Settings parse_settings(std::string text, std::string file_name) {
+  return read_settings(config::Document::parse(std::move(text), std::move(file_name)));
+}
+
+}  // namespace ferrule::gateway

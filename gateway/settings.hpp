@@ -1,0 +1,33 @@
+// The whole configuration file as plain structs: what `check` checks and `run` runs.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "bridge/settings.hpp"
+#include "drivers/settings.hpp"
+#include "gateway/mapping.hpp"
+#include "mqtt/settings.hpp"
+
+namespace ferrule::gateway {
+
+struct Settings {
+  std::string id;                   ///< {gateway} in topics; default client id of uplinks
+  std::filesystem::path state_dir;  ///< outboxes; created when missing
+  config::Location state_dir_where;
+  std::vector<drivers::BusSettings> buses;
+  std::vector<std::vector<PointMapping>> mappings;  ///< of each bus, by PointIndex
+  mqtt::BrokerSettings broker;
+  std::vector<bridge::UplinkSettings> uplinks;
+
+  std::size_t device_count() const;
+  std::size_t point_count() const;
+};
+
+/// Reads a configuration file. Throws config::Error with every mistake in it.
+Settings load_settings(const std::filesystem::path& file);
+/// The same from memory; `file_name` appears in mistakes.
+Settings parse_settings(std::string text, std::string file_name);
+
+}  // namespace ferrule::gateway

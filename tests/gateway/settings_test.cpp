@@ -1,0 +1,79 @@
+#include "gateway/settings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ferrule::gateway {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr auto kPlant = R"(version: 1
+gateway: {id: plant1, state_dir: state}
+buses:
+  plc: {type: modbus-tcp, host: 127.0.0.1, port: 1502}
+devices:
+  boiler:
+    bus: plc
+    unit_id: 1
+    qos: 0
+    points:
+      flow: {register: holding, address: 0, type: uint16}
+      return: {register: holding, address: 1, type: int16, scale: 0.1, qos: 2, retain: false, topic: "{gateway}/{bus}/x"}
+)";
+
+std::string mistakes_of(const std::string& text) {
+  try {
+    parse_settings(text, "test.yaml");
+  } catch (const config::Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Settings, ReadsAPlantWithItsPublishRules) {
+  const auto settings = parse_settings(kPlant, "test.yaml");
+  EXPECT_EQ(settings.id, "plant1");
+  EXPECT_EQ(settings.device_count(), 1u);
+  ASSERT_EQ(settings.point_count(), 2u);
+  const auto& flow = settings.mappings[0][0];
+  EXPECT_EQ(flow.topic, "plant1/boiler/flow");
+  EXPECT_EQ(flow.rule.qos, mqtt::Qos::AtMostOnce);
+  EXPECT_TRUE(flow.rule.retain);
+  const auto& back = settings.mappings[0][1];
+  EXPECT_EQ(back.topic, "plant1/plc/x");
+  EXPECT_EQ(back.rule.qos, mqtt::Qos::ExactlyOnce);
+  EXPECT_FALSE(back.rule.retain);
+}
+
+TEST(Settings, AnEmptyMapOfSectionsIsABrokerOnly) {
+  const auto settings = parse_settings("version: 1\n", "test.yaml");
+  EXPECT_TRUE(settings.buses.empty());
+  EXPECT_EQ(settings.broker.listen.size(), 1u);
+}
+
+TEST(Settings, AnUnknownPlaceholderIsAMistakeAtTheTopic) {
+  EXPECT_THAT(mistakes_of(std::string(kPlant) + "publish: {topic: \"{gateway}/{devise}/{point}\"}\n"),
+              HasSubstr("unknown placeholder '{devise}'"));
+}
+
+TEST(Settings, TwoPointsWithOneTopicAreAMistake) {
+  EXPECT_THAT(mistakes_of(std::string(kPlant) + "publish: {topic: \"{gateway}/all\"}\n"), HasSubstr("already used by another point"));
+}
+
+TEST(Settings, AGatewayIdIsOneTopicLevel) {
+  EXPECT_THAT(mistakes_of("gateway: {id: a/b}\n"), HasSubstr("test.yaml:1:15: error: gateway.id:"));
+}
+
+TEST(Settings, MistakesOfAllSectionsComeInOneRun) {
+  const auto text = mistakes_of("gateway: {id: \"#\"}\nbroker: {listen: [{port: 99999}]}\npublish: {qos: 3}\nnonsense: 1\n");
+  EXPECT_THAT(text, HasSubstr("gateway.id"));
+  EXPECT_THAT(text, HasSubstr("broker.listen"));
+  EXPECT_THAT(text, HasSubstr("publish.qos"));
+  EXPECT_THAT(text, HasSubstr("nonsense"));
+}
+
+TEST(Settings, AnotherVersionIsAMistake) { EXPECT_THAT(mistakes_of("version: 2\n"), HasSubstr("version 1")); }
+
+}  // namespace
+}  // namespace ferrule::gateway
