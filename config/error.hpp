@@ -1,6 +1,7 @@
 // What is wrong in a configuration, and where.
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -20,17 +21,21 @@ struct Mistake {
   Location where;
   std::string path;         ///< dotted, e.g. `devices.meter1.points.voltage.type`; may be empty
   std::string message;      ///< says what is wrong and, after it, what would be right
-  std::string source_line;  ///< empty when the file could not be read
+  std::string source_line;  ///< with secrets as `***`; empty when the file could not be read
+  int caret = 0;            ///< column of the caret in source_line when a hidden secret moved it; 0: that of `where`
 
+  /// Without a line feed at the end. A long source line is shown around the caret only; control characters as `\xNN`.
   std::string text() const;
 };
 
-/// Thrown by start-up and configuration, and caught by `main` only. Holds every mistake found in one run (at least one).
+/// Thrown by start-up and configuration, and caught by `main` only. Holds every mistake found in one run (at least
+/// one).
 class Error : public std::exception {
  public:
-  explicit Error(std::vector<Mistake> mistakes);
-  /// `exit_code`: what the process ends with, from <sysexits.h>. EX_CONFIG (78) unless the configuration is right and the
-  /// machine is not: EX_UNAVAILABLE (69) for an address in use, EX_CANTCREAT (73) for a state directory or file.
+  /// `unlisted`: mistakes beyond those, which were only counted. The text shows the first 100 and "... and N more".
+  explicit Error(std::vector<Mistake> mistakes, std::size_t unlisted = 0);
+  /// `exit_code`: what the process ends with, from <sysexits.h>. EX_CONFIG (78) unless the configuration is right and
+  /// the machine is not: EX_UNAVAILABLE (69) for an address in use, EX_CANTCREAT (73) for a state directory or file.
   Error(Location where, std::string path, std::string message, int exit_code = 78);
 
   const char* what() const noexcept override { return text_.c_str(); }  ///< all mistakes, a block each

@@ -1,8 +1,9 @@
 // Typed, line-aware reading of a YAML configuration file.
 //
-// A module reads its section with `node["key"].integer(fallback, min, max)` and the like. A mistake never throws at once: it
-// is recorded with its line, the fallback is returned, and reading goes on, so that one run shows every mistake.
-// Keys that nobody asked for are unknown keys: `Document::finish` reports them with "did you mean", and throws.
+// A module reads its section with `node["key"].integer(fallback, min, max)` and the like. A mistake never throws at
+// once: it is recorded with its line, the fallback is returned, and reading goes on, so that one run shows every
+// mistake. Keys that nobody asked for are unknown keys: `Document::finish` reports them with "did you mean", and
+// throws.
 #pragma once
 
 #include <chrono>
@@ -10,13 +11,16 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "config/error.hpp"
+#include "config/units.hpp"
 
 namespace ferrule::config {
 
@@ -29,44 +33,61 @@ struct Choice {
   T value;
 };
 
-/// One place in the document: a map, a list, a scalar, or nothing (an absent key). Cheap to copy; must not outlive its Document.
+struct Entry;
+
+/// One place in the document: a map, a list, a scalar, or nothing (an absent key). Cheap to copy (two pointers and a
+/// shared one); must not outlive its Document, and is used by one thread at a time with all other nodes of it.
 class Node {
  public:
   struct Tree;
+  struct Link;
   struct State;
 
   Node() = default;  ///< an absent node outside any document: reading it yields the fallbacks
 
   // Looking around.
-  bool present() const;                              ///< false for an absent key and for an explicit null
+  bool present() const;  ///< false for an absent key, for an empty value and for an explicit null
   bool is_map() const;
   bool is_list() const;
   bool is_scalar() const;
-  Node operator[](std::string_view key) const;       ///< a child, perhaps absent; marks the key as known. Not a map: a mistake
-  std::vector<std::pair<std::string, Node>> entries() const;  ///< of a map with names of the user's choice, in file order
-  std::vector<Node> items() const;                   ///< of a list; a mistake when it is something else
+  /// A child, perhaps absent; marks the key as known. Of neither a map nor nothing: a mistake.
+  Node operator[](std::string_view key) const;
+  std::vector<std::pair<std::string, Node>> entries()
+      const;                        ///< of a map with names of the user's choice, in file order
+  std::vector<Node> items() const;  ///< of a list; an empty item is a mistake
+  void ignore() const;              ///< all below is known, though nobody reads it
   std::string path() const;
-  Location where() const;                            ///< of the value; of the enclosing map for an absent key
+  Location where() const;  ///< of the value; of the enclosing map's key for an absent one
 
   // Typed values. With a fallback the key is optional; `required_*` records a mistake when it is absent.
+  /// As written: `1.10` stays `1.10`. `!env NAME` is the value of an environment variable, `!file PATH` the content of
+  /// a file of at most 64 KiB (relative to the configuration's directory; one line feed at its end is dropped): both
+  /// are secrets.
   std::string text(std::string_view fallback = {}) const;
-  bool boolean(bool fallback) const;                 ///< `true`/`false` only; `yes`, `on` ... are mistakes with a hint
+  std::string required_text() const;  ///< not empty either
+  /// Text that no mistake shows: neither in its message nor in the source line below.
+  std::string secret(std::string_view fallback = {}) const;
+  std::string required_secret() const;
+  bool boolean(bool fallback) const;  ///< `true`/`false` only; `yes`, `on` ... are mistakes with a hint
+  /// Decimal or 0x..; `010`, `5.0`, `1:30`, `1_000` and `"5"` are mistakes with a hint.
   std::int64_t integer(std::int64_t fallback, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
-                       std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;  ///< decimal or 0x..; `010` is a mistake
-  double number(double fallback, double min = -std::numeric_limits<double>::max(),
-                double max = std::numeric_limits<double>::max()) const;
-  /// `500ms`, `1s`, `5m`, `2h`, `30d`; a unit is required.
-  Milliseconds duration(Milliseconds fallback, Milliseconds min = Milliseconds{0}, Milliseconds max = Milliseconds::max()) const;
+                       std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
+  std::int64_t required_integer(std::int64_t min, std::int64_t max) const;  ///< `min` after a mistake
+  double number(double fallback, double min = std::numeric_limits<double>::lowest(),
+                double max = std::numeric_limits<double>::max()) const;  ///< finite
+  /// `500ms`, `1s`, `5m`, `2h`, `30d`, `1h30m`; a unit is required.
+  Milliseconds duration(Milliseconds fallback, Milliseconds min = Milliseconds{0},
+                        Milliseconds max = Milliseconds::max()) const;
   /// `1s..60s`: first <= second.
   std::pair<Milliseconds, Milliseconds> duration_range(std::pair<Milliseconds, Milliseconds> fallback) const;
   /// Bytes: `512MB`, `64KiB`, `100B`; a unit is required (KB MB GB are powers of 1000, KiB MiB GiB of 1024).
-  std::uint64_t size(std::uint64_t fallback, std::uint64_t min = 0, std::uint64_t max = std::numeric_limits<std::uint64_t>::max()) const;
-  std::string required_text() const;
-  std::int64_t required_integer(std::int64_t min, std::int64_t max) const;
+  std::uint64_t size(std::uint64_t fallback, std::uint64_t min = 0,
+                     std::uint64_t max = std::numeric_limits<std::uint64_t>::max()) const;
 
   /// A word of a closed list; another word is a mistake that names the list and the nearest word.
+  /// `choices` may be an array of Choice<T>.
   template <class T>
-  T one_of(T fallback, std::span<const Choice<T>> choices) const {
+  T one_of(T fallback, std::span<const Choice<std::type_identity_t<T>>> choices) const {
     std::vector<std::string_view> words;
     for (const auto& choice : choices) words.push_back(choice.word);
     const auto index = word_index(words);
@@ -78,13 +99,25 @@ class Node {
 
  private:
   friend class Document;
-  Node(const Tree* tree, State* state, const Tree* parent, std::string path);
+  Node(const Tree* tree, State* state, std::shared_ptr<const Link> link);
+  Node child(const Entry& entry) const;
+  Node item(std::size_t index) const;
+  std::uint32_t own_place() const;
+  void report_unknown() const;
+  void hide() const;
+  void must_be(std::string_view what) const;
+  bool check_required() const;
+  std::optional<std::string> from_environment() const;
+  std::optional<std::string> from_file() const;
+  std::optional<std::string_view> word(std::string_view what) const;
+  std::optional<std::string_view> plain_word(std::string_view what) const;
+  template <class T, class Text>
+  T in_range(T value, T fallback, T min, T max, Text text) const;
   std::size_t word_index(std::span<const std::string_view> words) const;  ///< size() when absent or wrong
 
-  const Tree* tree_ = nullptr;    // null: absent
-  const Tree* parent_ = nullptr;  // the enclosing map, for where()
-  State* state_ = nullptr;
-  std::string path_;
+  const Tree* tree_ = nullptr;        // null: absent
+  State* state_ = nullptr;            // null: outside any document
+  std::shared_ptr<const Link> link_;  // how this node was reached; null for the root
 };
 
 /// A parsed file. Owns what its nodes point to.
@@ -100,7 +133,8 @@ class Document {
   const std::string& file() const;
   std::filesystem::path directory() const;  ///< relative paths in the file start here
 
-  /// Adds the unknown keys to the mistakes and throws Error if there is any mistake. Call it after all sections were read.
+  /// Adds the unknown keys to the mistakes and throws Error if there is any mistake. Call it after all sections were
+  /// read.
   void finish() const;
 
  private:

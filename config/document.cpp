@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "config/tree.hpp"
+#include "config/utf8.hpp"
+
+namespace ferrule::config {
+
+const Entry* Node::Tree::find(std::string_view key) const {
+  if (kind != Kind::Map) return nullptr;
+  const auto& entries = children->entries;
+  const auto found =
+      std::lower_bound(children->by_key.begin(), children->by_key.end(), key,
+                       [&](std::uint32_t index, std::string_view wanted) { return entries[index].key < wanted; });
+  return found != children->by_key.end() && entries[*found].key == key ? &entries[*found] : nullptr;
+}
+
+// `key` tells apart the keys that one map lacks: they share their place and their message.
+void Node::State::record(Offset at, std::string_view key, std::string path, std::string message) {
+  if (!seen.insert(fmt::format("{}:{}:{}", at, key, message)).second) return;
+  if (mistakes.size() < kMaxMistakes) {
+    mistakes.push_back({at, std::move(path), std::move(message)});
+  } else {
+    ++unlisted;
+  }
+}
+
+std::uint32_t Node::State::name_index(std::string_view name) {
+  const auto [found, added] = name_indices.try_emplace(std::string(name), static_cast<std::uint32_t>(names.size()));
+  if (added) names.emplace_back(name);
+  return found->second;
+}
+
+Error Node::State::error() const {
+  std::vector<const Found*> sorted;
+  for (const auto& found : mistakes) sorted.push_back(&found);
+  const auto place = [](const Found* found) { return found->at == kNowhere ? 0 : std::uint64_t{found->at} + 1; };
+  std::stable_sort(sorted.begin(), sorted.end(), [&](auto* a, auto* b) { return place(a) < place(b); });
+  std::vector<Mistake> result;
+  for (const auto* found : sorted) result.push_back(source.mistake(found->at, found->path, found->message));
+  return Error(std::move(result), unlisted);
+}
+
+std::string_view kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::Null:
+      return "empty";
+    case Kind::Scalar:
+      return "a single value";
+    case Kind::List:
+      return "a list";
+    case Kind::Map:
+      return "a map";
+  }
+  return "empty";
+}
+
+std::string path_key(std::string_view key) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/+#$:@";
+  const bool ascii = std::all_of(key.begin(), key.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (!key.empty() && (!ascii || key.find_first_not_of(kPlain) == std::string_view::npos)) return shortened(key, 60);
+  return quoted(key);
+}
+
+std::string quoted(std::string_view word) { return '"' + shortened(word, 60) + '"'; }
+
+Document::Document(std::unique_ptr<Node::State> state) : state_(std::move(state)) {}
+Document::Document(Document&&) noexcept = default;
+Document::~Document() = default;
+
+Document Document::load(const std::filesystem::path& file) {
+  std::string text;
+  std::string why;
+  if (!read_file(file, kMaxFile, false, text, why)) throw Error({file.string(), 0, 0}, {}, why);
+  return parse(std::move(text), file.string());
+}
+
+Document Document::parse(std::string text, std::string file_name) {
+  auto state = std::make_unique<Node::State>(Source(std::move(text), std::move(file_name)));
+  state->directory = std::filesystem::path(state->source.file()).parent_path();
+  parse_yaml(*state);
+  return Document(std::move(state));
+}
+
+Node Document::root() const { return Node(state_->root, state_.get(), nullptr); }
+const std::string& Document::file() const { return state_->source.file(); }
+std::filesystem::path Document::directory() const { return state_->directory.empty() ? "." : state_->directory; }
+
+void Document::finish() const {
+  root().report_unknown();
+  if (!state_->mistakes.empty()) throw state_->error();
+}
+
+// Below a map or a list that somebody looked into, each key that nobody asked for; for one that nobody looked into,
+// itself.
+void Node::report_unknown() const {
+  if (tree_ == nullptr || !tree_->children || tree_->ignored || tree_->reported) return;
+  tree_->reported = true;
+  const auto& children = *tree_->children;
+  if (!tree_->looked) {
+    const bool empty = children.entries.empty() && children.items.empty();
+    if (empty || tree_->blamed) return;
+    state_->record(own_place(), {}, path(), "is read by nothing (remove it)");
+    return;
+  }
+  std::vector<std::string_view> missed;
+  for (const auto index : children.missed) missed.push_back(state_->names[index]);
+  for (const auto& entry : children.entries) {
+    if (entry.duplicate) continue;
+    const auto node = child(entry);
+    if (entry.asked) {
+      node.report_unknown();
+    } else {
+      const auto near = nearest(entry.key, missed);
+      if (state_->secret_names.contains(std::string(near))) state_->hide(*entry.value);
+      state_->record(entry.key_at, entry.key, node.path(),
+                     near.empty() ? "unknown key" : fmt::format("unknown key (did you mean {}?)", quoted(near)));
+    }
+  }
+  for (std::size_t i = 0; i < children.items.size(); ++i) item(i).report_unknown();
+}
+
+}  // namespace ferrule::config

@@ -1,0 +1,111 @@
+// A parsed configuration file as a tree of our own, and what was asked of it so far. Private to config.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "config/node.hpp"
+#include "config/source.hpp"
+
+namespace ferrule::config {
+
+enum class Kind : std::uint8_t { Null, Scalar, List, Map };
+enum class Tag : std::uint8_t { None, Env, File };
+
+struct Entry {
+  std::string_view key;
+  Offset key_at;
+  bool duplicate;  // of an earlier entry with the same key, which is the one that counts
+  mutable bool asked;
+  const Node::Tree* value;
+};
+
+struct Children {
+  std::vector<Entry> entries;                 // of a map, in file order
+  std::vector<std::uint32_t> by_key;          // indices of entries, sorted by key, then in file order
+  std::vector<const Node::Tree*> items;       // of a list
+  mutable std::vector<std::uint32_t> missed;  // asked keys that are absent: indices into State::names
+};
+
+/// A value of the file. An alias shares the value of its anchor, so this is a directed graph without cycles.
+struct Node::Tree {
+  Kind kind = Kind::Null;
+  Tag tag = Tag::None;
+  bool quoted = false;            // or a block scalar, or tagged !!str: text for certain
+  std::uint8_t height = 0;        // levels below, aliases followed
+  mutable bool looked = false;    // someone asked for the children
+  mutable bool ignored = false;   // nobody needs to ask for the children
+  mutable bool blamed = false;    // a mistake was recorded here
+  mutable bool reported = false;  // Document::finish was here
+  Offset at = 0;
+  Offset next = kNowhere;              // where the value behind this one begins
+  std::uint32_t weight = 1;            // values from here on, aliases followed
+  std::string_view text;               // of a scalar, as written; points into State::source or State::strings
+  std::unique_ptr<Children> children;  // of lists and maps
+
+  const Entry* find(std::string_view key) const;
+};
+
+/// How a node was reached: its path, shared by all that are below it.
+struct Node::Link {
+  std::shared_ptr<const Link> up;
+  const Tree* map = nullptr;  // that the key was looked for in; null for an item and below an absent map
+  std::string key;
+  Offset at = kNowhere;  // of the key, or of a list's item; kNowhere when absent
+  bool item = false;
+};
+
+struct Node::State {
+  explicit State(Source text) : source(std::move(text)) {}
+
+  struct Found {
+    Offset at;
+    std::string path;
+    std::string message;
+  };
+  static constexpr std::size_t kMaxMistakes = 1000;  // more are only counted
+
+  void record(Offset at, std::string_view key, std::string path, std::string message);
+  std::uint32_t name_index(std::string_view name);
+  Error error() const;
+  void hide(const Tree& tree);
+
+  Source source;
+  std::filesystem::path directory;
+  std::deque<Tree> trees;
+  std::deque<std::string> strings;
+  const Tree* root = nullptr;
+  std::vector<std::string> names;  // that were asked for and absent somewhere
+  std::unordered_map<std::string, std::uint32_t> name_indices;
+  std::unordered_set<std::string> secret_names;  // keys read as secrets
+  std::vector<Found> mistakes;
+  std::size_t unlisted = 0;
+  std::unordered_set<std::string> seen;  // place and message of each mistake: an alias would repeat it
+};
+
+/// Builds the tree of `state.source` into `state`. A duplicate key, an unknown tag and the like are recorded; throws
+/// Error when there is no tree: not YAML, no map at the top, more than one document, too deep or too big.
+void parse_yaml(Node::State& state);
+
+/// Reads at most `limit` bytes, from a file, a pipe or a device. Returns nothing and says why in `why` when that fails
+/// or there is more.
+bool read_file(const std::filesystem::path& file, std::size_t limit, bool regular_only, std::string& content,
+               std::string& why);
+
+/// "a map", "a list", "text", "empty".
+std::string_view kind_name(Kind kind);
+
+/// A key as it stands in a path: in quotes when it has a dot, a blank or the like.
+std::string path_key(std::string_view key);
+
+/// `word` in double quotes, shortened to what a line can hold.
+std::string quoted(std::string_view word);
+
+}  // namespace ferrule::config
