@@ -49,16 +49,15 @@ class FanOut {
 
  private:
   struct Image {
-    const char* bytes = nullptr;  ///< null: not encoded yet
-    std::uint32_t size = 0;       ///< without a shared payload
+    const char* bytes = nullptr;
+    std::uint32_t size = 0;       ///< without a shared payload; 0: not encoded yet
     std::uint32_t id_offset = 0;  ///< of the packet identifier
   };
   static constexpr std::size_t kInlineBytes = 2048;
 
-  const Image& image(bool v5, bool with_id);
+  const Image& encode(bool v5, bool with_id);
   std::size_t append_own(const Delivery& delivery, OutputBuffer& out);
-  void append_payload(OutputBuffer& out, char* behind_head);
-  char* allocate(std::size_t n);
+  char* allocate(std::size_t n, std::size_t index);
 
   const PublicationPtr& publication_;
   bool share_;  ///< the payload is appended by reference

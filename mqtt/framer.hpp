@@ -47,14 +47,16 @@ class Framer {
   static constexpr std::size_t kInline = 15;  ///< what std::string holds without the heap
 
   Decoded<Header> read_header(std::string_view bytes) const;
-  Decoded<bool> complete_partial();
-  tl::unexpected<Refusal> fail(Refusal refusal);
+  /// Moves as many bytes from input_ behind partial_ as make it `size` long; false when there are not enough.
+  bool fill_partial(std::size_t size);
+  Decoded<std::optional<Frame>> next_from_partial();
+  Refusal fail(Refusal refusal);
   void release_partial();
 
   std::size_t max_packet_size_;
-  std::string_view input_;  ///< lent, not yet returned
-  std::string partial_;     ///< the beginning of a packet; a whole one while its frame is out
-  bool partial_is_out_ = false;
+  std::string_view input_;        ///< lent, not yet returned
+  std::string partial_;           ///< copied: at first what was returned already, then the beginning of a packet
+  std::size_t partial_read_ = 0;  ///< bytes of partial_ that were returned
   std::optional<Refusal> failed_;
 };
 

@@ -35,7 +35,8 @@ class BlockPool {
   };
   static constexpr std::size_t kMaxSmall = 256, kMaxLarge = 16;  ///< blocks kept: 512 KiB and 256 KiB
 
-  detail::OutputBlock* take(std::size_t at_least, bool first);
+  Shelf* shelf_of(std::size_t capacity);  ///< null for capacities that are not kept
+  detail::OutputBlock* take(std::size_t at_least, std::size_t preferred);
   void give(detail::OutputBlock* block);
   Shelf small_, large_;
 };

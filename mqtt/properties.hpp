@@ -80,12 +80,14 @@ class Properties {
    public:
     const Property& operator*() const { return property_; }
     const Property* operator->() const { return &property_; }
+    /// The whole property as it stands on the wire.
+    std::string_view encoded() const { return {at_, static_cast<std::size_t>(rest_.data() - at_)}; }
     Iterator& operator++();
     bool operator==(const Iterator& other) const { return at_ == other.at_; }
 
    private:
     friend class Properties;
-    Iterator(std::string_view rest);
+    explicit Iterator(std::string_view rest);
     void read();
     std::string_view rest_;  ///< behind property_
     const char* at_;         ///< where property_ begins; the end of the properties when there is none
@@ -106,6 +108,7 @@ class Properties {
   std::optional<std::uint32_t> number(PropertyId id) const;
   std::optional<std::string_view> text(PropertyId id) const;  ///< text or binary
   std::optional<Property> find(PropertyId id) const;
+  bool has_any(std::uint64_t ids) const { return (present_ & ids) != 0; }  ///< bit N of `ids` stands for id N
 
   /// All of them in the order they were sent, e.g. to visit the user properties [MQTT-3.3.2-18].
   Iterator begin() const { return Iterator(encoded_); }

@@ -55,6 +55,8 @@ enum class Reason : std::uint8_t {
 };
 
 std::string_view name(Reason);  ///< the specification's name, e.g. "Quota exceeded"; "Unknown reason" for other values
+/// Bit N: a packet of type N may carry this code (MQTT 5 table 2-6).
+std::uint16_t packets_allowing(std::uint8_t code);
 constexpr bool is_error(Reason reason) { return static_cast<std::uint8_t>(reason) >= 0x80; }
 
 /// Why a peer's bytes are not accepted: what to tell the peer, and what to write into the log.

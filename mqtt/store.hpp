@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace ferrule::mqtt {
 
@@ -26,9 +27,12 @@ class Store {
  public:
   /// Posts a function to the thread that owns the broker. Any thread.
   using Post = std::function<void(std::function<void()>)>;
-  /// Told on the broker's thread, in order: everything up to `ticket` is on disk.
+  /// Told on the broker's thread, in order: everything up to `ticket` is on disk, except in the files that Failed was told of
+  /// before, whose jobs left nothing behind.
   using Committed = std::function<void(Ticket)>;
-  /// Told on the broker's thread when a group could not be committed: nothing of `file` is durable any more.
+  /// Told on the broker's thread when a group of jobs could not be committed to `file`, before the Committed that covers their
+  /// tickets: whoever waits for one of them is to be refused now. All of the group's jobs on this file were rolled back. Its
+  /// later jobs fail unseen by it, with a Failed for each group, until `resume`.
   using Failed = std::function<void(StoreFile& file, std::string what)>;
 
   Store(Post post, Committed committed, Failed failed);
@@ -36,14 +40,20 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  /// Broker thread. Runs `job` inside a transaction of `file`; `file` must outlive the store.
+  /// Broker thread. Runs `job` inside a transaction of `file`; `file` must outlive the store. A job that throws fails its group.
   Ticket write(StoreFile& file, std::function<void()> job);
   /// Any thread. Like `write`, but returns when the job is on disk; throws std::runtime_error when it could not be.
   void write_and_wait(StoreFile& file, std::function<void()> job);
-  /// Broker thread. Runs `job` after everything posted so far, outside any transaction; `then` is posted back afterwards.
+  /// Broker thread. Runs `job` after everything posted so far was committed, outside any transaction; `then` is posted back
+  /// afterwards, also when `job` threw (which is logged).
   void read(std::function<void()> job, std::function<void()> then);
 
+  /// Broker thread. Lets a file that failed be written again, from the jobs on that are posted after this call.
+  void resume(StoreFile& file);
+
   Ticket last_ticket() const;  ///< Broker thread. The newest ticket handed out.
+  /// Any thread. Jobs not yet committed. The queue itself has no limit: who posts bounds what it posts.
+  std::size_t backlog() const;
 
  private:
   class Impl;
