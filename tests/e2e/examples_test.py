@@ -1,0 +1,35 @@
+"""The shipped examples pass `ferrule check`, and the one that systemd starts runs unchanged."""
+
+import json
+import os
+import pathlib
+
+import pytest
+
+from rig.gateway import BINARY
+from rig.process import Process
+
+_SOURCE = pathlib.Path(__file__).parents[2]
+_EXAMPLES = sorted((_SOURCE / "config/examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", _EXAMPLES, ids=lambda file: file.stem)
+def test_example_passes_check(file):
+    process = Process([BINARY, "check", file])
+    assert process.wait(10) == 0, process.err
+    assert "ok" in process.out[0] and not process.err
+
+
+def test_shipped_example_starts_unchanged():
+    process = Process([BINARY, "run", _SOURCE / "config/examples/ferrule.yaml"])
+    try:
+        # Port 1883 may be taken on a developer's machine; then this is what it has to say.
+        while process.running and not any("listening on 127.0.0.1:1883" in line for line in process.err):
+            pass
+        if process.running:
+            process.child.terminate()
+            assert process.wait(5) == 0, process.err
+        else:
+            assert process.wait(1) == 69 and "in use" in process.stderr_text, process.err
+    finally:
+        process.kill()

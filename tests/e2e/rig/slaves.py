@@ -1,0 +1,46 @@
+"""Modbus slaves by other people's servers, each in a process of its own."""
+
+import os
+import pathlib
+import sys
+
+from rig.gateway import accepts
+from rig.ports import free_port
+from rig.process import Process, wait_until
+
+RTU_SLAVE = os.environ.get("FERRULE_RTU_SLAVE", str(pathlib.Path(__file__).parents[3] / "build/dev/tests/e2e/rtu_slave"))
+
+
+def _lines(units: dict) -> str:
+    """`{unit: {(table, address): value}}` as both programs read it."""
+    return "".join(f"{unit} {table} {address} {value}\n"
+                   for unit, cells in units.items() for (table, address), value in cells.items())
+
+
+class TcpSlave:
+    """pymodbus on a free port."""
+
+    def __init__(self, units: dict, port: int = 0):
+        self.port = port or free_port()
+        self.process = Process([sys.executable, pathlib.Path(__file__).with_name("tcp_slave.py"), self.port], stdin=_lines(units))
+        wait_until(lambda: accepts(self.port), 15, "pymodbus accepts")
+
+    def close(self):
+        self.process.kill()
+
+
+class RtuSlave:
+    """libmodbus's server at one end of a pty pair; `path` is the other."""
+
+    def __init__(self, directory: pathlib.Path, unit: int, units: dict):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "master"
+        far = directory / "slave"
+        self.wire = Process(["socat", f"pty,raw,echo=0,link={self.path}", f"pty,raw,echo=0,link={far}"])
+        wait_until(lambda: self.path.exists() and far.exists(), 10, "socat made the pty pair")
+        self.process = Process([RTU_SLAVE, far, unit], stdin=_lines(units))
+        assert self.process.out_queue.get(timeout=10) == "serving"
+
+    def close(self):
+        self.process.kill()
+        self.wire.kill()

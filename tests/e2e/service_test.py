@@ -1,0 +1,137 @@
+"""The gateway as a service: a clean stop within 2 s in every state, and what it tells the service manager."""
+
+import signal
+import socket
+import time
+import uuid
+
+import pytest
+
+import ledger
+import plant
+from rig.clients import Mosquitto, Paho
+from rig.cloud import Link, NeverAnswers, NeverConnects
+from rig.process import wait_until
+from rig.slaves import TcpSlave
+
+_WITHIN = 2.0  # seconds
+
+
+def _normal(closing, make_gateway, cloud):
+    slave = closing(TcpSlave({1: plant.CELLS}))
+    gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port)}, devices={"plc": plant.device("field")},
+                           uplinks={"hq": plant.uplink(cloud.port)}).start()
+    closing(Mosquitto(4).subscribe(gateway.port, "plant1/#")).next()
+    return gateway
+
+
+def _uplink_black_hole(closing, make_gateway, cloud):
+    gateway = make_gateway(uplinks={"hq": plant.uplink(closing(NeverAnswers()).port)}).start()
+    for number in range(5):
+        Paho(4).publish(gateway.port, "plant1/x", str(number), qos=1)
+    return gateway
+
+
+def _uplink_connecting(closing, make_gateway, cloud):
+    gateway = make_gateway(uplinks={"hq": plant.uplink(closing(NeverConnects()).port)}).start()
+    time.sleep(0.5)
+    return gateway
+
+
+def _uplink_cut_under_load(closing, make_gateway, cloud):
+    link = closing(Link(cloud.port))
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)}).start()
+    publisher = ledger.Publisher(gateway.port, 2, per_second=500)
+    time.sleep(1)
+    link.cut(black_hole=True)
+    time.sleep(1)
+    publisher.finish()
+    return gateway
+
+
+def _slave_silent(closing, make_gateway, cloud):
+    gateway = make_gateway(buses={"field": plant.tcp_bus(closing(NeverAnswers()).port, timeout="10s")},
+                           devices={"plc": plant.device("field")}).start()
+    time.sleep(0.5)  # the bus waits for an answer now
+    return gateway
+
+
+def _slave_connecting(closing, make_gateway, cloud):
+    gateway = make_gateway(buses={"field": plant.tcp_bus(closing(NeverConnects()).port, timeout="10s")},
+                           devices={"plc": plant.device("field")}).start()
+    time.sleep(0.5)
+    return gateway
+
+
+def _serial_port_missing(closing, make_gateway, cloud):
+    gateway = make_gateway(buses={"line": plant.rtu_bus("/dev/ferrule-absent")}, devices={"meter": plant.device("line")}).start()
+    time.sleep(0.5)
+    return gateway
+
+
+def _just_started(closing, make_gateway, cloud):
+    slave = closing(TcpSlave({1: plant.CELLS}))
+    return make_gateway(buses={"field": plant.tcp_bus(slave.port)}, devices={"plc": plant.device("field")},
+                        uplinks={"hq": plant.uplink(cloud.port)}).start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "sigint"])
+@pytest.mark.parametrize("state", [_normal, _uplink_black_hole, _uplink_connecting, _uplink_cut_under_load, _slave_silent,
+                                   _slave_connecting, _serial_port_missing, _just_started], ids=lambda state: state.__name__.strip("_"))
+def test_stops_cleanly_within_two_seconds(state, number, closing, make_gateway, cloud):
+    gateway = state(closing, make_gateway, cloud)
+    took = gateway.stop(number)
+    assert took < _WITHIN, f"{took:.2f} s"
+
+
+def test_stop_tells_clients_and_keeps_what_is_queued(closing, make_gateway, cloud, link):
+    link.cut()
+    collector = closing(ledger.Collector(cloud.port))
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)}).start()
+    publisher = ledger.Publisher(gateway.port, 1, per_second=200)
+    time.sleep(1)
+    gateway.stop()
+    gateway.start()
+    publisher.finish()
+    link.restore()
+    ledger.wait_for_all(publisher, collector)
+    ledger.check(publisher, collector, exactly_once=False)
+
+
+@pytest.fixture
+def service_manager():
+    """The datagram socket that systemd would listen on, in the abstract namespace: `messages()` are the assignments so far."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        name = f"ferrule-{uuid.uuid4()}"
+        listening.bind("\0" + name)
+        listening.setblocking(False)
+        received = []
+
+        def messages():
+            try:
+                while True:
+                    received.append(listening.recv(4096).decode())
+            except BlockingIOError:
+                return received
+        yield {"NOTIFY_SOCKET": "@" + name, "WATCHDOG_USEC": "400000"}, messages
+
+
+def test_tells_the_service_manager(make_gateway, service_manager):
+    environment, messages = service_manager
+    gateway = make_gateway().start(environment)
+    wait_until(lambda: any("READY=1" in message for message in messages()), 5, "READY=1")
+    assert "READY=1" in messages()[0]  # nothing before it
+    seen = len([message for message in messages() if "WATCHDOG=1" in message])
+    time.sleep(2)  # at least once in each half of 400 ms, were the machine idle; half as often will do
+    assert len([message for message in messages() if "WATCHDOG=1" in message]) - seen >= 5
+    gateway.stop()
+    assert any("STOPPING=1" in message for message in messages())
+
+
+def test_never_tells_ready_when_it_cannot_start(make_gateway, service_manager):
+    environment, messages = service_manager
+    gateway = make_gateway()
+    with socket.create_server(("127.0.0.1", gateway.port)):
+        gateway.spawn(environment)
+        assert gateway.process.wait(10) == 69
+    assert not any("READY=1" in message for message in messages())
