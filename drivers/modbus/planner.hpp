@@ -42,7 +42,8 @@ inline constexpr std::uint16_t kMaxBits = 2000;
 std::vector<Block> plan(const DeviceSettings& device, PointIndex first);
 
 /// Halves a block by its points, each half trimmed to what its points need, so that a device that refuses a register
-/// between two points still gives both. Needs at least two points; the halves may overlap where the points do.
+/// between two points still gives both. Needs at least two points; the halves may overlap where the points do. A half
+/// with slower points only is read at their pace.
 std::pair<Block, Block> split(const Block& block);
 
 }  // namespace ferrule::drivers::modbus
