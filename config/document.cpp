@@ -19,12 +19,12 @@ const Entry* Node::Tree::find(std::string_view key) const {
 
 // `key` tells apart the keys that one map lacks: they share their place and their message.
 void Node::State::record(Offset at, std::string_view key, std::string path, std::string message) {
-  if (!seen.insert(fmt::format("{}:{}:{}", at, key, message)).second) return;
-  if (mistakes.size() < kMaxMistakes) {
-    mistakes.push_back({at, std::move(path), std::move(message)});
-  } else {
+  if (mistakes.size() == kMaxMistakes) {
     ++unlisted;
+    return;
   }
+  if (!seen.insert(fmt::format("{}:{}:{}", at, key, message)).second) return;
+  mistakes.push_back({at, std::move(path), std::move(message)});
 }
 
 std::uint32_t Node::State::name_index(std::string_view name) {

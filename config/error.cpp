@@ -13,9 +13,13 @@ namespace {
 constexpr std::size_t kListed = 100;
 constexpr std::size_t kWidest = 160;  // characters of a source line that are shown
 
-std::string_view from_character(std::string_view line, std::size_t character) {
+// `line` without its first `characters`.
+std::string_view from_character(std::string_view line, std::size_t characters) {
   std::size_t at = 0;
-  while (at < line.size() && count_characters(line.substr(0, at + 1)) <= character) ++at;
+  for (; at < line.size(); ++at) {
+    const bool begins = (static_cast<unsigned char>(line[at]) & 0xC0U) != 0x80;
+    if (begins && characters-- == 0) break;
+  }
   return line.substr(at);
 }
 

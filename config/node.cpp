@@ -40,12 +40,19 @@ Node Node::operator[](std::string_view key) const {
       entry->asked = true;
       return child(*entry);
     }
-    const auto name = state_->name_index(key);
-    auto& missed = tree_->children->missed;
-    if (std::find(missed.begin(), missed.end(), name) == missed.end()) missed.push_back(name);
+    remember_missed(key);
   }
   return {nullptr, state_,
           std::make_shared<const Link>(Link{link_, is_map() ? tree_ : nullptr, std::string(key), kNowhere, false})};
+}
+
+// For "did you mean"; a reader that looks up names of the user's choice does not need all of them remembered.
+void Node::remember_missed(std::string_view key) const {
+  constexpr std::size_t kEnough = 256;
+  auto& missed = tree_->children->missed;
+  if (missed.size() >= kEnough) return;
+  const auto name = state_->name_index(key);
+  if (std::find(missed.begin(), missed.end(), name) == missed.end()) missed.push_back(name);
 }
 
 std::vector<std::pair<std::string, Node>> Node::entries() const {
@@ -67,7 +74,7 @@ std::vector<Node> Node::items() const {
   tree_->looked = true;
   for (std::size_t i = 0; i < tree_->children->items.size(); ++i) {
     result.push_back(item(i));
-    if (!result.back().present()) result.back().mistake("is empty");
+    if (!result.back().present() && !result.back().tree_->blamed) result.back().mistake("is empty");
   }
   return result;
 }

@@ -103,6 +103,7 @@ class Node {
   Node child(const Entry& entry) const;
   Node item(std::size_t index) const;
   std::uint32_t own_place() const;
+  void remember_missed(std::string_view key) const;
   void report_unknown() const;
   void hide() const;
   void must_be(std::string_view what) const;

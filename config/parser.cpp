@@ -53,6 +53,7 @@ class Builder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (key_pending()) check_colon();
     auto& tree = add(Kind::Null, mark, {}, anchor);
     // An empty value has the mark of what follows, which may be anywhere below.
     if (is_empty_at(tree.at)) tree.at = key_pending() ? stack_.back().key_at : before(tree.at);
@@ -153,14 +154,30 @@ class Builder : public YAML::EventHandler {
       if (name == "str" && tree.kind == Kind::Scalar) tree.quoted = true;
       const bool natural = (name == "str" && tree.kind == Kind::Scalar) || (name == "seq" && tree.kind == Kind::List) ||
                            (name == "map" && tree.kind == Kind::Map);
-      if (!natural) wrong_tag(tree.at, fmt::format("!!{}", name));
+      if (!natural) wrong_tag(tree, fmt::format("!!{}", name));
     } else if (tag != "!") {
-      wrong_tag(tree.at, tag);
+      wrong_tag(tree, tag);
     }
   }
 
-  void wrong_tag(Offset at, std::string_view tag) {
-    state_.record(at, tag, path(),
+  // yaml-cpp takes a lone word for a key without a value.
+  void check_colon() {
+    const auto& open = stack_.back();
+    if (!open.key_usable) return;
+    const auto begin = skip_properties(text_, open.key_at);
+    const auto quote = closing_quote(text_, begin);
+    const auto end = quote ? *quote + 1 : begin + open.key.size();
+    const bool as_written = quote || text_.compare(begin, open.key.size(), open.key) == 0;
+    const auto next = text_.find_first_not_of(" \t\r\n", std::min(end, text_.size()));
+    if (!as_written || (next != std::string::npos && text_[next] == ':')) return;
+    state_.record(open.key_at, open.key, key_path(open.key), "has no colon behind it, and no value");
+  }
+
+  // Nobody reads a value with such a tag: one mistake is enough.
+  void wrong_tag(Node::Tree& tree, std::string_view tag) {
+    tree.blamed = true;
+    if (tree.kind == Kind::Scalar) tree.kind = Kind::Null;
+    state_.record(tree.at, tag, key_pending() ? key_path(stack_.back().key) : path(),
                   fmt::format("has a tag that means nothing here: {} (known tags: !env NAME, !file PATH)", tag));
   }
 
@@ -235,19 +252,22 @@ class Builder : public YAML::EventHandler {
     std::iota(map.by_key.begin(), map.by_key.end(), 0U);
     std::stable_sort(map.by_key.begin(), map.by_key.end(),
                      [&](auto a, auto b) { return entries[a].key < entries[b].key; });
-    for (std::size_t i = 1; i < map.by_key.size(); ++i) {
-      auto& entry = entries[map.by_key[i]];
-      const auto& before = entries[map.by_key[i - 1]];
-      if (entry.key != before.key) continue;
+    const Entry* first = nullptr;
+    for (const auto i : map.by_key) {
+      auto& entry = entries[i];
+      if (first == nullptr || first->key != entry.key) {
+        first = &entry;
+        continue;
+      }
       entry.duplicate = true;
-      const auto* first = &before;
-      for (auto j = i - 1; j > 0 && entries[map.by_key[j - 1]].key == entry.key; --j)
-        first = &entries[map.by_key[j - 1]];
-      auto where = path();
-      if (!where.empty()) where += '.';
-      state_.record(entry.key_at, entry.key, where + path_key(entry.key),
+      state_.record(entry.key_at, entry.key, key_path(entry.key),
                     fmt::format("is given twice; the first is in line {}", state_.source.line(first->key_at)));
     }
+  }
+
+  std::string key_path(std::string_view key) const {
+    const auto map = path();
+    return map.empty() ? path_key(key) : map + '.' + path_key(key);
   }
 
   // Of the map or list that is being read.

@@ -126,7 +126,8 @@ std::pair<Offset, Offset> extent(const Node::Tree& tree, std::string_view text) 
   if (const auto quote = closing_quote(text, first))
     return {static_cast<Offset>(first), static_cast<Offset>(*quote + 1)};
   // Several lines, or a block: all up to the next value.
-  return {static_cast<Offset>(first), std::min(tree.next, static_cast<Offset>(text.size()))};
+  const auto end = text.find_last_not_of(" \t\r\n", std::min<std::size_t>(tree.next, text.size()) - 1);
+  return {static_cast<Offset>(first), static_cast<Offset>(std::max(first, end + 1))};
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -208,7 +209,13 @@ void Node::hide() const {
 }
 
 void Node::State::hide(const Tree& tree) {
-  if (tree.kind != Kind::Scalar || tree.tag != Tag::None) return;
+  constexpr std::uint32_t kFew =
+      1000;  // what stands where a secret should be is hidden too, unless it is half the file
+  if (tree.children && tree.weight < kFew) {
+    for (const auto& entry : tree.children->entries) hide(*entry.value);
+    for (const auto* item : tree.children->items) hide(*item);
+  }
+  if (tree.text.empty() || tree.tag != Tag::None) return;
   const auto [first, last] = extent(tree, source.text());
   source.hide(first, last);
   source.hide(std::string(tree.text));
@@ -217,6 +224,7 @@ void Node::State::hide(const Tree& tree) {
 // Whether there is a value; a mistake when not.
 bool Node::check_required() const {
   if (present()) return true;
+  if (tree_ != nullptr && tree_->blamed) return false;
   mistake(tree_ == nullptr ? "is required" : "is required, but empty");
   return false;
 }

@@ -33,25 +33,33 @@ bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-// Where the value of a key like `password:` begins in a line that nobody could read as a secret (a YAML error, a
-// misspelt key); npos when there is none or it only names where the secret is kept.
-std::size_t looks_secret(std::string_view line) {
-  constexpr std::array<std::string_view, 6> kEndings = {"password",   "passwd", "pasword",
-                                                        "passphrase", "secret", "token"};
+bool names_secret(std::string_view key) {
+  constexpr std::array<std::string_view, 4> kParts = {"password", "pasword", "passwd", "passphrase"};
+  constexpr std::array<std::string_view, 2> kEndings = {"secret", "token"};
+  std::string lower(key);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return std::any_of(kParts.begin(), kParts.end(), [&](auto part) { return lower.find(part) != std::string::npos; }) ||
+         std::any_of(kEndings.begin(), kEndings.end(), [&](auto ending) { return lower.ends_with(ending); });
+}
+
+// Offsets where the values of keys like `password:` begin, unless they only name where the secret is kept. For lines
+// that nobody could read as a secret: a YAML error, a misspelt key.
+std::vector<std::size_t> guessed_secrets(std::string_view line) {
+  std::vector<std::size_t> result;
   for (auto colon = line.find(':'); colon != std::string_view::npos; colon = line.find(':', colon + 1)) {
     auto end = colon;
     while (end > 0 && (line[end - 1] == ' ' || line[end - 1] == '"' || line[end - 1] == '\'')) --end;
     auto begin = end;
     while (begin > 0 && is_word(line[begin - 1])) --begin;
-    auto key = std::string(line.substr(begin, end - begin));
-    std::transform(key.begin(), key.end(), key.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    if (std::none_of(kEndings.begin(), kEndings.end(), [&](auto ending) { return key.ends_with(ending); })) continue;
     const auto value = line.find_first_not_of(" \t", colon + 1);
-    if (value == std::string_view::npos || line[value] == '!' || line[value] == '*' || line[value] == '#') continue;
-    return value;
+    if (value == std::string_view::npos || !names_secret(line.substr(begin, end - begin))) continue;
+    const auto written = line.substr(value);
+    const bool elsewhere =
+        written.starts_with("!env ") || written.starts_with("!file ") || written[0] == '*' || written[0] == '#';
+    if (!elsewhere) result.push_back(value);
   }
-  return std::string_view::npos;
+  return result;
 }
 
 }  // namespace
@@ -75,17 +83,26 @@ void Source::check() const {
   const auto bad = first_invalid_utf8(text_);
   const auto control = first_control(text_);
   const auto first = std::min(bad, control);
-  if (first == std::string::npos) return;
-  Location where{file_, line(static_cast<Offset>(first)), 0};
-  where.column =
-      static_cast<int>(count_characters(std::string_view(text_).substr(
-          lines_[line_index(static_cast<Offset>(first))], first - lines_[line_index(static_cast<Offset>(first))]))) +
-      1;
+  if (first == std::string::npos) return check_brackets();
+  auto where = locate(static_cast<Offset>(first));
   const auto byte = static_cast<unsigned char>(text_[first]);
   if (bad < control)
     throw Error(std::move(where), {}, fmt::format("byte 0x{:02X} is not UTF-8 text (save the file as UTF-8)", byte));
   throw Error(std::move(where), {},
               "has a control character here, which is not text (in quotes it can be written as \\xNN)");
+}
+
+// yaml-cpp scans on to the end behind an open bracket and needs 250 bytes for each further one, before it looks at
+// depth.
+void Source::check_brackets() const {
+  constexpr int kMaxOpen = 10'000;
+  int open = 0;
+  for (std::size_t i = 0; i < text_.size(); ++i) {
+    const char c = text_[i];
+    if (c == '[' || c == '{') ++open;
+    if (c == ']' || c == '}') open = std::max(open - 1, 0);
+    if (open > kMaxOpen) throw Error(locate(static_cast<Offset>(i)), {}, "has too many open brackets before it");
+  }
 }
 
 std::size_t Source::line_index(Offset at) const {
@@ -140,8 +157,14 @@ std::vector<Source::Range> Source::hidden_in(Offset first, std::string_view line
       ranges.push_back({static_cast<Offset>(at), static_cast<Offset>(at + secret.size())});
     }
   }
-  const auto guess = looks_secret(line);
-  if (ranges.empty() && guess != std::string_view::npos) ranges.push_back({static_cast<Offset>(guess), size});
+  for (const auto guess : guessed_secrets(line)) {
+    const auto at = static_cast<Offset>(guess);
+    // Where it ends is a guess too: all the rest. What was read as a secret is hidden exactly; inside of it, nothing is
+    // to do.
+    const bool known = std::any_of(ranges.begin(), ranges.end(),
+                                   [at](const Range& range) { return range.first <= at && at < range.last; });
+    if (!known) ranges.push_back({at, size});
+  }
   std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.first < b.first; });
   std::vector<Range> disjoint;
   for (const auto& range : ranges) {

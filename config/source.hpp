@@ -18,8 +18,8 @@ constexpr std::size_t kMaxFile = 16U << 20U;  ///< bytes
 /// A text with its line beginnings, and the ranges of it that must not be shown.
 class Source {
  public:
-  /// Throws Error for a text that is empty, too large, or not text: UTF-16, not UTF-8, control characters. A byte order
-  /// mark is dropped.
+  /// Throws Error for a text that is empty, too large, full of open brackets, or no text: UTF-16, not
+  /// UTF-8, control characters. A byte order mark is dropped.
   Source(std::string text, std::string file);
 
   const std::string& text() const { return text_; }
@@ -46,6 +46,7 @@ class Source {
     Offset last;
   };
   void check() const;
+  void check_brackets() const;
   std::size_t line_index(Offset at) const;
   std::vector<Range> hidden_in(Offset first, std::string_view line) const;
 
