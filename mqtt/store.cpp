@@ -29,7 +29,7 @@ struct Job {
   StoreFile* file = nullptr;   ///< not of a Read
   std::function<void()> run;   ///< not of a Resume
   std::function<void()> then;  ///< of a Read
-  std::promise<void>* waiter = nullptr;
+  std::shared_ptr<std::promise<void>> waiter;  ///< shared: set_value may still run when the waiter has left
 };
 
 std::string text_of(const std::exception_ptr& error) {
@@ -74,10 +74,10 @@ class Store::Impl {
 
   void push_and_wait(Job job) {
     assert(std::this_thread::get_id() != thread_.get_id());  // the store thread cannot wait for itself
-    std::promise<void> done;
-    job.waiter = &done;
+    const auto done = std::make_shared<std::promise<void>>();
+    job.waiter = done;
     push(std::move(job));
-    done.get_future().get();
+    done->get_future().get();
   }
 
   Ticket last_ticket() const {

@@ -32,7 +32,7 @@ class Store {
   using Committed = std::function<void(Ticket)>;
   /// Told on the broker's thread when a group of jobs could not be committed to `file`, before the Committed that covers their
   /// tickets: whoever waits for one of them is to be refused now. All of the group's jobs on this file were rolled back. Its
-  /// later jobs fail unseen by it, with a Failed for each group, until `resume`.
+  /// later jobs are not run but fail too, with a Failed for each group, until `resume`.
   using Failed = std::function<void(StoreFile& file, std::string what)>;
 
   Store(Post post, Committed committed, Failed failed);
