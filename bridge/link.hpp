@@ -1,8 +1,8 @@
 // The wire to one cloud broker, behind one interface: Paho MQTT C++ today, a client state machine of our own to measure against it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,24 +11,38 @@
 
 namespace ferrule::bridge {
 
-/// Position of a message in its outbox: 1, 2, 3 ... in the order of publishing, never used twice.
+/// Position of a message in its outbox: rising in the order of publishing, with gaps after a restart, never used twice.
 using Seq = std::uint64_t;
 
-/// What a link tells its uplink. Called on the link's own threads: implementations only post.
+/// What the cloud announced in its CONNACK (MQTT 5 section 3.2.2.3); the values that hold when it announced nothing.
+struct LinkLimits {
+  std::uint16_t receive_maximum = 65535;
+  mqtt::Qos maximum_qos = mqtt::Qos::ExactlyOnce;
+  bool retain_available = true;
+  std::uint32_t maximum_packet_size = 0;  ///< bytes; 0: no limit
+  int mqtt_version = 5;                   ///< what was agreed upon: 5 or 4 (3.1.1)
+};
+
+/// What a link tells its uplink. Called on the link's own threads: implementations only post. Nothing follows after
+/// `Link::disconnect` has returned.
 class LinkEvents {
  public:
   virtual ~LinkEvents() = default;
-  /// The cloud accepted us. `session_present`: it still knows our session, so messages in flight continue.
+  /// Comes just before each on_connected.
+  virtual void on_limits(const LinkLimits& /*limits*/) {}
+  /// The cloud accepted us. `session_present`: it still knows our session, so exchanges in LinkState continue by themselves;
+  /// otherwise LinkState is empty by now.
   virtual void on_connected(bool session_present) = 0;
-  /// Refused, failed, cut or closed; `cause` says what a person can act upon, with the reason code where there is one.
+  /// Refused, failed, cut or closed; `cause` says what a person can act upon, with the reason code where there is one. From
+  /// here on the link holds no message but those in LinkState: what else was sent and not settled has to be sent again.
   virtual void on_disconnected(std::string cause) = 0;
-  /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code.
+  /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Never for QoS 0.
   virtual void on_settled(Seq seq, mqtt::Reason reason) = 0;
   virtual void on_message(mqtt::PublicationPtr publication) = 0;
 };
 
-/// State a link must not lose: kept inside the outbox row of the message it belongs to. Called on the link's threads; each
-/// call returns when the change is on disk, and throws std::runtime_error when it could not be written.
+/// The QoS 2 exchanges of a link, which it must not lose: kept on disk beside the outbox rows they belong to. Called on the
+/// link's threads.
 class LinkState {
  public:
   struct InFlight {
@@ -37,20 +51,30 @@ class LinkState {
     std::string packet;  ///< its record, opaque to us
   };
   virtual ~LinkState() = default;
+  /// Returns when the record, and the row it belongs to, are on disk; throws std::runtime_error when they could not be written.
   virtual void put(Seq seq, const std::string& key, const std::string& packet) = 0;
+  /// The exchange ended: its packet identifier may be used again. `delivered`: the cloud has the message; otherwise it refused
+  /// it. Returns at once; it is on disk before the next `put` returns.
+  virtual void done(Seq /*seq*/, bool /*delivered*/) {}
+  /// The cloud lost the session: no exchange goes on. Returns when that is on disk; throws like `put`.
+  virtual void clear() {}
   virtual std::vector<InFlight> restore() = 0;  ///< in the order of Seq
 };
 
+/// Thread: all members are called on the broker thread, and none of them blocks but `disconnect`.
 class Link {
  public:
   virtual ~Link() = default;
-  /// Broker thread. Begins one attempt; on_connected or on_disconnected follows. Never retries by itself.
+  /// Begins one attempt; on_connected or on_disconnected follows. Never retries by itself.
   virtual void connect() = 0;
-  /// Broker thread, while connected and with fewer than `window` unsettled.
-  virtual void send(Seq seq, const mqtt::Publication& publication, const std::string& topic, mqtt::Qos qos) = 0;
+  /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 (any `seq`) is dropped and
+  /// counted when too much of it waits for the socket.
+  virtual void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) = 0;
   virtual void subscribe(const std::string& filter, mqtt::Qos qos) = 0;
-  /// Broker thread. Ends the connection within `grace`; on_disconnected follows unless it had ended before.
+  /// Ends the connection, or the attempt, within `grace`; on_disconnected is called before it returns unless it had been before.
+  /// The link is not used again but to be destroyed.
   virtual void disconnect(std::chrono::milliseconds grace) = 0;
+  virtual std::uint64_t dropped() const { return 0; }  ///< QoS 0
 };
 
 }  // namespace ferrule::bridge

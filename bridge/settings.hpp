@@ -3,9 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,28 +16,35 @@
 namespace ferrule::bridge {
 
 /// What to do with a new message when the queue is full. Each drop is counted.
-enum class WhenFull : std::uint8_t { DropOldest, DropNewest, Reject };
-
-struct QueueSettings {
-  std::uint64_t max_size = 512'000'000;  ///< bytes of database, per uplink
-  WhenFull when_full = WhenFull::DropOldest;
-  std::chrono::milliseconds commit_interval{1000};  ///< readings reach the disk at least this often (key `sync`)
+enum class WhenFull : std::uint8_t {
+  DropOldest,  ///< the oldest that is not under way to the cloud makes room
+  DropNewest,  ///< the new one is dropped, and its publisher is not told
+  Reject,      ///< the new one is dropped, and a publisher who waits is told (0x97 Quota exceeded)
 };
 
-/// `{from: "plant1/#", to: "sites/{topic}", qos: 1}`: local topics that match `from` go to the cloud under `to`.
+struct QueueSettings {
+  std::uint64_t max_size = 512'000'000;  ///< bytes of queued messages with what they take on disk, per uplink
+  WhenFull when_full = WhenFull::DropOldest;
+  /// Messages nobody waits for reach the disk at least this often (key `sync`); 0 (`sync: always`): each at once.
+  std::chrono::milliseconds commit_interval{1000};
+};
+
+/// `{from: "plant1/#", to: "sites/{topic}", qos: 1}`: local topics that match `from` go to the cloud under `to`, where
+/// `{topic}` stands for the local topic. The first route that matches is taken.
 struct OutRoute {
   mqtt::TopicFilter from;
   std::string to = "{topic}";
-  mqtt::Qos max_qos = mqtt::Qos::ExactlyOnce;  ///< the lower of this and the publication's own is used... see read_uplinks
+  /// Replaces the publication's own QoS. What ends up at QoS 0 is sent while the uplink is online and never queued.
+  std::optional<mqtt::Qos> qos;
 };
 
 struct UplinkSettings {
-  std::string name;
-  std::string url;  ///< mqtt://host:port (TLS follows with the full bridge)
+  std::string name;  ///< letters, digits, `-`, `_` and `.`: part of a file name
+  std::string url;   ///< mqtt://host[:port] (TLS follows with the full bridge)
   std::string client_id;
   std::string username;
   std::string password;  ///< never logged
-  int mqtt_version = 5;  ///< 5 or 4 (3.1.1)
+  int mqtt_version = 5;  ///< 5 or 4 (3.1.1); a server that does not know 5 is asked for 3.1.1
   std::chrono::seconds keep_alive{30};
   std::chrono::seconds session_expiry{7 * 24 * 3600};
   std::size_t window = 100;  ///< messages in flight at once
@@ -46,6 +53,19 @@ struct UplinkSettings {
   QueueSettings queue;
   config::Location where;
 };
+
+struct Endpoint {
+  std::string host;  ///< a name, or an address without brackets
+  std::uint16_t port = 1883;
+  std::string text() const;  ///< "host:port", an IPv6 address in brackets
+  bool operator==(const Endpoint&) const = default;
+};
+
+/// Of `mqtt://host[:port]`; empty when it is anything else.
+std::optional<Endpoint> parse_url(std::string_view url);
+
+/// `to` with `topic` for `{topic}`.
+std::string rewrite(std::string_view to, std::string_view topic);
 
 /// Reads `uplinks` and `queue`. `default_client_id` (the gateway's id) is used where an uplink names none.
 std::vector<UplinkSettings> read_uplinks(const config::Node& root, const std::string& default_client_id);

@@ -1,9 +1,13 @@
 // An uplink: routes out of the broker, an outbox of its own on disk, and the link that carries it to one cloud broker.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "bridge/link.hpp"
 #include "bridge/settings.hpp"
@@ -20,30 +24,43 @@ struct UplinkStatus {
   std::string name;
   UplinkState state = UplinkState::Offline;
   std::uint64_t queued = 0;         ///< messages not yet acknowledged by the cloud, in flight included
+  std::uint64_t queued_bytes = 0;   ///< what they count for in `queue.max_size`
   std::uint64_t in_flight = 0;
   std::uint64_t acknowledged = 0;   ///< since the start
-  std::uint64_t dropped = 0;        ///< since the start, by policy
-  std::uint64_t parked = 0;         ///< refused by the cloud for good
+  std::uint64_t dropped = 0;        ///< since the start, by the policy for a full queue
+  std::uint64_t expired = 0;        ///< since the start, because their Message Expiry Interval ran out
+  std::uint64_t skipped = 0;        ///< since the start: QoS 0 while not online, or a topic that `to` made too long
+  std::uint64_t parked = 0;         ///< since the start: refused by the cloud for good
+  std::uint64_t repeated = 0;       ///< since the start: sent again, so that the cloud may have got them twice
+  std::uint64_t never_written = 0;  ///< since the start: acknowledged before they had to be on disk
+  std::uint64_t connections = 0;    ///< since the start
+  std::uint64_t set_aside = 0;      ///< since the start: damaged files
   std::uint64_t database_bytes = 0;
-  std::string last_error;           ///< why it is not online; empty when it is
+  std::string last_error;           ///< why it is not online, or that the disk fails; empty when all is well
 };
 
 /// Every member on the broker thread. Opens (or creates) `<state_dir>/outbox-<name>.db`; throws config::Error when that cannot be
 /// written or when another process holds it.
 class Uplink final : public mqtt::Consumer {
  public:
+  /// Makes the link; `state` and `events` outlive it.
+  using LinkFactory = std::function<std::unique_ptr<Link>(const UplinkSettings&, LinkState& state, LinkEvents& events)>;
+
   /// `post` runs a function on the broker thread, from any thread.
   Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
          mqtt::Clock& clock);
+  /// The same with another link than Paho's.
+  Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
+         mqtt::Clock& clock, const LinkFactory& make_link);
   ~Uplink() override;
 
   void start();  ///< connects, and reconnects by itself from now on
-  /// Appends to the outbox what a route of this uplink selects.
+  /// Appends to the outbox what a route of this uplink selects. QoS 0 is sent at once or not at all.
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
   void committed(mqtt::Ticket ticket);  ///< from the store
-  /// From the store: a group could not be committed. Ignored when `file` is another uplink's.
+  /// From the store: a group of jobs on `file` was rolled back. Nothing to do with it when the file is another's.
   void store_failed(const mqtt::StoreFile& file, const std::string& what);
-  void tick();                          ///< call every 100 ms: commit interval, back-off
+  void tick();  ///< call every 100 ms: commit interval, back-off
   /// Ends the link within `grace` and hands everything unwritten to the store. The store must be destroyed after this.
   void stop(std::chrono::milliseconds grace);
   UplinkStatus status() const;

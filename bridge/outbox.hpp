@@ -1,0 +1,155 @@
+// The broker thread's part of an outbox: what waits for one cloud, in order, most of it on disk and its head in memory.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "bridge/link.hpp"
+#include "bridge/outbox_file.hpp"
+#include "bridge/settings.hpp"
+#include "mqtt/clock.hpp"
+#include "mqtt/publication.hpp"
+#include "mqtt/reason.hpp"
+#include "mqtt/store.hpp"
+
+namespace ferrule::bridge {
+
+/// Three parts, oldest first: the head in memory, which the uplink sends from; the backlog, only on disk; the tail in memory, on
+/// its way to the disk. While there is no backlog, new messages join the head and the tail is empty.
+///
+/// A message that somebody waits for is handed to the store at once. The others are when they are `commit_interval` old, unless
+/// the cloud acknowledged them before: a healthy uplink leaves the disk alone.
+///
+/// Thread: the broker's. `file`, `store` and `clock` must outlive it.
+class Outbox {
+ public:
+  struct Entry {
+    Seq seq = 0;
+    mqtt::PublicationPtr publication;
+    std::string topic;  ///< at the cloud; empty: the publication's own
+    mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+    bool in_flight = false;
+    bool unwritten = true;       ///< not handed to the store, or in vain
+    bool maybe_on_disk = false;  ///< has to be erased there once it is settled
+    mqtt::Ticket written_by = 0;
+    std::chrono::steady_clock::time_point added{};
+    std::uint64_t cost = 0;
+
+    const std::string& cloud_topic() const { return topic.empty() ? publication->topic : topic; }
+  };
+
+  struct Counters {
+    std::uint64_t dropped_full = 0;     ///< by the policy for a full queue
+    std::uint64_t dropped_expired = 0;  ///< the Message Expiry Interval ran out
+    std::uint64_t parked = 0;           ///< refused by the cloud for good; kept in the database
+    std::uint64_t never_written = 0;    ///< acknowledged before they had to be on disk
+  };
+
+  /// Reads the head from `file`, which no job may use yet. Throws std::runtime_error.
+  Outbox(OutboxFile& file, mqtt::Store& store, const QueueSettings& settings, mqtt::Clock& clock);
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
+  /// `topic` is the one at the cloud, empty for the publication's own. Returns the ticket to wait for when `durable`; refuses with
+  /// QuotaExceeded when the queue is full and its policy says so, and with ImplementationSpecificError what cannot be made
+  /// durable because the disk fails.
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(mqtt::PublicationPtr publication, std::string topic, mqtt::Qos qos, bool durable);
+
+  /// The oldest message that is not in flight, or null when there is none in memory; more may be on their way from the disk (see
+  /// on_loaded). Valid until the next call of any member.
+  Entry* next();
+  void sent(Entry& entry);                  ///< it is in flight now
+  void hold(Seq seq);                       ///< likewise, for an exchange that goes on after a restart
+  bool settle(Seq seq);                     ///< the cloud has it; false when nobody knows it
+  void park(Seq seq, mqtt::Reason reason);  ///< the cloud refused it for good
+  void requeue(Seq seq);                    ///< it is to be sent again
+  /// Everything in flight is to be sent again, except where `keep`; returns how many.
+  std::size_t requeue_all(const std::function<bool(Seq)>& keep);
+
+  void tick();  ///< every 100 ms
+  void committed(mqtt::Ticket ticket);
+  void failed(const std::string& what);  ///< the store could not write the file; tried again every second
+  void flush();                          ///< hands everything to the store
+  void on_loaded(std::function<void()> told) { on_loaded_ = std::move(told); }
+
+  std::uint64_t size() const { return rows_; }
+  std::uint64_t bytes() const { return bytes_; }
+  std::size_t in_flight() const { return in_flight_; }
+  const Counters& counters() const { return counters_; }
+  const std::string& disk_error() const { return disk_error_; }  ///< empty: none
+  Row row_of(const Entry& entry) const;
+
+ private:
+  struct Erasure {
+    Seq seq;
+    std::optional<mqtt::Reason> parked;
+  };
+  using Entries = std::deque<Entry>;
+
+  Seq take_seq();
+  void reserve();
+  bool make_room(std::uint64_t cost);
+  std::uint64_t drop_from(Entries& part, std::uint64_t bytes);
+  void drop_from_disk(std::uint64_t bytes);
+  void dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, mqtt::Ticket ticket);
+  bool drop_if_expired(Entries::iterator entry);
+
+  void write(const std::vector<Entry*>& entries);
+  void write_older_than(std::chrono::milliseconds age);
+  bool any_older_than(std::chrono::milliseconds age) const;
+  void write_erasures();
+  void retry_disk();
+  void start_over();
+
+  Entries::iterator find(Seq seq);
+  void forget(Entries& part, Entries::iterator entry);
+  void remove(Entries::iterator entry);
+  void refill();
+  void loaded(OutboxFile::Page page);
+  void not_loaded();
+  Entry entry_of(Row row) const;
+  void add_to_head(Entry entry);
+  template <class F>
+  void each(F f);
+  mqtt::Ticket post(std::function<void()> job);
+
+  // Constant after construction
+  OutboxFile& file_;
+  mqtt::Store& store_;
+  const QueueSettings settings_;
+  mqtt::Clock& clock_;
+  std::function<void()> on_loaded_;
+  const std::shared_ptr<const int> alive_ = std::make_shared<const int>(0);  // what is posted back asks whether we are
+
+  // Owned by the broker thread
+  Entries head_, tail_;
+  std::set<Seq> held_;     ///< held, and not in the head yet
+  bool backlog_ = false;   ///< there may be rows on disk between head_ and tail_
+  bool loading_ = false;
+  bool dropping_ = false;
+  std::uint64_t head_bytes_ = 0, tail_bytes_ = 0;
+  Seq next_seq_ = 1, reserved_ = 1;
+  Seq cursor_ = 0;         ///< nothing below it waits to be sent
+  Seq last_in_head_ = 0;   ///< the newest that ever was in the head
+  std::uint64_t rows_ = 0, bytes_ = 0;
+  std::size_t in_flight_ = 0, unwritten_ = 0;
+  std::vector<Erasure> erasures_;                                      ///< not handed to the store
+  std::deque<std::pair<mqtt::Ticket, std::vector<Erasure>>> erasing_;  ///< not committed
+  std::chrono::steady_clock::time_point erasures_since_{}, retry_at_{}, load_again_at_{};
+  mqtt::Ticket committed_ = 0;
+  std::uint64_t times_set_aside_ = 0;
+  std::string disk_error_;
+  Counters counters_;
+};
+
+}  // namespace ferrule::bridge

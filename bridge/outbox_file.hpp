@@ -1,0 +1,108 @@
+// The SQLite file of one outbox: rows in order, the records of exchanges under way, and what was parked.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bridge/link.hpp"
+#include "mqtt/publication.hpp"
+#include "mqtt/reason.hpp"
+#include "mqtt/store.hpp"
+
+namespace ferrule::bridge {
+
+/// One queued message as it is on disk.
+struct Row {
+  Seq seq = 0;
+  std::string topic;  ///< at the cloud
+  mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+  bool retain = false;
+  std::string payload;
+  std::string properties;          ///< as Publication::properties
+  std::int64_t published = 0;      ///< milliseconds since the epoch, UTC
+  std::optional<std::int64_t> expires;  ///< likewise
+};
+
+/// What a message counts for in the bound on the queue: its bytes and what SQLite adds to them.
+std::uint64_t row_cost(std::size_t topic_bytes, std::size_t payload_bytes, std::size_t properties_bytes);
+
+/// Thread: the store's, but for the constructor and what is marked otherwise; the members that read may also be called between the
+/// constructor and the first job. Members throw std::runtime_error when SQLite refuses.
+///
+///     meta    one row: how far Seqs were handed out, number and bytes of the rows
+///     topic   id, name: interned, because a gateway has few topics and many messages
+///     queue   seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2), payload,
+///             properties, published, expires
+///     record  seq, key, packet: the exchanges that a Link has under way (LinkState)
+///     parked  what the cloud refused for good, with its reason
+class OutboxFile final : public mqtt::StoreFile {
+ public:
+  /// Opens or creates `path`, alone: throws std::runtime_error when another process has it, or when it cannot be written. A file
+  /// that is damaged, foreign or of another schema is renamed to `<path>.corrupt-<UTC time>` with a line in the log, and a new
+  /// one is begun. Once a job finds the file damaged, the next transaction does the same.
+  explicit OutboxFile(std::filesystem::path path);
+  ~OutboxFile() override;
+  OutboxFile(const OutboxFile&) = delete;
+  OutboxFile& operator=(const OutboxFile&) = delete;
+
+  void begin() override;
+  void commit() override;
+  void rollback() noexcept override;
+
+  // Inside a transaction.
+  void insert(const Row& row);  ///< does nothing when the row is there
+  void erase(Seq seq);          ///< with its records
+  /// Removes the oldest rows behind `after` until `bytes` are free; returns what was removed.
+  struct Removed {
+    std::uint64_t rows = 0, bytes = 0;
+    Seq last = 0;
+  };
+  Removed drop_oldest(Seq after, std::uint64_t bytes);
+  /// Moves the row to `parked`, where the newest 10,000 are kept; returns how many older ones had to go.
+  std::uint64_t park(Seq seq, mqtt::Reason reason, std::int64_t now);
+  void put_record(Seq seq, const std::string& key, const std::string& packet);
+  void erase_records(Seq seq);
+  void clear_records();
+  void reserve(Seq end);  ///< Seqs below `end` may be in use
+
+  // Reading.
+  struct Page {
+    std::vector<Row> rows;
+    bool complete = false;  ///< there are no rows behind these
+  };
+  /// The first rows behind `after`, at most `rows` and about `bytes` (but one, if there is one).
+  Page load(Seq after, std::size_t rows, std::uint64_t bytes);
+  std::vector<LinkState::InFlight> records();  ///< in the order of Seq
+  Seq reserved() const;                        ///< the end of what was reserved, at least 1
+  std::uint64_t rows() const;
+  std::uint64_t bytes() const;  ///< by row_cost
+  std::uint64_t parked();
+
+  std::uint64_t size_on_disk() const { return size_on_disk_; }  ///< Any thread. Bytes of the database and its log.
+  std::uint64_t times_set_aside() const { return set_aside_; }  ///< Any thread. Since the start.
+
+ private:
+  class Lock;
+  class Database;
+  template <class F>
+  auto guarded(F f);
+  void open();
+  void set_aside(const std::string& why);
+
+  // Constant after construction
+  const std::filesystem::path path_;
+  const std::unique_ptr<Lock> lock_;
+  // Owned by the store thread
+  std::unique_ptr<Database> database_;
+  bool damaged_ = false;
+  // Any thread
+  std::atomic<std::uint64_t> size_on_disk_ = 0;
+  std::atomic<std::uint64_t> set_aside_ = 0;
+};
+
+}  // namespace ferrule::bridge

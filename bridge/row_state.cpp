@@ -1,0 +1,72 @@
+#include "bridge/row_state.hpp"
+
+#include <optional>
+
+namespace ferrule::bridge {
+
+RowState::RowState(OutboxFile& file, mqtt::Store& store) : file_(file), store_(store) {
+  for (auto& record : file_.records()) records_[record.seq][record.key] = std::move(record.packet);
+}
+
+void RowState::prepare(Row row) {
+  const std::lock_guard lock(mutex_);
+  const auto seq = row.seq;
+  prepared_.insert_or_assign(seq, std::move(row));
+}
+
+void RowState::unprepare_all() {
+  const std::lock_guard lock(mutex_);
+  prepared_.clear();
+}
+
+bool RowState::holds(Seq seq) const {
+  const std::lock_guard lock(mutex_);
+  return records_.contains(seq);
+}
+
+void RowState::put(Seq seq, const std::string& key, const std::string& packet) {
+  std::optional<Row> row;
+  std::vector<std::pair<Seq, bool>> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto record = records_.find(seq); record != records_.end() && record->second.contains(key)) return;
+    if (const auto prepared = prepared_.extract(seq)) row = prepared.mapped();
+    ended = ended_;
+  }
+  try {
+    store_.write_and_wait(file_, [&] {
+      for (const auto& [other, delivered] : ended) delivered ? file_.erase(other) : file_.erase_records(other);
+      if (row) file_.insert(*row);
+      file_.put_record(seq, key, packet);
+    });
+  } catch (...) {
+    if (row) prepare(std::move(*row));
+    throw;
+  }
+  const std::lock_guard lock(mutex_);
+  records_[seq][key] = packet;
+  ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(ended.size()));
+}
+
+void RowState::done(Seq seq, bool delivered) {
+  const std::lock_guard lock(mutex_);
+  if (records_.erase(seq) != 0) ended_.emplace_back(seq, delivered);
+}
+
+void RowState::clear() {
+  store_.write_and_wait(file_, [this] { file_.clear_records(); });
+  const std::lock_guard lock(mutex_);
+  records_.clear();
+  std::erase_if(ended_, [](const auto& ended) { return !ended.second; });
+}
+
+std::vector<LinkState::InFlight> RowState::restore() {
+  const std::lock_guard lock(mutex_);
+  std::vector<InFlight> all;
+  for (const auto& [seq, records] : records_) {
+    for (const auto& [key, packet] : records) all.push_back({seq, key, packet});
+  }
+  return all;
+}
+
+}  // namespace ferrule::bridge

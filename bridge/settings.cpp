@@ -1,0 +1,209 @@
+#include "bridge/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace ferrule::bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using config::Choice;
+using mqtt::Qos;
+
+constexpr std::string_view kScheme = "mqtt://";
+constexpr std::string_view kPlaceholder = "{topic}";
+constexpr std::uint64_t kSmallestQueue = 1'000'000;
+constexpr std::size_t kLongestName = 64;
+constexpr auto kShortestBackOff = 100ms;
+constexpr std::int64_t kMaxWindow = 10'000;
+
+bool is_plain_name(std::string_view name) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  };
+  return !name.empty() && name.size() <= kLongestName && name.front() != '.' && std::ranges::all_of(name, plain);
+}
+
+bool is_host(std::string_view host) {
+  constexpr std::string_view kForbidden = " \t@/?#[]%\\\"<>";
+  return !host.empty() && host.find_first_of(kForbidden) == host.npos;
+}
+
+void read_url(const config::Node& node, UplinkSettings& settings) {
+  settings.url = node.required_text();
+  if (settings.url.empty() || parse_url(settings.url)) return;
+  const std::string_view url = settings.url;
+  if (url.starts_with("mqtts://") || url.starts_with("ssl://")) {
+    node.mistake("TLS is not supported by this version", "mqtt://host:1883");
+  } else if (url.find('@') != url.npos) {
+    node.mistake("a user name does not belong into the address", "use the keys `username` and `password`");
+  } else {
+    node.mistake(fmt::format("`{}` is not the address of a broker", url), "mqtt://host or mqtt://host:1883");
+  }
+}
+
+void check_placeholders(const config::Node& node, const std::string& to) {
+  for (std::size_t at = to.find_first_of("{}"); at != to.npos; at = to.find_first_of("{}", at)) {
+    if (to.compare(at, kPlaceholder.size(), kPlaceholder) != 0) {
+      const auto end = to.find('}', at);
+      const auto size = end == to.npos ? end : end - at + 1;
+      node.mistake(fmt::format("`{}` is no placeholder", to.substr(at, size)), "the one there is: {topic}");
+      return;
+    }
+    at += kPlaceholder.size();
+  }
+  if (!mqtt::is_valid_topic_name(rewrite(to, "x"))) {
+    node.mistake(fmt::format("`{}` does not make a topic that one can publish to", to), "no `+`, no `#`, not empty");
+  }
+}
+
+std::optional<Qos> read_qos(const config::Node& node) {
+  if (!node.present()) return {};
+  return static_cast<Qos>(node.integer(1, 0, 2));
+}
+
+std::optional<OutRoute> read_route(const config::Node& node) {
+  const auto from_node = node["from"];
+  const auto to_node = node["to"];
+  const auto qos = read_qos(node["qos"]);
+  const auto to = to_node.text(kPlaceholder);
+  if (to_node.present()) check_placeholders(to_node, to);
+  const auto text = from_node.required_text();
+  if (text.empty()) return {};
+  const auto from = mqtt::TopicFilter::parse(text);
+  if (!from) {
+    from_node.mistake(fmt::format("`{}` is not a topic filter", text), "e.g. plant1/# or +/temperature");
+    return {};
+  }
+  return OutRoute{*from, to, qos};
+}
+
+void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
+  for (const auto& item : node.items()) {
+    const auto route = read_route(item);
+    if (!route) continue;
+    const auto same = [&](const OutRoute& other) { return other.from == route->from; };
+    if (std::ranges::any_of(routes, same)) {
+      item["from"].mistake(fmt::format("`{}` stands above already, and the first route that matches is taken", route->from.text()));
+    }
+    routes.push_back(*route);
+  }
+  if (routes.empty()) node.mistake("an uplink needs a route", "out: [{from: \"plant1/#\"}]");
+}
+
+void read_times(const config::Node& node, UplinkSettings& settings) {
+  const auto seconds = [](config::Milliseconds time) { return std::chrono::duration_cast<std::chrono::seconds>(time); };
+  settings.keep_alive = seconds(node["keep_alive"].duration(settings.keep_alive, 5s, 65535s));
+  settings.session_expiry = seconds(node["session_expiry"].duration(settings.session_expiry, 1min, 4'294'967'294s));
+  const auto reconnect = node["reconnect"];
+  settings.reconnect = reconnect.duration_range(settings.reconnect);
+  if (settings.reconnect.first < kShortestBackOff) reconnect.mistake("less than 100ms would hammer the broker", "1s..60s");
+}
+
+UplinkSettings read_uplink(const std::string& name, const config::Node& node, const std::string& default_client_id) {
+  static constexpr std::array kVersions{Choice<int>{"5", 5}, Choice<int>{"3.1.1", 4}};
+  UplinkSettings settings;
+  settings.name = name;
+  settings.where = node.where();
+  if (!is_plain_name(name)) {
+    node.mistake(fmt::format("`{}` cannot be part of a file name", name), "letters, digits, `-`, `_` and `.`, at most 64");
+  }
+  read_url(node["url"], settings);
+  settings.client_id = node["client_id"].text(default_client_id);
+  settings.username = node["username"].text();
+  settings.password = node["password"].secret();
+  settings.mqtt_version = node["mqtt"].one_of<int>(settings.mqtt_version, kVersions);
+  if (!mqtt::is_valid_utf8(settings.client_id)) node["client_id"].mistake("not valid UTF-8");
+  if (settings.mqtt_version == 4 && settings.username.empty() && !settings.password.empty()) {
+    node["password"].mistake("MQTT 3.1.1 knows no password without a user name");  // [MQTT-3.1.2-22]
+  }
+  settings.window = static_cast<std::size_t>(node["window"].integer(static_cast<std::int64_t>(settings.window), 1, kMaxWindow));
+  read_times(node, settings);
+  read_routes(node["out"], settings.out);
+  return settings;
+}
+
+QueueSettings read_queue(const config::Node& node) {
+  static constexpr std::array kPolicies{Choice<WhenFull>{"drop-oldest", WhenFull::DropOldest},
+                                        Choice<WhenFull>{"drop-newest", WhenFull::DropNewest},
+                                        Choice<WhenFull>{"reject", WhenFull::Reject}};
+  QueueSettings queue;
+  queue.max_size = node["max_size"].size(queue.max_size, kSmallestQueue);
+  queue.when_full = node["when_full"].one_of<WhenFull>(queue.when_full, kPolicies);
+  const auto sync = node["sync"];
+  queue.commit_interval = sync.is_scalar() && sync.text() == "always" ? 0ms : sync.duration(queue.commit_interval, 10ms, 1h);
+  return queue;
+}
+
+// Two connections with one client id would throw each other out for ever [MQTT-3.1.4-3].
+void check_client_ids(const config::Node& node, const std::vector<UplinkSettings>& uplinks) {
+  for (std::size_t i = 0; i < uplinks.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const auto here = parse_url(uplinks[i].url);
+      if (!here || here != parse_url(uplinks[j].url) || uplinks[i].client_id != uplinks[j].client_id) continue;
+      node[uplinks[i].name]["client_id"].mistake(fmt::format("uplink {} connects to the same broker with the same client id `{}`",
+                                                             uplinks[j].name, uplinks[i].client_id),
+                                                 "give one of them another `client_id`");
+    }
+  }
+}
+
+}  // namespace
+
+std::string Endpoint::text() const {
+  return host.find(':') == host.npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
+
+std::optional<Endpoint> parse_url(std::string_view url) {
+  if (!url.starts_with(kScheme)) return {};
+  url.remove_prefix(kScheme.size());
+  if (url.ends_with('/')) url.remove_suffix(1);
+  Endpoint endpoint;
+  std::string_view port;
+  if (url.starts_with('[')) {
+    const auto end = url.find(']');
+    if (end == url.npos) return {};
+    endpoint.host = url.substr(1, end - 1);
+    port = url.substr(end + 1);
+  } else {
+    const auto end = std::min(url.find(':'), url.size());
+    endpoint.host = url.substr(0, end);
+    port = url.substr(end);
+  }
+  if (!is_host(endpoint.host)) return {};
+  if (port.empty()) return endpoint;
+  if (port.front() != ':') return {};
+  const auto [end, error] = std::from_chars(port.data() + 1, port.data() + port.size(), endpoint.port);
+  if (error != std::errc{} || end != port.data() + port.size() || endpoint.port == 0) return {};
+  return endpoint;
+}
+
+std::string rewrite(std::string_view to, std::string_view topic) {
+  std::string result;
+  for (;;) {
+    const auto at = to.find(kPlaceholder);
+    result += to.substr(0, at);
+    if (at == to.npos) return result;
+    result += topic;
+    to.remove_prefix(at + kPlaceholder.size());
+  }
+}
+
+std::vector<UplinkSettings> read_uplinks(const config::Node& root, const std::string& default_client_id) {
+  const auto queue = read_queue(root["queue"]);
+  const auto node = root["uplinks"];
+  std::vector<UplinkSettings> uplinks;
+  if (!node.present()) return uplinks;
+  for (const auto& [name, uplink] : node.entries()) {
+    uplinks.push_back(read_uplink(name, uplink, default_client_id));
+    uplinks.back().queue = queue;
+  }
+  check_client_ids(node, uplinks);
+  return uplinks;
+}
+
+}  // namespace ferrule::bridge

@@ -1,0 +1,428 @@
+#include "bridge/uplink.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sysexits.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <utility>
+
+#include "bridge/outbox.hpp"
+#include "bridge/outbox_file.hpp"
+#include "bridge/paho_link.hpp"
+#include "bridge/row_state.hpp"
+
+namespace ferrule::bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using Time = std::chrono::steady_clock::time_point;
+
+constexpr auto kStable = 10s;       // after so long online, the back-off begins anew
+constexpr auto kSameCause = 60s;    // a cause that repeats is logged so often
+constexpr int kMaxAttempts = 5;     // for a message that the cloud refuses without saying why
+constexpr std::size_t kMaxRefused = 1'000;
+constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
+constexpr auto kFirstPause = 1s;    // after Quota exceeded, Server busy
+constexpr auto kLongestPause = 60s;
+
+/// What to do with a message after the cloud's answer to it.
+enum class Verdict : std::uint8_t {
+  Delivered,
+  Later,        ///< the cloud cannot take it now: all wait for a while
+  AgainOrPark,  ///< it does not say why: tried a few times
+  Park,         ///< it will not be taken later either
+};
+
+Verdict judge(mqtt::Reason reason) {
+  using mqtt::Reason;
+  if (!is_error(reason)) return Verdict::Delivered;
+  switch (reason) {
+    case Reason::QuotaExceeded:
+    case Reason::ServerBusy:
+    case Reason::ServerUnavailable:
+    case Reason::MessageRateTooHigh:
+    case Reason::ReceiveMaximumExceeded:
+    case Reason::PacketIdentifierInUse:
+      return Verdict::Later;
+    case Reason::UnspecifiedError:
+    case Reason::ImplementationSpecificError:
+      return Verdict::AgainOrPark;
+    default:
+      return Verdict::Park;
+  }
+}
+
+/// Any error of the file at the start is the machine's, not the configuration's.
+template <class F>
+auto open_or_explain(const UplinkSettings& settings, F open) {
+  try {
+    return open();
+  } catch (const std::runtime_error& error) {
+    throw config::Error(settings.where, "uplinks." + settings.name, error.what(), EX_CANTCREAT);
+  }
+}
+
+}  // namespace
+
+std::string_view name(UplinkState state) {
+  switch (state) {
+    case UplinkState::Offline:
+      return "offline";
+    case UplinkState::Connecting:
+      return "connecting";
+    case UplinkState::Online:
+      return "online";
+    case UplinkState::BackingOff:
+      return "backing-off";
+  }
+  return "unknown";
+}
+
+/// Lives as long as something that the link posted may come, hence shared. Thread: the broker's, but for what LinkEvents says.
+class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
+       mqtt::Clock& clock)
+      : settings_(std::move(settings)),
+        store_(store),
+        post_(std::move(post)),
+        clock_(clock),
+        file_(open_or_explain(
+            settings_, [&] { return std::make_unique<OutboxFile>(state_dir / fmt::format("outbox-{}.db", settings_.name)); })),
+        state_(open_or_explain(settings_, [&] { return std::make_unique<RowState>(*file_, store_); })),
+        outbox_(open_or_explain(settings_, [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
+        window_(settings_.window),
+        back_off_(settings_.reconnect.first) {
+    for (const auto& record : state_->restore()) outbox_->hold(record.seq);
+    outbox_->on_loaded([this] { pump(); });
+  }
+
+  void use(std::unique_ptr<Link> link) { link_ = std::move(link); }
+  LinkState& link_state() { return *state_; }
+  const UplinkSettings& settings() const { return settings_; }
+
+  void start();
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable);
+  void committed(mqtt::Ticket ticket) { outbox_->committed(ticket); }
+  void store_failed(const mqtt::StoreFile& file, const std::string& what);
+  void tick();
+  void stop(milliseconds grace);
+  void abandon(milliseconds grace = 0ms);
+  UplinkStatus status() const;
+
+  // LinkEvents: on the link's threads.
+  void on_limits(const LinkLimits& limits) override;
+  void on_connected(bool session_present) override;
+  void on_disconnected(std::string cause) override;
+  void on_settled(Seq seq, mqtt::Reason reason) override;
+  void on_message(mqtt::PublicationPtr) override {}  // routes in follow with the full bridge
+
+ private:
+  template <class F>
+  void post(F f);
+  void connect();
+  void connected(bool session_present);
+  void disconnected(const std::string& cause);
+  void settled(Seq seq, mqtt::Reason reason);
+  void refused_without_reason(Seq seq, mqtt::Reason reason);
+  void park(Seq seq, mqtt::Reason reason);
+  void pause();
+  void pump();
+  void send(Outbox::Entry& entry);
+  void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
+  milliseconds jittered();
+  void log_loss(const std::string& cause);
+
+  // Constant after construction
+  const UplinkSettings settings_;
+  mqtt::Store& store_;
+  const mqtt::Store::Post post_;
+  mqtt::Clock& clock_;
+  // Owned by the broker thread
+  std::unique_ptr<OutboxFile> file_;
+  std::unique_ptr<RowState> state_;
+  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Link> link_;
+  UplinkState now_ = UplinkState::Offline;
+  LinkLimits limits_;
+  std::size_t window_;
+  milliseconds back_off_;
+  Time next_attempt_{}, online_since_{}, resume_at_{};
+  milliseconds pause_{kFirstPause};
+  std::map<Seq, int> refused_;  // how often, without a reason
+  std::mt19937 random_{std::random_device{}()};
+  std::string last_error_, logged_cause_;
+  Time logged_at_{};
+  bool stopped_ = false;
+  std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
+};
+
+// ---- connecting
+
+void Uplink::Impl::start() { connect(); }
+
+void Uplink::Impl::connect() {
+  now_ = UplinkState::Connecting;
+  link_->connect();
+}
+
+void Uplink::Impl::connected(bool session_present) {
+  now_ = UplinkState::Online;
+  ++connections_;
+  online_since_ = clock_.now();
+  last_error_.clear();
+  logged_cause_.clear();
+  window_ = std::min<std::size_t>(settings_.window, limits_.receive_maximum);  // [MQTT-3.3.4-9]
+  const auto lost = outbox_->requeue_all([&](Seq seq) { return session_present && state_->holds(seq); });
+  repeated_ += lost;
+  spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, settings_.url, settings_.client_id,
+               limits_.mqtt_version == 5 ? "5" : "3.1.1", outbox_->size());
+  if (lost > 0) {
+    spdlog::warn("uplink {}: the cloud lost our session; {} messages under way are sent again and may arrive twice", settings_.name,
+                 lost);
+  }
+  pump();
+}
+
+void Uplink::Impl::disconnected(const std::string& cause) {
+  const bool was_online = now_ == UplinkState::Online;
+  if (was_online && clock_.now() - online_since_ >= kStable) back_off_ = settings_.reconnect.first;
+  now_ = stopped_ ? UplinkState::Offline : UplinkState::BackingOff;
+  last_error_ = cause;
+  state_->unprepare_all();
+  repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
+  if (stopped_) return;
+  const auto delay = jittered();
+  next_attempt_ = clock_.now() + delay;
+  back_off_ = std::min(back_off_ * 2, settings_.reconnect.second);
+  log_loss(fmt::format("{}{}", was_online ? "connection lost: " : "", cause));
+}
+
+/// Between half and all of the back-off, so that a fleet does not return in one wave.
+milliseconds Uplink::Impl::jittered() {
+  return milliseconds(std::uniform_int_distribution<std::int64_t>(back_off_.count() / 2, back_off_.count())(random_));
+}
+
+void Uplink::Impl::log_loss(const std::string& cause) {
+  if (cause == logged_cause_ && clock_.now() - logged_at_ < kSameCause) return;
+  logged_cause_ = cause;
+  logged_at_ = clock_.now();
+  spdlog::warn("uplink {}: {}; {} queued, next attempt in {} ms", settings_.name, cause, outbox_->size(),
+               std::chrono::duration_cast<milliseconds>(next_attempt_ - clock_.now()).count());
+}
+
+void Uplink::Impl::stop(milliseconds grace) {
+  if (stopped_) return;
+  abandon(grace);
+  outbox_->flush();
+}
+
+/// Ends the link and touches the store no more, which may be gone.
+void Uplink::Impl::abandon(milliseconds grace) {
+  if (std::exchange(stopped_, true)) return;
+  link_->disconnect(grace);
+  now_ = UplinkState::Offline;
+}
+
+// ---- sending
+
+tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable) {
+  if (stopped_) return 0;
+  const auto matches = [&](const OutRoute& route) { return route.from.matches(publication->topic); };
+  const auto route = std::ranges::find_if(settings_.out, matches);
+  if (route == settings_.out.end()) return 0;
+  std::string topic;
+  if (route->to != "{topic}") {
+    topic = rewrite(route->to, publication->topic);
+    if (!mqtt::is_valid_topic_name(topic)) {  // grown too long
+      ++skipped_;
+      return 0;
+    }
+  }
+  const auto qos = route->qos.value_or(publication->qos);
+  if (qos == mqtt::Qos::AtMostOnce) {
+    send_unqueued(publication, topic.empty() ? publication->topic : topic);
+    return 0;
+  }
+  const auto ticket = outbox_->append(publication, std::move(topic), qos, durable);
+  pump();
+  return ticket;
+}
+
+void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic) {
+  if (now_ != UplinkState::Online) {
+    ++skipped_;
+  } else {
+    link_->send(0, publication, topic, mqtt::Qos::AtMostOnce);
+  }
+}
+
+void Uplink::Impl::pump() {
+  if (now_ != UplinkState::Online || clock_.now() < resume_at_) return;
+  while (outbox_->in_flight() < window_) {
+    auto* entry = outbox_->next();
+    if (entry == nullptr) return;
+    send(*entry);
+  }
+}
+
+void Uplink::Impl::send(Outbox::Entry& entry) {
+  const auto qos = std::min(entry.qos, limits_.maximum_qos);  // [MQTT-3.2.2-11]
+  const auto seq = entry.seq;
+  const auto& publication = *entry.publication;
+  const auto size = entry.cloud_topic().size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
+  if (limits_.maximum_packet_size != 0 && size > limits_.maximum_packet_size) {  // [MQTT-3.2.2-15]
+    park(seq, mqtt::Reason::PacketTooLarge);
+    return;
+  }
+  if (qos == mqtt::Qos::ExactlyOnce) state_->prepare(outbox_->row_of(entry));
+  outbox_->sent(entry);
+  link_->send(seq, entry.publication, entry.cloud_topic(), qos);
+  if (qos == mqtt::Qos::AtMostOnce && outbox_->settle(seq)) ++acknowledged_;  // nothing will be heard of it
+}
+
+void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
+  switch (judge(reason)) {
+    case Verdict::Delivered:
+      if (outbox_->settle(seq)) ++acknowledged_;
+      refused_.erase(seq);
+      pause_ = kFirstPause;
+      if (now_ == UplinkState::Online) back_off_ = settings_.reconnect.first;
+      break;
+    case Verdict::Later:
+      outbox_->requeue(seq);
+      pause();
+      break;
+    case Verdict::AgainOrPark:
+      refused_without_reason(seq, reason);
+      break;
+    case Verdict::Park:
+      park(seq, reason);
+      break;
+  }
+  pump();
+}
+
+void Uplink::Impl::refused_without_reason(Seq seq, mqtt::Reason reason) {
+  if (refused_.size() >= kMaxRefused) refused_.clear();
+  if (++refused_[seq] < kMaxAttempts) {
+    outbox_->requeue(seq);
+    pause();
+  } else {
+    refused_.erase(seq);
+    park(seq, reason);
+  }
+}
+
+void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
+  outbox_->park(seq, reason);
+  spdlog::warn("uplink {}: the cloud refused message {} for good: {} (0x{:02X}); it is parked in the database", settings_.name, seq,
+               mqtt::name(reason), static_cast<unsigned>(reason));
+}
+
+void Uplink::Impl::pause() {
+  if (clock_.now() < resume_at_) return;
+  resume_at_ = clock_.now() + pause_;
+  spdlog::warn("uplink {}: the cloud takes no more for now; waiting {} ms", settings_.name, pause_.count());
+  pause_ = std::min<milliseconds>(pause_ * 2, kLongestPause);
+}
+
+// ---- time and disk
+
+void Uplink::Impl::tick() {
+  if (stopped_) return;
+  outbox_->tick();
+  if (now_ == UplinkState::BackingOff && clock_.now() >= next_attempt_) connect();
+  pump();
+}
+
+void Uplink::Impl::store_failed(const mqtt::StoreFile& file, const std::string& what) {
+  if (&file != file_.get()) return;
+  if (outbox_->disk_error() != what) spdlog::error("uplink {}: cannot write the outbox: {}", settings_.name, what);
+  outbox_->failed(what);
+}
+
+UplinkStatus Uplink::Impl::status() const {
+  const auto& counters = outbox_->counters();
+  UplinkStatus status;
+  status.name = settings_.name;
+  status.state = now_;
+  status.queued = outbox_->size();
+  status.queued_bytes = outbox_->bytes();
+  status.in_flight = outbox_->in_flight();
+  status.acknowledged = acknowledged_;
+  status.dropped = counters.dropped_full;
+  status.expired = counters.dropped_expired;
+  status.skipped = skipped_ + link_->dropped();
+  status.parked = counters.parked;
+  status.repeated = repeated_;
+  status.never_written = counters.never_written;
+  status.connections = connections_;
+  status.set_aside = file_->times_set_aside();
+  status.database_bytes = file_->size_on_disk();
+  status.last_error = outbox_->disk_error().empty() ? last_error_ : outbox_->disk_error();
+  return status;
+}
+
+// ---- from the link's threads
+
+template <class F>
+void Uplink::Impl::post(F f) {
+  post_([weak = weak_from_this(), f = std::move(f)] {
+    if (const auto self = weak.lock()) f(*self);
+  });
+}
+
+void Uplink::Impl::on_limits(const LinkLimits& limits) {
+  post([limits](Impl& self) { self.limits_ = limits; });
+}
+
+void Uplink::Impl::on_connected(bool session_present) {
+  post([session_present](Impl& self) { self.connected(session_present); });
+}
+
+void Uplink::Impl::on_disconnected(std::string cause) {
+  post([cause = std::move(cause)](Impl& self) { self.disconnected(cause); });
+}
+
+void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {
+  post([seq, reason](Impl& self) { self.settled(seq, reason); });
+}
+
+// ---- the handle
+
+Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
+               mqtt::Clock& clock)
+    : Uplink(std::move(settings), state_dir, store, std::move(post), clock,
+             [](const UplinkSettings& of, LinkState& state, LinkEvents& events) { return std::make_unique<PahoLink>(of, state, events); }) {}
+
+Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
+               mqtt::Clock& clock, const LinkFactory& make_link)
+    : impl_(std::make_shared<Impl>(std::move(settings), state_dir, store, std::move(post), clock)) {
+  impl_->use(make_link(impl_->settings(), impl_->link_state(), *impl_));
+}
+
+Uplink::~Uplink() { impl_->abandon(); }
+
+void Uplink::start() { impl_->start(); }
+
+tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::append(const mqtt::PublicationPtr& publication, bool durable) {
+  return impl_->append(publication, durable);
+}
+
+void Uplink::committed(mqtt::Ticket ticket) { impl_->committed(ticket); }
+
+void Uplink::store_failed(const mqtt::StoreFile& file, const std::string& what) { impl_->store_failed(file, what); }
+
+void Uplink::tick() { impl_->tick(); }
+
+void Uplink::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
+
+UplinkStatus Uplink::status() const { return impl_->status(); }
+
+}  // namespace ferrule::bridge
