@@ -22,14 +22,17 @@ namespace {
 /// longer.
 constexpr std::size_t kMaxGroup = 1000;
 
+/// Why a job is not on disk; empty when it is. Not an exception_ptr: the waiter throws on its own thread.
+using Outcome = std::promise<std::string>;
+
 struct Job {
   enum class Kind : std::uint8_t { Write, Read, Resume };
   Kind kind = Kind::Write;
-  Ticket ticket = 0;           ///< of a Write
-  StoreFile* file = nullptr;   ///< not of a Read
-  std::function<void()> run;   ///< not of a Resume
-  std::function<void()> then;  ///< of a Read
-  std::shared_ptr<std::promise<void>> waiter;  ///< shared: set_value may still run when the waiter has left
+  Ticket ticket = 0;                ///< of a Write
+  StoreFile* file = nullptr;        ///< not of a Read
+  std::function<void()> run;        ///< not of a Resume
+  std::function<void()> then;       ///< of a Read
+  std::shared_ptr<Outcome> waiter;  ///< shared: set_value may still run when the waiter has left
 };
 
 std::string text_of(const std::exception_ptr& error) {
@@ -74,10 +77,10 @@ class Store::Impl {
 
   void push_and_wait(Job job) {
     assert(std::this_thread::get_id() != thread_.get_id());  // the store thread cannot wait for itself
-    const auto done = std::make_shared<std::promise<void>>();
-    job.waiter = done;
+    const auto outcome = std::make_shared<Outcome>();
+    job.waiter = outcome;
     push(std::move(job));
-    done->get_future().get();
+    if (const std::string what = outcome->get_future().get(); !what.empty()) throw std::runtime_error(what);
   }
 
   Ticket last_ticket() const {
@@ -231,12 +234,7 @@ void Store::Impl::report() {
 void Store::Impl::answer_waiters() {
   for (const Job& job : group_) {
     if (job.waiter == nullptr) continue;
-    const Part& part = part_of(*job.file);
-    if (part.failed.empty()) {
-      job.waiter->set_value();
-    } else {
-      job.waiter->set_exception(std::make_exception_ptr(std::runtime_error(part.failed)));
-    }
+    job.waiter->set_value(part_of(*job.file).failed);
   }
 }
 
