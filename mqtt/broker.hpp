@@ -15,14 +15,28 @@
 namespace ferrule::mqtt {
 
 struct BrokerCounters {
-  std::uint64_t clients_connected = 0, clients_total = 0;
-  std::uint64_t publications_received = 0, publications_sent = 0, publications_dropped = 0;
+  std::uint64_t clients_connected = 0;  ///< now
+  std::uint64_t clients_total = 0;      ///< CONNECTs accepted since the start
+  std::uint64_t publications_received = 0, publications_sent = 0;
+  std::uint64_t publications_dropped = 0;   ///< the sum of the next three
+  std::uint64_t dropped_slow = 0;           ///< QoS 0 for clients that did not read their output
+  std::uint64_t dropped_full = 0;           ///< QoS 1 and 2 beyond a session's queue
+  std::uint64_t dropped_large = 0;          ///< beyond the client's Maximum Packet Size
+  std::uint64_t publications_expired = 0;   ///< queued beyond their Message Expiry Interval
+  std::uint64_t publications_refused = 0;   ///< by a consumer, or because clients may not publish to the topic
+  std::uint64_t retained_dropped = 0;       ///< delivered, but not retained: too many topics
+  std::uint64_t subscriptions_refused = 0;  ///< too many of one session
   std::uint64_t bytes_received = 0, bytes_sent = 0;
-  std::uint64_t subscriptions = 0, retained = 0;
+  std::uint64_t connections = 0, sessions = 0, subscriptions = 0, retained = 0;  ///< now
+  std::uint64_t connections_refused = 0;                                         ///< too many at once
+  std::uint64_t connect_timeouts = 0, keep_alive_timeouts = 0;
+  std::uint64_t protocol_errors = 0, connects_rejected = 0, takeovers = 0;
+  std::uint64_t sessions_expired = 0;
+  std::uint64_t unknown_acks = 0;  ///< for packet identifiers that are not in use
 };
 
-/// Does no I/O of its own: transports feed it bytes through the Sink that `accept` returns, and it writes to transports.
-/// Thread: every member is called on the broker thread.
+/// Does no I/O of its own: transports feed it bytes through the Sink that `accept` returns, and it writes to
+/// transports. Thread: every member is called on the broker thread.
 class Broker {
  public:
   Broker(BrokerSettings settings, Clock& clock);
@@ -30,7 +44,8 @@ class Broker {
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
-  /// Adds a consumer of every publication; it must outlive the broker or be removed. Called in the order they were added.
+  /// Adds a consumer of every publication; it must outlive the broker or be removed. Called in the order they were
+  /// added.
   void attach(Consumer& consumer);
   void detach(Consumer& consumer);
 

@@ -22,8 +22,9 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  std::uint16_t port() const;        ///< the real one when 0 was asked for
-  const std::string& name() const;   ///< "127.0.0.1:1883"
+  std::uint16_t port() const;            ///< the real one when 0 was asked for
+  const std::string& name() const;       ///< "127.0.0.1:1883"
+  std::uint64_t failed_accepts() const;  ///< for want of descriptors or memory; each is tried again after 100 ms
 
  private:
   class Impl;

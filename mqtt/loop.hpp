@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 
 namespace boost::asio {
 class io_context;
@@ -20,11 +21,15 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   void run();                             ///< the calling thread becomes the broker thread until `stop`
-  void stop();                            ///< Any thread.
-  void post(std::function<void()> task);  ///< Any thread. Runs in order.
+  void stop();                            ///< Any thread. Makes `run` return, at once when it is called later.
+  void post(std::function<void()> task);  ///< Any thread. Runs in order, behind what is ready in this turn.
   void every(std::chrono::milliseconds period, std::function<void()> task);  ///< for the life of the loop
   void once(std::chrono::milliseconds delay, std::function<void()> task);
   void on_signal(std::initializer_list<int> signals, std::function<void(int)> task);  ///< each time one arrives
+
+  /// What every transport of this loop reads into, so that an idle connection holds no buffer. Free between two
+  /// handlers; whoever reads has used the bytes up when its handler returns. Broker thread.
+  std::span<char> read_buffer();
   boost::asio::io_context& native();
 
  private:

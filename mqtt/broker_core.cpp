@@ -1,0 +1,175 @@
+#include "mqtt/broker_core.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace ferrule::mqtt {
+
+using namespace std::chrono_literals;
+
+BrokerCore::BrokerCore(BrokerSettings broker_settings, Clock& clock)
+    : settings(std::move(broker_settings)), clock_(clock), retained_(settings.max_retained) {
+  started_ = start_turn();
+  next_sys_ = started_;
+  publish_sys();
+}
+
+BrokerCore::~BrokerCore() = default;
+
+BrokerCore::Time BrokerCore::start_turn() { return now_ = clock_.now(); }
+
+// Connections
+
+void BrokerCore::accept(std::unique_ptr<Transport> transport) {
+  start_turn();
+  if (connections_.size() >= settings.max_connections || shutting_down_) {
+    ++totals.connections_refused;
+    if (may_log()) {
+      spdlog::warn("broker: {} refused: {} connections are open already", transport->peer(), connections_.size());
+    }
+    return;  // the transport's end closes it
+  }
+  auto& connection = *connections_.emplace_back(
+      std::make_unique<Connection>(*this, std::move(transport), blocks_, settings.max_packet_before_connect));
+  connection.index = connections_.size() - 1;
+  look_again(connection, now_ + settings.connect_timeout);
+  connection.start();
+}
+
+void BrokerCore::closed(Connection& connection) {
+  look_again(connection, {});
+  if (connection.dirty) drop_from(dirty_, connection);
+  // Not destroyed before the transport's call that told us has returned.
+  const std::size_t index = connection.index;
+  gone_.push_back(std::move(connections_[index]));
+  if (index + 1 < connections_.size()) {
+    connections_[index] = std::move(connections_.back());
+    connections_[index]->index = index;
+  }
+  connections_.pop_back();
+  need_flush();
+}
+
+void BrokerCore::drop_from(std::vector<Connection*>& list, const Connection& connection) {
+  const auto found = std::ranges::find(list, &connection);
+  if (found == list.end()) return;
+  *found = list.back();
+  list.pop_back();
+}
+
+// Output
+
+void BrokerCore::touch(Connection& connection) {
+  if (connection.dirty || connection.blocked()) return;
+  connection.dirty = true;
+  dirty_.push_back(&connection);
+  need_flush();
+}
+
+void BrokerCore::need_flush() {
+  if (flush_scheduled_ || !schedule_flush) return;
+  flush_scheduled_ = true;
+  schedule_flush();
+}
+
+void BrokerCore::flush() {
+  flush_scheduled_ = false;
+  gone_.clear();
+  flushing_.swap(dirty_);  // what becomes dirty meanwhile is for the next turn
+  for (Connection* connection : flushing_) {
+    connection->dirty = false;
+    connection->flush();
+  }
+  flushing_.clear();
+}
+
+// Time
+
+void BrokerCore::look_again(Connection& connection, Time when) {
+  if (connection.deadline == when) return;
+  if (connection.deadline != Time{}) deadlines_.erase({connection.deadline, &connection});
+  connection.deadline = when;
+  if (when != Time{}) deadlines_.emplace(when, &connection);
+}
+
+void BrokerCore::tick() {
+  start_turn();
+  gone_.clear();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now_) watch(*deadlines_.begin()->second);
+  while (!offline_.empty() && offline_.begin()->first <= now_) expire(*offline_.begin()->second);
+  retained_.drop_expired(now_);
+  if (now_ >= next_sys_) publish_sys();
+}
+
+/// A connection's deadline has come. Each way out moves it.
+void BrokerCore::watch(Connection& connection) {
+  switch (connection.state()) {
+    case Connection::State::AwaitsConnect:
+      ++totals.connect_timeouts;
+      return connection.close();
+    case Connection::State::Connected: {
+      const Time end = (connection.paused() ? now_ : connection.last_packet) + connection.silence;
+      if (end > now_) return look_again(connection, end);
+      ++totals.keep_alive_timeouts;
+      if (may_log()) spdlog::info("broker: {}: nothing heard for 1.5 times its keep-alive; closing", connection.who());
+      return connection.disconnect(Reason::KeepAliveTimeout);  // [MQTT-3.1.2-24]
+    }
+    case Connection::State::Draining:
+    case Connection::State::Closing:
+      return connection.give_up();
+  }
+}
+
+void BrokerCore::shut_down() {
+  start_turn();
+  shutting_down_ = true;
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    Connection& connection = *connections_[i];
+    // Ours is the end, not the clients': their wills stay unpublished, which the specification allows at a shutdown
+    // (3.1.2.5).
+    if (connection.client != nullptr) connection.client->will.reset();
+    connection.disconnect(Reason::ServerShuttingDown);
+  }
+}
+
+BrokerCounters BrokerCore::counters() const {
+  BrokerCounters counters = totals;
+  counters.publications_sent = deliveries.sent;
+  counters.publications_expired = deliveries.expired;
+  counters.dropped_slow = deliveries.dropped_slow;
+  counters.dropped_full = deliveries.dropped_full;
+  counters.dropped_large = deliveries.dropped_large;
+  counters.publications_dropped = deliveries.dropped_slow + deliveries.dropped_full + deliveries.dropped_large;
+  counters.sessions = clients_.size();
+  counters.connections = connections_.size();
+  counters.subscriptions = subscriptions_.size();
+  counters.retained = retained_.size();
+  return counters;
+}
+
+// Broker, the public face
+
+class Broker::Impl : public BrokerCore {
+ public:
+  using BrokerCore::BrokerCore;
+};
+
+Broker::Broker(BrokerSettings settings, Clock& clock) : impl_(std::make_unique<Impl>(std::move(settings), clock)) {}
+Broker::~Broker() = default;
+
+void Broker::attach(Consumer& consumer) { impl_->consumers.push_back(&consumer); }
+void Broker::detach(Consumer& consumer) { std::erase(impl_->consumers, &consumer); }
+void Broker::accept(std::unique_ptr<Transport> transport) { impl_->accept(std::move(transport)); }
+void Broker::publish(PublicationPtr publication) {
+  impl_->start_turn();
+  impl_->publish(publication);
+}
+void Broker::committed(Ticket ticket) { impl_->committed(ticket); }
+void Broker::flush() { impl_->flush(); }
+void Broker::on_needs_flush(std::function<void()> schedule) { impl_->schedule_flush = std::move(schedule); }
+void Broker::tick() { impl_->tick(); }
+void Broker::shut_down() { impl_->shut_down(); }
+BrokerCounters Broker::counters() const { return impl_->counters(); }
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,168 @@
+// The broker's state, and what connections ask of it. Behind Broker: only mqtt/*.cpp includes this.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "mqtt/broker.hpp"
+#include "mqtt/connection.hpp"
+#include "mqtt/log_limit.hpp"
+#include "mqtt/retained.hpp"
+#include "mqtt/session.hpp"
+#include "mqtt/subscription_tree.hpp"
+#include "mqtt/topic.hpp"
+
+namespace ferrule::mqtt {
+
+/// A will as the session keeps it until it is published or taken back [MQTT-3.1.2-7].
+struct StoredWill {
+  Publication publication;                     ///< without its times
+  std::chrono::seconds delay{0};               ///< Will Delay Interval
+  std::optional<std::chrono::seconds> expiry;  ///< Message Expiry Interval, from when it is published
+};
+
+/// Retained publications that a new subscription has yet to get: in portions, so that 100,000 of them neither fill the
+/// output nor hold up the loop. What matches is looked up when its turn comes, so a session holds one such list at
+/// most.
+struct Replay {
+  Replay(TopicFilter filter_to_find, Qos granted, std::uint32_t subscription_identifier, bool without_own)
+      : filter(std::move(filter_to_find)), qos(granted), identifier(subscription_identifier), no_local(without_own) {}
+
+  TopicFilter filter;
+  Qos qos;
+  std::uint32_t identifier;
+  bool no_local;
+  bool begun = false;
+  std::vector<Retained::Id> ids;  // an id may have changed its topic by the time it is sent
+  std::size_t next = 0;
+};
+
+/// A session and what the broker notes about it.
+struct Client final : Session {
+  using Session::Session;
+
+  Connection* connection = nullptr;
+  std::chrono::seconds expiry{0};  ///< Session Expiry Interval; 0: ends with the connection
+  Ticket last_ticket = 0;          ///< of its publications
+  std::unique_ptr<StoredWill> will;
+  std::vector<Replay> replays;
+  // While it is offline; Time::max() for neither.
+  Time will_due = Time::max();
+  Time expires = Time::max();
+};
+
+/// Thread: broker.
+class BrokerCore {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  BrokerCore(BrokerSettings settings, Clock& clock);
+  ~BrokerCore();
+
+  // broker_core.cpp: connections come and go, output and time.
+  void accept(std::unique_ptr<Transport> transport);
+  void closed(Connection& connection);  ///< its transport is gone
+  void touch(Connection& connection);   ///< its output has grown
+  void flush();
+  void tick();
+  void shut_down();
+  Time start_turn();  ///< reads the clock, once per read or call from outside
+  Time now() const { return now_; }
+  void look_again(Connection& connection, Time when);  ///< unset: never
+  bool may_log() { return log_limit_.allow(now_); }
+
+  // handshake.cpp: CONNECT, sessions, wills.
+  void connect(Connection& connection, const Frame& frame);
+  void leave(Connection& connection);  ///< its client is offline from now on
+
+  // routing.cpp: publications and their acknowledgements.
+  void publish_from(Connection& connection, const Publish& packet);
+  void publish(const PublicationPtr& publication);
+  void committed(Ticket ticket);
+
+  // subscribing.cpp
+  void subscribe(Connection& connection, const Subscribe& packet);
+  void unsubscribe(Connection& connection, const Unsubscribe& packet);
+  /// Sends what waited for room in the client's output or window.
+  void refill(Client& client);
+
+  // sys_topics.cpp: `$SYS/broker/...`
+  void publish_sys();
+
+  BrokerCounters counters() const;
+
+  // Constant after construction.
+  const BrokerSettings settings;
+  // Thread: broker.
+  std::vector<Consumer*> consumers;
+  std::function<void()> schedule_flush;
+  BrokerCounters totals;  // what `counters` cannot read elsewhere
+  DeliveryCounters deliveries;
+
+ private:
+  struct Outcome {  // of routing one publication
+    Ticket ticket = 0;
+    bool delivered = false;
+    Reason refused = Reason::Success;
+  };
+
+  void need_flush();
+  void drop_from(std::vector<Connection*>& list, const Connection& connection);
+  void watch(Connection& connection);
+
+  void reject(Connection& connection, Version version, const Refusal& refusal);
+  Client& session_for(Connection& connection, const Connect& packet, bool& present);
+  void take_over(Client& client, bool clean_start);
+  void end_session(Client& client);
+  void resume_timers(Client& client);
+  void expire(Client& client);
+  void store_will(Client& client, const Connect& packet);
+  void publish_will(Client& client);
+  std::chrono::seconds session_expiry(const Connect& packet) const;
+  void send_connack(Connection& connection, const Connect& packet, const Client& client, bool present);
+  std::string assign_client_id();
+
+  Publication& blank_publication();
+  Outcome route(const PublicationPtr& publication, const Subscriber* publisher, bool durable);
+  bool deliver_all(const PublicationPtr& publication, const Subscriber* publisher);
+  void acknowledge(Connection& connection, const PendingAck& ack);
+  void continue_replays(Client& client);
+
+  Clock& clock_;
+  Time now_{};
+  Time started_{};
+  LogLimit log_limit_;
+  BlockPool blocks_;
+  Retained retained_;
+  SubscriptionTree subscriptions_;
+  Matches matches_;
+  PublicationPtr scratch_;  // reused for the next publication when nobody kept it
+  Publication* scratch_to_fill_ = nullptr;
+  std::string forwarded_;
+  // By client id, as the session holds it.
+  std::unordered_map<std::string_view, std::unique_ptr<Client>> clients_;
+  std::set<std::pair<Time, Client*>> offline_;  // by their next will or expiry
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Connection>> gone_;  // closed in this turn
+  std::set<std::pair<Time, Connection*>> deadlines_;
+  std::vector<Connection*> dirty_, flushing_;
+  std::vector<Connection*> awaiting_commit_;
+  bool flush_scheduled_ = false;
+  bool shutting_down_ = false;
+  Ticket committed_ = 0;
+  std::uint64_t assigned_ids_ = 0;
+  Time next_sys_{};
+  std::map<std::string, std::string, std::less<>> sys_values_;
+};
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,228 @@
+#include "mqtt/connection.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <utility>
+
+#include "mqtt/broker_core.hpp"
+
+namespace ferrule::mqtt {
+
+namespace {
+
+constexpr std::size_t kPiecesPerWrite = 64;
+
+}  // namespace
+
+Connection::Connection(BrokerCore& core, std::unique_ptr<Transport> transport, BlockPool& blocks,
+                       std::size_t max_packet_size)
+    : core_(core), transport_(std::move(transport)), framer_(max_packet_size), output_(blocks) {}
+
+std::string Connection::who() const {
+  if (client == nullptr) return transport_->peer();
+  return fmt::format("client '{}' ({})", client->client_id(), transport_->peer());
+}
+
+// Receiving
+
+void Connection::on_data(std::string_view bytes) {
+  if (state_ == State::Draining || state_ == State::Closing) return;
+  const Time now = core_.start_turn();
+  core_.totals.bytes_received += bytes.size();
+  framer_.feed(bytes);
+  while (state_ == State::AwaitsConnect || state_ == State::Connected) {
+    const auto frame = framer_.next();
+    if (!frame) return refuse(frame.error());
+    if (!*frame) break;
+    last_packet = now;
+    handle(**frame);
+  }
+  if (!output_.empty()) core_.touch(*this);
+}
+
+void Connection::handle(const Frame& frame) {
+  if (state_ == State::AwaitsConnect) {
+    if (frame.type() == PacketType::Connect) return core_.connect(*this, frame);
+    return refuse({Reason::ProtocolError, "MQTT-3.1.0-1", "first packet is not CONNECT"});
+  }
+  switch (frame.type()) {
+    case PacketType::Publish:
+      return on_publish(frame);
+    case PacketType::Puback:
+    case PacketType::Pubrec:
+    case PacketType::Pubrel:
+    case PacketType::Pubcomp:
+      return on_ack(frame);
+    case PacketType::Subscribe: {
+      const auto packet = decode_subscribe(frame, version_);
+      return packet ? core_.subscribe(*this, *packet) : refuse(packet.error());
+    }
+    case PacketType::Unsubscribe: {
+      const auto packet = decode_unsubscribe(frame, version_);
+      return packet ? core_.unsubscribe(*this, *packet) : refuse(packet.error());
+    }
+    case PacketType::Pingreq: {
+      if (const auto ping = decode_ping(frame); !ping) return refuse(ping.error());
+      return encode(Pingresp{}, output_);  // [MQTT-3.12.4-1]
+    }
+    case PacketType::Disconnect:
+      return on_disconnect(frame);
+    case PacketType::Connect:
+      return refuse({Reason::ProtocolError, "MQTT-3.1.0-2", "second CONNECT"});
+    case PacketType::Auth:
+      return refuse({Reason::ProtocolError, "MQTT-4.12.0-7", "AUTH without an Authentication Method in CONNECT"});
+    default:
+      return refuse({Reason::ProtocolError, "MQTT5 2.1.2", "packet that only a server sends"});
+  }
+}
+
+void Connection::on_publish(const Frame& frame) {
+  auto packet = decode_publish(frame, version_, Sender::Client);
+  if (!packet) return refuse(packet.error());
+  if (version_ == Version::V5) {
+    if (const auto resolved = resolve_alias(*packet); !resolved) return refuse(resolved.error());
+  }
+  ++core_.totals.publications_received;
+  core_.publish_from(*this, *packet);
+}
+
+Decoded<void> Connection::resolve_alias(Publish& packet) {
+  const auto alias = packet.properties.number(PropertyId::TopicAlias);
+  if (!alias) return {};
+  if (*alias == 0 || *alias > core_.settings.topic_alias_maximum) {  // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
+    return tl::unexpected(Refusal{Reason::TopicAliasInvalid, "MQTT-3.3.2-9", "Topic Alias beyond our maximum"});
+  }
+  if (aliases_ == nullptr) aliases_ = std::make_unique<std::vector<std::string>>();
+  if (aliases_->size() < *alias) aliases_->resize(*alias);
+  std::string& topic = (*aliases_)[*alias - 1];
+  if (!packet.topic.empty()) {
+    topic = packet.topic;
+    return {};
+  }
+  if (topic.empty()) return tl::unexpected(Refusal{Reason::ProtocolError, "MQTT5 3.3.2.3.4", "unknown Topic Alias"});
+  packet.topic = topic;
+  return {};
+}
+
+void Connection::on_ack(const Frame& frame) {
+  const auto packet = decode_ack(frame, version_);
+  if (!packet) return refuse(packet.error());
+  const Time now = core_.now();
+  bool known = true;
+  switch (packet->type) {
+    case PacketType::Puback:
+      known = client->on_puback(packet->packet_id, now);
+      break;
+    case PacketType::Pubrec:
+      known = client->on_pubrec(packet->packet_id, packet->reason, now);
+      break;
+    case PacketType::Pubcomp:
+      known = client->on_pubcomp(packet->packet_id, now);
+      break;
+    default:
+      return on_pubrel(*packet);
+  }
+  if (!known) ++core_.totals.unknown_acks;  // late, after a session was lost: not a violation
+  if (!client->replays.empty()) core_.refill(*client);
+}
+
+void Connection::on_pubrel(const Ack& packet) {
+  const bool known = client->incoming().erase(packet.packet_id);
+  if (known && unreleased > 0) --unreleased;
+  if (!known) ++core_.totals.unknown_acks;
+  const Reason reason = known ? Reason::Success : Reason::PacketIdentifierNotFound;
+  send(Ack{PacketType::Pubcomp, packet.packet_id, reason, {}});  // [MQTT-4.3.3-11]
+}
+
+void Connection::on_disconnect(const Frame& frame) {
+  const auto packet = decode_disconnect(frame, version_, Sender::Client);
+  if (!packet) return refuse(packet.error());
+  if (const auto expiry = packet->properties.number(PropertyId::SessionExpiryInterval)) {
+    if (client->expiry.count() == 0 && *expiry != 0) {
+      return refuse({Reason::ProtocolError, "MQTT5 3.14.2.2.2", "Session Expiry Interval after one of 0 in CONNECT"});
+    }
+    client->expiry = std::min<std::chrono::seconds>(std::chrono::seconds(*expiry), core_.settings.max_session_expiry);
+  }
+  if (packet->reason == Reason::Success) client->will.reset();  // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
+  close();
+}
+
+void Connection::on_closed(std::string_view cause) {
+  if (client != nullptr) spdlog::debug("broker: {}: {}", who(), cause);
+  state_ = State::Closing;
+  core_.leave(*this);
+  core_.closed(*this);
+}
+
+// Answering
+
+void Connection::accepted(const Connect& packet) {
+  state_ = State::Connected;
+  version_ = packet.version;
+  framer_.limit(core_.settings.max_packet_size);
+  if (const auto size = packet.properties.number(PropertyId::MaximumPacketSize)) max_packet_size_ = *size;
+}
+
+void Connection::send_ack(const PendingAck& ack) { send(Ack{ack.type, ack.packet_id, ack.reason, {}}); }
+
+void Connection::refuse(const Refusal& refusal) {
+  ++core_.totals.protocol_errors;
+  if (core_.may_log()) spdlog::warn("broker: {}: {} [{}]; closing", who(), refusal.detail, refusal.statement);
+  disconnect(refusal.code, refusal.detail);
+}
+
+void Connection::disconnect(Reason reason, std::string_view detail) {
+  if (state_ == State::Connected && version_ == Version::V5) {
+    PropertyBuilder properties;
+    if (!detail.empty()) properties.add(PropertyId::ReasonString, detail);
+    if (!send(Disconnect{reason, properties.view()})) send(Disconnect{reason, {}});  // [MQTT-3.14.2-3]
+  }
+  close();
+}
+
+void Connection::close() {
+  if (state_ == State::Draining || state_ == State::Closing) return;
+  state_ = State::Draining;  // [MQTT-3.14.4-1]
+  core_.leave(*this);
+  core_.look_again(*this, core_.now() + std::chrono::seconds(5));
+  core_.touch(*this);
+}
+
+void Connection::give_up() {
+  state_ = State::Closing;
+  output_.clear();
+  core_.look_again(*this, {});
+  transport_->close();
+}
+
+// Sending
+
+void Connection::flush() {
+  while (!output_.empty() && !blocked_ && state_ != State::Closing) {
+    std::array<iovec, kPiecesPerWrite> pieces;
+    const auto filled = output_.gather(pieces);
+    std::size_t wanted = 0;
+    for (const iovec& piece : filled) wanted += piece.iov_len;
+    const std::size_t taken = transport_->write(filled);
+    core_.totals.bytes_sent += taken;
+    output_.consume(taken);
+    blocked_ = taken < wanted;
+  }
+  if (!output_.empty()) return;
+  if (state_ == State::Draining) give_up();
+  if (client != nullptr) core_.refill(*client);
+}
+
+void Connection::on_writable() {
+  blocked_ = false;
+  core_.start_turn();
+  flush();
+}
+
+void Connection::pause_reading(bool pause) {
+  if (std::exchange(paused_, pause) != pause) transport_->pause_reading(pause);
+}
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,125 @@
+// One client's network connection: cuts its bytes into packets, answers what concerns only itself, and corks its
+// output.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mqtt/codec.hpp"
+#include "mqtt/framer.hpp"
+#include "mqtt/output_buffer.hpp"
+#include "mqtt/packets.hpp"
+#include "mqtt/ring.hpp"
+#include "mqtt/store.hpp"
+#include "mqtt/transport.hpp"
+
+namespace ferrule::mqtt {
+
+class BrokerCore;
+struct Client;
+
+/// An acknowledgement that waits until what it acknowledges is on disk.
+struct PendingAck {
+  Ticket ticket = 0;
+  std::uint16_t packet_id = 0;
+  PacketType type = PacketType::Puback;  ///< or Pubrec
+  Reason reason = Reason::Success;
+};
+
+/// Owned by the broker core, which it calls back. Thread: broker.
+class Connection final : public Sink {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  enum class State : std::uint8_t {
+    AwaitsConnect,
+    Connected,
+    Draining,  ///< nothing more is read; closes when the output is sent
+    Closing,   ///< the transport was told to close
+  };
+
+  Connection(BrokerCore& core, std::unique_ptr<Transport> transport, BlockPool& blocks, std::size_t max_packet_size);
+
+  void start() { transport_->start(*this); }
+  void on_data(std::string_view bytes) override;
+  void on_writable() override;
+  void on_closed(std::string_view cause) override;
+
+  State state() const { return state_; }
+  Version version() const { return version_; }
+  std::size_t max_packet_size() const { return max_packet_size_; }
+  OutputBuffer& output() { return output_; }
+  std::string who() const;  ///< for log lines: "client 'hmi' (192.168.1.20:50123)"
+
+  /// CONNECT was accepted: from now on this version and these limits hold.
+  void accepted(const Connect& packet);
+
+  /// For a CONNACK that refuses.
+  void answer_in(Version version) { version_ = version; }
+  /// Appends one packet of ours, unless the client would not accept its size [MQTT-3.1.2-27]: then returns false.
+  template <class P>
+  bool send(const P& packet) {
+    if (max_packet_size_ != SIZE_MAX && encoded_size(Packet(packet), version_) > max_packet_size_) return false;
+    encode(packet, version_, output_);
+    return true;
+  }
+  void send_ack(const PendingAck& ack);
+
+  /// What violates the protocol: counted, logged, answered as the version allows, and the end of the connection
+  /// [MQTT-4.13.1-1].
+  void refuse(const Refusal& refusal);
+  /// DISCONNECT to MQTT 5 clients [MQTT-3.14.0-1], then as `close`.
+  void disconnect(Reason reason, std::string_view detail = {});
+  /// Leaves the session, as if the network had failed unless the will was taken back, sends what is left, and closes.
+  void close();
+  void give_up();  ///< closes although output is left
+
+  /// Writes as much of the output as the transport takes.
+  void flush();
+  bool blocked() const { return blocked_; }
+
+  /// Replaces a Topic Alias by its topic, and learns new ones [MQTT-3.3.2-12].
+  Decoded<void> resolve_alias(Publish& packet);
+
+  /// QoS 1 and 2 publications that count against our Receive Maximum [MQTT-3.3.4-7].
+  std::size_t unacknowledged() const { return pending_pubacks + unreleased; }
+  void pause_reading(bool pause);
+  bool paused() const { return paused_; }
+
+  // The broker core's notes on this connection.
+  Client* client = nullptr;              // while Connected
+  std::size_t index = 0;                 // where the core keeps it
+  bool dirty = false;                    // listed for the next flush
+  bool awaits_commit = false;            // listed because pending_acks is not empty
+  Ring<PendingAck> pending_acks;         // in the order of their publications [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+  std::size_t pending_pubacks = 0;       // among them
+  std::size_t unreleased = 0;            // QoS 2 publications of this connection without PUBREL
+  std::chrono::milliseconds silence{0};  // allowed between two packets; 0: any
+  Time last_packet{};
+  Time deadline{};  // when the core looks at it again; unset: never
+
+ private:
+  void handle(const Frame& frame);
+  void on_publish(const Frame& frame);
+  void on_ack(const Frame& frame);
+  void on_pubrel(const Ack& packet);
+  void on_disconnect(const Frame& frame);
+
+  // Constant after construction.
+  BrokerCore& core_;
+  const std::unique_ptr<Transport> transport_;
+  // Thread: broker.
+  Framer framer_;
+  OutputBuffer output_;
+  std::size_t max_packet_size_ = SIZE_MAX;             // towards the client
+  std::unique_ptr<std::vector<std::string>> aliases_;  // [n]: what Topic Alias n + 1 stands for [MQTT-3.3.2-7]
+  State state_ = State::AwaitsConnect;
+  Version version_ = Version::V311;
+  bool blocked_ = false;  // the transport tells when it takes bytes again
+  bool paused_ = false;
+};
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,227 @@
+// CONNECT and what follows from it in the broker core: sessions found, taken over, begun and ended, and wills.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <random>
+
+#include "mqtt/broker_core.hpp"
+
+namespace ferrule::mqtt {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+void BrokerCore::connect(Connection& connection, const Frame& frame) {
+  const auto packet = decode_connect(frame);
+  if (!packet) return reject(connection, version_to_answer(frame), packet.error());  // [MQTT-3.1.4-1]
+  if (packet->properties.has(PropertyId::AuthenticationMethod)) {
+    return reject(connection, packet->version,
+                  {Reason::BadAuthenticationMethod, "MQTT-4.12.0-1", "unknown authentication method"});
+  }
+  if (packet->will && packet->will->topic.front() == '$') {
+    return reject(connection, packet->version,
+                  {Reason::NotAuthorized, "MQTT-3.1.4-2", "will for a topic that begins with $"});
+  }
+  bool present = false;
+  Client& client = session_for(connection, *packet, present);
+  offline_.erase({std::min(client.will_due, client.expires), &client});
+  client.will_due = client.expires = Time::max();  // [MQTT-3.1.2-26]
+  client.will.reset();
+  client.connection = &connection;
+  client.expiry = session_expiry(*packet);
+  store_will(client, *packet);
+  connection.client = &client;
+  connection.accepted(*packet);
+  ++totals.clients_connected;
+  ++totals.clients_total;
+  send_connack(connection, *packet, client, present);
+  if (connection.client == nullptr) return;  // its CONNACK was too large for it
+  const auto receive_maximum = packet->properties.number(PropertyId::ReceiveMaximum);
+  client.attach({.output = &connection.output(),
+                 .version = packet->version,
+                 .receive_maximum = static_cast<std::uint16_t>(receive_maximum.value_or(65535)),
+                 .max_packet_size = connection.max_packet_size()},
+                now_);
+  refill(client);
+}
+
+/// CONNACK with the reason where the version has a word for it, and the end of the connection [MQTT-3.2.2-7]
+/// [MQTT-3.1.4-6].
+void BrokerCore::reject(Connection& connection, Version version, const Refusal& refusal) {
+  ++totals.connects_rejected;
+  if (may_log()) {
+    spdlog::warn("broker: {}: CONNECT refused: {} [{}]", connection.who(), refusal.detail, refusal.statement);
+  }
+  connection.answer_in(version);
+  const bool malformed = refusal.code == Reason::MalformedPacket || refusal.code == Reason::ProtocolError;
+  if (version == Version::V5) {
+    PropertyBuilder properties;
+    properties.add(PropertyId::ReasonString, refusal.detail);
+    connection.send(Connack{.session_present = false, .reason = refusal.code, .properties = properties.view()});
+  } else if (!malformed) {
+    connection.send(Connack{.session_present = false, .reason = refusal.code, .properties = {}});
+  }
+  connection.close();
+}
+
+// Sessions
+
+/// Finds or begins the session of a CONNECT [MQTT-3.1.2-5] [MQTT-3.1.2-6], after ending or taking over what stands
+/// against it.
+Client& BrokerCore::session_for(Connection& connection, const Connect& packet, bool& present) {
+  const auto found = clients_.find(packet.client_id);
+  if (!packet.client_id.empty() && found != clients_.end()) {
+    Client& client = *found->second;
+    if (client.connection != nullptr) take_over(client, packet.clean_start);
+    // Taking over may have ended it: a session without expiry lasts as long as its connection.
+    const auto still = clients_.find(packet.client_id);
+    if (still != clients_.end() && !packet.clean_start) {
+      present = true;
+      return *still->second;
+    }
+    if (still != clients_.end()) end_session(*still->second);  // [MQTT-3.1.2-4]
+  }
+  auto id = packet.client_id.empty() ? assign_client_id() : std::string(packet.client_id);
+  auto client = std::make_unique<Client>(std::move(id), settings, deliveries);
+  Client& begun = *client;
+  clients_.emplace(begun.client_id(), std::move(client));
+  if (may_log()) spdlog::debug("broker: {} is client '{}'", connection.who(), begun.client_id());
+  return begun;
+}
+
+void BrokerCore::take_over(Client& client, bool clean_start) {
+  ++totals.takeovers;
+  // A delayed will of a session that goes on is not published [MQTT-3.1.2-26].
+  const bool goes_on = !clean_start && client.expiry.count() > 0;
+  if (goes_on && client.will != nullptr && client.will->delay.count() > 0) client.will.reset();
+  client.connection->disconnect(Reason::SessionTakenOver);  // [MQTT-3.1.4-3]
+}
+
+/// Its connection is over, or about to be closed: from here on the session counts as offline.
+void BrokerCore::leave(Connection& connection) {
+  connection.pending_acks.clear();  // unacknowledged: the client repeats those publications
+  connection.pending_pubacks = 0;
+  if (connection.awaits_commit) drop_from(awaiting_commit_, connection);
+  connection.awaits_commit = false;
+  if (connection.client == nullptr) return;
+  Client& client = *connection.client;
+  connection.client = nullptr;
+  client.connection = nullptr;
+  client.detach();
+  --totals.clients_connected;
+  resume_timers(client);
+}
+
+/// Publishes the will now or later [MQTT-3.1.2-8], and ends the session now or later [MQTT-3.1.2-25] [MQTT-4.1.0-2].
+void BrokerCore::resume_timers(Client& client) {
+  if (client.expiry.count() == 0) return end_session(client);
+  client.expires = now_ + client.expiry;
+  if (client.will != nullptr) {
+    client.will_due = now_ + client.will->delay;
+    if (client.will->delay.count() == 0) publish_will(client);
+  }
+  offline_.emplace(std::min(client.will_due, client.expires), &client);
+}
+
+/// A will or an expiry is due.
+void BrokerCore::expire(Client& client) {
+  if (client.expires <= now_) {
+    ++totals.sessions_expired;
+    return end_session(client);
+  }
+  offline_.erase({client.will_due, &client});
+  publish_will(client);
+  offline_.emplace(client.expires, &client);
+}
+
+/// Offline, and gone when this returns. A will that was not published yet is now, whatever its delay [MQTT-3.1.2-8].
+void BrokerCore::end_session(Client& client) {
+  offline_.erase({std::min(client.will_due, client.expires), &client});
+  subscriptions_.remove_all(client);
+  publish_will(client);
+  clients_.erase(client.client_id());
+}
+
+seconds BrokerCore::session_expiry(const Connect& packet) const {
+  if (packet.version != Version::V5) return packet.clean_start ? seconds(0) : settings.max_session_expiry;
+  const seconds asked(packet.properties.number(PropertyId::SessionExpiryInterval).value_or(0));
+  return std::min(asked, settings.max_session_expiry);
+}
+
+/// Nobody else's [MQTT-3.1.3-6] [MQTT-3.2.2-16], and not to be guessed.
+std::string BrokerCore::assign_client_id() {
+  std::random_device random;
+  std::string id;
+  do {
+    id = fmt::format("auto-{:08x}{:08x}-{}", random(), random(), ++assigned_ids_);
+  } while (clients_.contains(id));
+  return id;
+}
+
+// Answering
+
+void BrokerCore::send_connack(Connection& connection, const Connect& packet, const Client& client, bool present) {
+  seconds keep_alive = packet.keep_alive;
+  PropertyBuilder properties;
+  if (packet.version == Version::V5) {
+    const seconds longest = settings.max_keep_alive;
+    if (longest.count() > 0 && (keep_alive.count() == 0 || keep_alive > longest)) {
+      keep_alive = longest;
+      properties.add(PropertyId::ServerKeepAlive, static_cast<std::uint32_t>(longest.count()));  // [MQTT-3.2.2-21]
+    }
+    const auto asked = packet.properties.number(PropertyId::SessionExpiryInterval).value_or(0);
+    const auto given = static_cast<std::uint32_t>(client.expiry.count());
+    if (given != asked) properties.add(PropertyId::SessionExpiryInterval, given);
+    properties.add(PropertyId::ReceiveMaximum, settings.receive_maximum);
+    properties.add(PropertyId::MaximumPacketSize, static_cast<std::uint32_t>(settings.max_packet_size));
+    if (settings.topic_alias_maximum > 0) properties.add(PropertyId::TopicAliasMaximum, settings.topic_alias_maximum);
+    if (packet.client_id.empty()) {
+      properties.add(PropertyId::AssignedClientIdentifier, client.client_id());  // [MQTT-3.1.3-7]
+    }
+    if (packet.properties.number(PropertyId::RequestResponseInformation).value_or(0) == 1) {  // [MQTT-3.1.2-31]
+      properties.add(PropertyId::ResponseInformation, fmt::format("response/{}", client.client_id()));
+    }
+  }
+  connection.silence = milliseconds(keep_alive) * 3 / 2;  // [MQTT-3.1.2-24] [MQTT-3.2.2-22]
+  look_again(connection, keep_alive.count() > 0 ? now_ + connection.silence : Time{});
+  present = present && packet.version != Version::V31;  // 3.1 has no such flag
+  const Connack connack{.session_present = present, .reason = Reason::Success, .properties = properties.view()};
+  if (!connection.send(connack)) {  // [MQTT-3.1.4-5] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    ++totals.connects_rejected;
+    if (may_log())
+      spdlog::warn("broker: {}: accepts no packet as large as a CONNACK [MQTT-3.1.2-27]", connection.who());
+    connection.close();  // without DISCONNECT, which must not be the first packet [MQTT-3.14.0-1]
+  }
+}
+
+// Wills
+
+void BrokerCore::store_will(Client& client, const Connect& packet) {
+  if (!packet.will) return;  // [MQTT-3.1.2-12]
+  const Will& will = *packet.will;
+  auto stored = std::make_unique<StoredWill>();
+  Publication& publication = stored->publication;
+  publication.topic = will.topic;
+  publication.payload = will.payload;
+  publication.qos = will.qos;
+  publication.retain = will.retain;  // [MQTT-3.1.2-16] [MQTT-3.1.2-17]
+  publication.properties = forwardable(will.properties, forwarded_);
+  publication.origin = client.client_id();
+  stored->delay = seconds(will.properties.number(PropertyId::WillDelayInterval).value_or(0));
+  if (const auto expiry = will.properties.number(PropertyId::MessageExpiryInterval)) stored->expiry = seconds(*expiry);
+  client.will = std::move(stored);
+}
+
+/// Once [MQTT-3.1.2-10]; nothing when there is none.
+void BrokerCore::publish_will(Client& client) {
+  client.will_due = Time::max();
+  const auto will = std::exchange(client.will, nullptr);
+  if (will == nullptr) return;
+  auto publication = std::make_shared<Publication>(std::move(will->publication));
+  publication->published = now_;
+  if (will->expiry) publication->expires = now_ + *will->expiry;
+  route(publication, &client, false);
+}
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,126 @@
+#include "mqtt/retained.hpp"
+
+#include <cstring>
+#include <new>
+#include <string>
+
+namespace ferrule::mqtt {
+
+Retained::BlockPtr Retained::make_block(const Publication& publication) {
+  const std::size_t bytes = publication.payload.size() + publication.properties.size() + publication.origin.size();
+  BlockPtr block(new (::operator new(sizeof(Block) + bytes)) Block);
+  block->published = publication.published;
+  block->expires = publication.expires.value_or(Time::max());
+  block->payload_size = static_cast<std::uint32_t>(publication.payload.size());
+  block->properties_size = static_cast<std::uint32_t>(publication.properties.size());
+  block->origin_size = static_cast<std::uint16_t>(publication.origin.size());  // a client id: at most 65,535 bytes
+  block->qos = publication.qos;
+  char* at = block->bytes();
+  for (const std::string* part : {&publication.payload, &publication.properties, &publication.origin}) {
+    at += part->copy(at, part->size());
+  }
+  return block;
+}
+
+Retained::Kept Retained::keep(const Publication& publication) {
+  TopicTree::Levels levels;
+  const auto path = tree_.split(publication.topic, levels);
+  if (path.empty()) return Kept::Full;
+  const Id known = tree_.find(path);
+  const bool present = known != TopicTree::kNone && blocks_[known] != nullptr;
+  if (publication.payload.empty()) {
+    if (!present) return Kept::NothingToRemove;
+    remove(known);
+    return Kept::Removed;
+  }
+  if (!present && size_ >= max_topics_) return Kept::Full;
+  const Id id = present ? known : tree_.add(path);
+  blocks_.reach(tree_.end() - 1);
+  BlockPtr& block = blocks_[id];
+  if (!present) {
+    tree_.pin(id);
+    ++size_;
+  } else if (block->expires != Time::max()) {
+    expiring_.erase({block->expires, id});
+  }
+  block = make_block(publication);
+  if (block->expires != Time::max()) expiring_.emplace(block->expires, id);
+  return Kept::Stored;
+}
+
+void Retained::remove(Id id) {
+  if (blocks_[id]->expires != Time::max()) expiring_.erase({blocks_[id]->expires, id});
+  blocks_[id].reset();
+  --size_;
+  while (id != TopicTree::kNone) id = tree_.unpin(id);
+}
+
+void Retained::drop_expired(Time now) {
+  while (!expiring_.empty() && expiring_.begin()->first <= now) remove(expiring_.begin()->second);
+}
+
+void Retained::find(std::string_view filter, std::vector<Id>& out) const {
+  TopicTree::Levels levels;
+  const auto path = tree_.split(filter, levels);
+  if (path.empty() || size_ == 0) return;
+  std::vector<Id> frontier{TopicTree::kRoot};
+  std::vector<Id> next;
+  for (std::size_t depth = 0; depth < path.size(); ++depth) {
+    const auto level = path[depth].text;
+    // Wildcards at the first level leave out what begins with `$` [MQTT-4.7.2-1].
+    const auto hidden = [&](Id child) { return depth == 0 && tree_.text(child).starts_with('$'); };
+    next.clear();
+    for (const Id node : frontier) {
+      if (level == "#") {
+        if (node != TopicTree::kRoot && blocks_[node] != nullptr) out.push_back(node);
+        for (Id child = tree_.first_child(node); child != TopicTree::kNone; child = tree_.next_sibling(child)) {
+          if (!hidden(child)) find_below(child, out);
+        }
+      } else if (level == "+") {
+        for (Id child = tree_.first_child(node); child != TopicTree::kNone; child = tree_.next_sibling(child)) {
+          if (!hidden(child)) next.push_back(child);
+        }
+      } else if (const Id child = tree_.child(node, path[depth]); child != TopicTree::kNone) {
+        next.push_back(child);
+      }
+    }
+    frontier.swap(next);
+    if (level == "#") return;
+  }
+  for (const Id node : frontier) {
+    if (blocks_[node] != nullptr) out.push_back(node);
+  }
+}
+
+/// `top` and all below it, walking along the links: as deep as a topic may be, without a stack.
+void Retained::find_below(Id top, std::vector<Id>& out) const {
+  Id node = top;
+  for (;;) {
+    if (blocks_[node] != nullptr) out.push_back(node);
+    Id next = tree_.first_child(node);
+    while (next == TopicTree::kNone) {
+      if (node == top) return;
+      next = tree_.next_sibling(node);
+      if (next == TopicTree::kNone) node = tree_.parent(node);
+    }
+    node = next;
+  }
+}
+
+PublicationPtr Retained::get(Id id, Time now) const {
+  const BlockPtr& block = blocks_[id];
+  if (block == nullptr || block->expires <= now) return nullptr;
+  auto publication = std::make_shared<Publication>();
+  const char* at = block->bytes();
+  publication->topic = tree_.path(id);
+  publication->payload.assign(at, block->payload_size);
+  publication->properties.assign(at + block->payload_size, block->properties_size);
+  publication->origin.assign(at + block->payload_size + block->properties_size, block->origin_size);
+  publication->qos = block->qos;
+  publication->retain = true;
+  publication->published = block->published;
+  if (block->expires != Time::max()) publication->expires = block->expires;
+  return publication;
+}
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,69 @@
+// Retained publications: the last one of each topic, for whoever subscribes later (MQTT 5 section 3.3.1.3).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mqtt/publication.hpp"
+#include "mqtt/topic_tree.hpp"
+
+namespace ferrule::mqtt {
+
+/// Keeps each publication as one block of bytes below its topic's node: about 100 bytes and the payload. Broker thread.
+class Retained {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  using Id = TopicTree::NodeId;
+  enum class Kept : std::uint8_t { Stored, Removed, NothingToRemove, Full };
+
+  /// At most `max_topics`; a publication for one more is not kept (Full) and the caller counts it.
+  explicit Retained(std::size_t max_topics) : max_topics_(max_topics) {}
+  Retained(const Retained&) = delete;
+  Retained& operator=(const Retained&) = delete;
+
+  /// Replaces what the topic had [MQTT-3.3.1-5]; an empty payload removes it [MQTT-3.3.1-6] and is not kept
+  /// [MQTT-3.3.1-7].
+  Kept keep(const Publication& publication);
+
+  /// Appends the ids of all topics that match a valid filter. An id may later stand for nothing or for another topic.
+  void find(std::string_view filter, std::vector<Id>& out) const;
+  /// What is retained there, with its retain flag set; null when nothing is or when it has expired.
+  PublicationPtr get(Id id, Time now) const;
+
+  void drop_expired(Time now);  ///< [MQTT-3.3.2-5]
+  std::size_t size() const { return size_; }
+
+ private:
+  /// The head of a block; payload, properties and origin follow it.
+  struct Block {
+    Time published;
+    Time expires;  // Time::max(): never
+    std::uint32_t payload_size;
+    std::uint32_t properties_size;
+    std::uint16_t origin_size;
+    Qos qos;
+    char* bytes() { return reinterpret_cast<char*>(this + 1); }
+    const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+  };
+  struct Free {
+    void operator()(Block* block) const { ::operator delete(block); }
+  };
+  using BlockPtr = std::unique_ptr<Block, Free>;
+
+  static BlockPtr make_block(const Publication& publication);
+  void remove(Id id);
+  void find_below(Id top, std::vector<Id>& out) const;
+
+  std::size_t max_topics_;
+  std::size_t size_ = 0;
+  TopicTree tree_;
+  Slab<BlockPtr> blocks_;
+  std::set<std::pair<Time, Id>> expiring_;  // only those with a Message Expiry Interval
+};
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,172 @@
+// Publications through the broker core: to consumers, retained publications and sessions; and their acknowledgements.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "mqtt/broker_core.hpp"
+
+namespace ferrule::mqtt {
+
+namespace {
+
+constexpr std::size_t kMaxReusedBytes = 4096;  // a scratch publication that once was larger is not kept
+
+}  // namespace
+
+// A client's publication
+
+void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
+  Client& client = *connection.client;
+  PendingAck ack{.packet_id = packet.packet_id, .reason = Reason::Success};
+  if (packet.qos == Qos::ExactlyOnce) {
+    ack.type = PacketType::Pubrec;
+    if (client.incoming().contains(packet.packet_id)) {  // a repetition [MQTT-4.3.3-10]
+      ack.ticket = client.last_ticket;
+      return acknowledge(connection, ack);
+    }
+  }
+  if (packet.qos != Qos::AtMostOnce && connection.version() == Version::V5 &&
+      connection.unacknowledged() >= settings.receive_maximum) {
+    return connection.refuse(
+        {Reason::ReceiveMaximumExceeded, "MQTT-3.3.4-7", "more unacknowledged PUBLISH than we accept"});
+  }
+  Outcome outcome;
+  if (packet.topic.front() == '$') {  // ours alone (section 4.7.2)
+    ++totals.publications_refused;
+    if (may_log()) spdlog::warn("broker: {}: may not publish to {}", connection.who(), packet.topic);
+    outcome.refused = Reason::NotAuthorized;
+  } else {
+    Publication& publication = blank_publication();
+    publication.topic = packet.topic;
+    publication.payload = packet.payload;
+    publication.qos = packet.qos;
+    publication.retain = packet.retain;
+    publication.properties = forwardable(packet.properties, forwarded_);
+    publication.published = now_;
+    publication.expires.reset();
+    if (const auto expiry = packet.properties.number(PropertyId::MessageExpiryInterval)) {
+      publication.expires = now_ + std::chrono::seconds(*expiry);
+    }
+    publication.origin = client.client_id();
+    outcome = route(scratch_, &client, packet.qos != Qos::AtMostOnce);
+  }
+  if (packet.qos == Qos::AtMostOnce) return;
+  if (outcome.refused != Reason::Success && outcome.refused != Reason::NotAuthorized &&
+      connection.version() != Version::V5) {
+    // There is no way to say "not taken" before MQTT 5, and an acknowledgement would be a lie: the client repeats it
+    // later.
+    if (may_log())
+      spdlog::warn("broker: {}: publication refused ({}); closing", connection.who(), name(outcome.refused));
+    return connection.close();
+  }
+  ack.ticket = outcome.ticket;
+  ack.reason = outcome.refused != Reason::Success         ? outcome.refused
+               : outcome.delivered || outcome.ticket != 0 ? Reason::Success
+                                                          : Reason::NoMatchingSubscribers;
+  client.last_ticket = std::max(client.last_ticket, outcome.ticket);
+  if (packet.qos == Qos::ExactlyOnce && !is_error(ack.reason)) {  // refused: a new publication next time [MQTT-4.3.3-9]
+    client.incoming().insert(packet.packet_id);
+    ++connection.unreleased;
+  }
+  acknowledge(connection, ack);
+}
+
+/// scratch_, to be filled in: most publications are gone when their round is over, and then the next one takes over
+/// their memory.
+Publication& BrokerCore::blank_publication() {
+  const bool reusable = scratch_.use_count() == 1 && scratch_->payload.capacity() <= kMaxReusedBytes &&
+                        scratch_->properties.capacity() <= kMaxReusedBytes;
+  if (reusable) {
+    std::atomic_thread_fence(std::memory_order_acquire);  // another thread may have dropped the last other reference
+  } else {
+    auto fresh = std::make_shared<Publication>();
+    scratch_to_fill_ = fresh.get();
+    scratch_ = std::move(fresh);
+  }
+  return *scratch_to_fill_;
+}
+
+// Routing
+
+void BrokerCore::publish(const PublicationPtr& publication) { route(publication, nullptr, false); }
+
+/// `durable`: a client waits for the acknowledgement. Then a consumer's refusal is the publisher's to hear, and nobody
+/// gets the publication; otherwise what one uplink cannot take must not keep it from the others.
+BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const Subscriber* publisher, bool durable) {
+  Outcome outcome;
+  for (Consumer* consumer : consumers) {
+    const auto taken = consumer->append(publication, durable);
+    if (taken) {
+      outcome.ticket = std::max(outcome.ticket, *taken);
+    } else {
+      ++totals.publications_refused;
+      if (!durable) continue;
+      outcome.refused = taken.error();
+      return outcome;
+    }
+  }
+  if (publication->retain) {  // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
+    if (retained_.keep(*publication) == Retained::Kept::Full) {
+      ++totals.retained_dropped;
+      if (may_log())
+        spdlog::warn("broker: {} is not retained: {} topics are already", publication->topic, retained_.size());
+    }
+  }
+  outcome.delivered = deliver_all(publication, publisher);
+  return outcome;
+}
+
+/// To every session that subscribed [MQTT-4.5.0-1], in one round per publication: so each of them sees the publications
+/// of each publisher in the order they came [MQTT-4.6.0-5].
+bool BrokerCore::deliver_all(const PublicationPtr& publication, const Subscriber* publisher) {
+  subscriptions_.match(publication->topic, publisher, matches_);
+  const auto receivers = matches_.all();
+  if (receivers.empty()) return false;
+  FanOut fan_out(publication, now_);
+  for (const Match& match : receivers) {
+    auto& client = static_cast<Client&>(*match.subscriber);
+    const Grant grant{
+        .qos = std::min(publication->qos, match.qos),
+        .retain = publication->retain && match.retain_as_published,  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+        .identifiers = matches_.identifiers(match),
+    };
+    if (client.deliver(publication, fan_out, grant)) touch(*client.connection);
+  }
+  return true;
+}
+
+// Acknowledging
+
+/// At once, unless it has to wait for the disk or for one before it that does.
+void BrokerCore::acknowledge(Connection& connection, const PendingAck& ack) {
+  if (connection.pending_acks.empty() && ack.ticket <= committed_) return connection.send_ack(ack);
+  connection.pending_acks.push_back(ack);
+  if (ack.type == PacketType::Puback) ++connection.pending_pubacks;
+  if (!connection.awaits_commit) {
+    connection.awaits_commit = true;
+    awaiting_commit_.push_back(&connection);
+  }
+  // Before MQTT 5 a client knows no Receive Maximum. It is not read from then, however long the disk takes.
+  const bool too_many = connection.pending_acks.size() >= settings.receive_maximum;
+  if (too_many && connection.version() != Version::V5) connection.pause_reading(true);
+}
+
+void BrokerCore::committed(Ticket ticket) {
+  start_turn();
+  committed_ = std::max(committed_, ticket);
+  std::erase_if(awaiting_commit_, [&](Connection* connection) {
+    auto& acks = connection->pending_acks;
+    while (!acks.empty() && acks.front().ticket <= committed_) {
+      const PendingAck ack = acks.pop_front();
+      if (ack.type == PacketType::Puback) --connection->pending_pubacks;
+      connection->send_ack(ack);
+    }
+    touch(*connection);
+    if (acks.size() < settings.receive_maximum) connection->pause_reading(false);
+    connection->awaits_commit = !acks.empty();
+    return acks.empty();
+  });
+}
+
+}  // namespace ferrule::mqtt

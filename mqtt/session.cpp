@@ -1,0 +1,224 @@
+#include "mqtt/session.hpp"
+
+#include <algorithm>
+
+#include "mqtt/codec.hpp"
+
+namespace ferrule::mqtt {
+
+namespace {
+
+constexpr std::size_t kMaxInFlight = 65535;  // as many as there are packet identifiers
+
+/// What a waiting publication counts for against max_queued_bytes.
+std::size_t cost(const Publication& publication) {
+  return sizeof(Publication) + publication.topic.size() + publication.payload.size() + publication.properties.size();
+}
+
+}  // namespace
+
+void Session::attach(const Outlet& outlet, Time now) {
+  outlet_ = outlet;
+  online_ = true;
+  window_ = std::min<std::size_t>(outlet.receive_maximum, limits_.max_inflight);  // [MQTT-4.9.0-1]
+  outstanding_ = 0;
+  resend_ = 0;
+  for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+    in_flight_[i].counted = false;
+    // Only PUBLISH packets may wait for the window [MQTT-3.3.4-10].
+    if (in_flight_[i].state == State::AwaitsPubcomp) write_pubrel(id_at(i), Reason::Success);
+  }
+  resume(now);
+}
+
+void Session::detach() {
+  outlet_ = {};
+  online_ = ready_ = false;
+}
+
+bool Session::deliver(const PublicationPtr& publication, FanOut& fan_out, const Grant& grant) {
+  if (grant.qos == Qos::AtMostOnce) {
+    if (!online_) return false;
+    if (outlet_.output->size() >= limits_.max_output_bytes) {
+      ++counters_.dropped_slow;
+      return false;
+    }
+    Delivery delivery{.version = outlet_.version, .retain = grant.retain};
+    delivery.subscription_ids = grant.identifiers;
+    delivery.max_packet_size = outlet_.max_packet_size;
+    const bool sent = fan_out.append(delivery, *outlet_.output) > 0;
+    ++(sent ? counters_.sent : counters_.dropped_large);  // [MQTT-3.1.2-28]
+    return sent;
+  }
+  Outgoing outgoing;
+  outgoing.publication = publication;
+  outgoing.qos = grant.qos;
+  outgoing.retain = grant.retain;
+  if (grant.identifiers.size() == 1) outgoing.identifier = grant.identifiers.front();
+  if (grant.identifiers.size() > 1) {
+    outgoing.identifiers =
+        std::make_unique<std::vector<std::uint32_t>>(grant.identifiers.begin(), grant.identifiers.end());
+  }
+  if (online_ && send_at_once()) return send_new(std::move(outgoing), fan_out);
+  enqueue(std::move(outgoing));
+  return false;
+}
+
+void Session::resume(Time now) {
+  if (!online_) return;
+  repeat_publishes(now);
+  send_queued(now);
+  update_ready();
+}
+
+void Session::repeat_publishes(Time now) {
+  for (; resend_ < in_flight_.size(); ++resend_) {
+    Outgoing& outgoing = in_flight_[resend_];
+    if (outgoing.state == State::Settled || outgoing.state == State::AwaitsPubcomp) continue;  // [MQTT-4.3.3-6]
+    if (!window_open()) return;
+    FanOut fan_out(outgoing.publication, now);
+    if (write(outgoing, id_at(resend_), true, fan_out) ==
+        0) {  // [MQTT-3.3.1-1]; this client accepts less than the last
+      outgoing = {};
+      continue;
+    }
+    outgoing.counted = true;
+    ++outstanding_;
+  }
+}
+
+void Session::send_queued(Time now) {
+  while (!queue_.empty() && resend_ == in_flight_.size() && window_open()) {
+    Outgoing outgoing = dequeue();
+    const PublicationPtr publication = outgoing.publication;
+    if (publication->expires && *publication->expires <= now) {  // [MQTT-3.3.2-5]
+      ++counters_.expired;
+      continue;
+    }
+    FanOut fan_out(publication, now);
+    send_new(std::move(outgoing), fan_out);
+  }
+}
+
+/// Room for one more PUBLISH, in the client's window [MQTT-3.3.4-9] as well as in the output.
+bool Session::window_open() const {
+  return outstanding_ < window_ && in_flight_.size() < kMaxInFlight &&
+         outlet_.output->size() < limits_.max_output_bytes;
+}
+
+bool Session::send_new(Outgoing&& outgoing, FanOut& fan_out) {
+  const std::uint16_t id =
+      id_at(in_flight_.size());  // not in use: in_flight_ holds fewer than there are [MQTT-2.2.1-4]
+  if (write(outgoing, id, false, fan_out) == 0) return false;
+  outgoing.state = outgoing.qos == Qos::AtLeastOnce ? State::AwaitsPuback : State::AwaitsPubrec;
+  outgoing.counted = true;
+  ++outstanding_;
+  in_flight_.push_back(std::move(outgoing));
+  resend_ = in_flight_.size();
+  update_ready();
+  return true;
+}
+
+std::size_t Session::write(const Outgoing& outgoing, std::uint16_t id, bool dup, FanOut& fan_out) {
+  Delivery delivery{
+      .version = outlet_.version, .qos = outgoing.qos, .retain = outgoing.retain, .dup = dup, .packet_id = id};
+  if (outgoing.identifiers != nullptr) {
+    delivery.subscription_ids = *outgoing.identifiers;
+  } else if (outgoing.identifier != 0) {
+    delivery.subscription_ids = {&outgoing.identifier, 1};
+  }
+  delivery.max_packet_size = outlet_.max_packet_size;
+  const std::size_t bytes = fan_out.append(delivery, *outlet_.output);
+  ++(bytes > 0 ? counters_.sent : counters_.dropped_large);  // [MQTT-3.1.2-28]
+  return bytes;
+}
+
+void Session::enqueue(Outgoing outgoing) {
+  ready_ = false;
+  const std::size_t size = cost(*outgoing.publication);
+  const auto full = [&] {
+    return queue_.size() >= limits_.max_queued || queued_bytes_ + size > limits_.max_queued_bytes;
+  };
+  if (limits_.when_full == WhenFull::DropOldest) {
+    while (full() && !queue_.empty()) {
+      dequeue();
+      ++counters_.dropped_full;
+    }
+  }
+  if (full()) {
+    ++counters_.dropped_full;
+    return;
+  }
+  queued_bytes_ += size;
+  queue_.push_back(std::move(outgoing));
+}
+
+Session::Outgoing Session::dequeue() {
+  Outgoing outgoing = queue_.pop_front();
+  queued_bytes_ -= cost(*outgoing.publication);
+  return outgoing;
+}
+
+bool Session::on_puback(std::uint16_t id, Time now) {
+  Outgoing* outgoing = find(id, State::AwaitsPuback);
+  if (outgoing == nullptr) return false;
+  settle(*outgoing);
+  resume(now);
+  return true;
+}
+
+bool Session::on_pubrec(std::uint16_t id, Reason reason, Time now) {
+  if (Outgoing* outgoing = find(id, State::AwaitsPubrec)) {
+    if (is_error(reason)) {  // [MQTT-4.4.0-2]
+      settle(*outgoing);
+      resume(now);
+      return true;
+    }
+    outgoing->state = State::AwaitsPubcomp;
+    outgoing->publication.reset();
+    outgoing->identifiers.reset();
+    write_pubrel(id, Reason::Success);  // [MQTT-4.3.3-4]
+    return true;
+  }
+  const bool repeated = find(id, State::AwaitsPubcomp) != nullptr;
+  if (!is_error(reason)) write_pubrel(id, repeated ? Reason::Success : Reason::PacketIdentifierNotFound);
+  return repeated;
+}
+
+bool Session::on_pubcomp(std::uint16_t id, Time now) {
+  Outgoing* outgoing = find(id, State::AwaitsPubcomp);
+  if (outgoing == nullptr) return false;
+  settle(*outgoing);
+  resume(now);
+  return true;
+}
+
+void Session::write_pubrel(std::uint16_t id, Reason reason) {
+  encode(Ack{.type = PacketType::Pubrel, .packet_id = id, .reason = reason, .properties = {}}, outlet_.version,
+         *outlet_.output);
+}
+
+Session::Outgoing* Session::find(std::uint16_t id, State state) {
+  const std::size_t index = (std::size_t{id} + kMaxInFlight - first_id_) % kMaxInFlight;
+  if (index >= in_flight_.size() || in_flight_[index].state != state) return nullptr;
+  return &in_flight_[index];
+}
+
+/// Leaves a gap, so that the identifiers behind it stay where they are, and removes the gaps that are in front.
+void Session::settle(Outgoing& outgoing) {
+  if (outgoing.counted) --outstanding_;
+  outgoing = {};
+  while (!in_flight_.empty() && in_flight_.front().state == State::Settled) {
+    in_flight_.pop_front();
+    first_id_ = static_cast<std::uint16_t>(first_id_ % kMaxInFlight + 1);
+    if (resend_ > 0) --resend_;
+  }
+}
+
+std::uint16_t Session::id_at(std::size_t index) const {
+  return static_cast<std::uint16_t>((first_id_ - 1U + index) % kMaxInFlight + 1);
+}
+
+void Session::update_ready() { ready_ = online_ && queue_.empty() && outstanding_ < window_; }
+
+}  // namespace ferrule::mqtt

@@ -1,0 +1,132 @@
+// What the broker keeps for one client id: its subscriptions, and the publications on their way to and from it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mqtt/fan_out.hpp"
+#include "mqtt/output_buffer.hpp"
+#include "mqtt/packet_id_set.hpp"
+#include "mqtt/packets.hpp"
+#include "mqtt/publication.hpp"
+#include "mqtt/ring.hpp"
+#include "mqtt/settings.hpp"
+#include "mqtt/subscription_tree.hpp"
+
+namespace ferrule::mqtt {
+
+/// Where the packets of a session go while its client is connected, and what that client accepts.
+struct Outlet {
+  OutputBuffer* output = nullptr;
+  Version version = Version::V311;
+  std::uint16_t receive_maximum = 65535;   ///< from CONNECT; before MQTT 5 there is none
+  std::size_t max_packet_size = SIZE_MAX;  ///< from CONNECT
+};
+
+/// How one publication goes to one session, from its subscriptions that match.
+struct Grant {
+  Qos qos = Qos::AtMostOnce;  ///< the lower of the publication's and the highest granted [MQTT-3.8.4-8]
+  bool retain = false;        ///< as it shall stand on the wire
+  std::span<const std::uint32_t> identifiers{};
+};
+
+/// What happened to publications on their way to clients, over all sessions.
+struct DeliveryCounters {
+  std::uint64_t sent = 0;           ///< PUBLISH packets written, repeated ones too
+  std::uint64_t dropped_slow = 0;   ///< QoS 0, because the client did not read its output
+  std::uint64_t dropped_full = 0;   ///< QoS 1 and 2, because the session's queue was full
+  std::uint64_t dropped_large = 0;  ///< beyond the client's Maximum Packet Size
+  std::uint64_t expired = 0;        ///< in the queue, beyond their Message Expiry Interval
+};
+
+/// Does no I/O: packets are appended to the outlet's buffer. Outgoing publications of QoS 1 and 2 stand in two rows:
+/// those in flight, which have packet identifiers, and behind them those that wait for room in the window, in the
+/// output or for the client to come back. Thread: broker.
+class Session : public Subscriber {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// Borrows both references.
+  Session(std::string client_id, const BrokerSettings& limits, DeliveryCounters& counters)
+      : client_id_(std::move(client_id)), limits_(limits), counters_(counters) {}
+
+  const std::string& client_id() const { return client_id_; }
+
+  /// The client is there: repeats PUBREL and PUBLISH packets that are unacknowledged, in their order and under their
+  /// identifiers [MQTT-4.4.0-1], then goes on with the queue.
+  void attach(const Outlet& outlet, Time now);
+  void detach();
+  bool online() const { return online_; }
+
+  /// Sends, queues or drops one publication; true when it wrote to the outlet. `fan_out` is of this publication.
+  bool deliver(const PublicationPtr& publication, FanOut& fan_out, const Grant& grant);
+  /// Goes on with what waits, after the output shrank.
+  void resume(Time now);
+
+  // The client's answers to our PUBLISH packets; false for an identifier that is not in the matching state.
+  bool on_puback(std::uint16_t id, Time now);
+  bool on_pubrec(std::uint16_t id, Reason reason, Time now);  ///< answers with PUBREL, whatever it returns
+  bool on_pubcomp(std::uint16_t id, Time now);
+
+  /// QoS 2 publications from the client between PUBLISH and PUBREL; they survive a reconnect [MQTT-4.3.3-10].
+  PacketIdSet& incoming() { return incoming_; }
+
+  std::size_t in_flight() const { return in_flight_.size(); }  ///< gaps among them included
+  std::size_t queued() const { return queue_.size(); }
+  std::size_t queued_bytes() const { return queued_bytes_; }
+  /// True when something waits that `resume` could send now.
+  bool can_resume() const { return online_ && (resend_ < in_flight_.size() || !queue_.empty()) && window_open(); }
+  /// True when a publication of any QoS would go straight to the output, with less than `output_bytes` before it.
+  bool idle_below(std::size_t output_bytes) const {
+    return online_ && queue_.empty() && window_open() && outlet_.output->size() < output_bytes;
+  }
+
+ private:
+  enum class State : std::uint8_t { AwaitsPuback, AwaitsPubrec, AwaitsPubcomp, Settled };
+
+  struct Outgoing {
+    PublicationPtr publication;                               // gone once it is not needed to repeat a PUBLISH
+    std::unique_ptr<std::vector<std::uint32_t>> identifiers;  // Subscription Identifiers, when there are several
+    std::uint32_t identifier = 0;                             // the only one; 0: none
+    Qos qos = Qos::AtLeastOnce;
+    bool retain = false;
+    bool counted = false;  // in outstanding_
+    State state = State::Settled;
+  };
+
+  bool window_open() const;
+  bool send_at_once() const { return queue_.empty() && resend_ == in_flight_.size() && window_open(); }
+  bool send_new(Outgoing&& outgoing, FanOut& fan_out);
+  std::size_t write(const Outgoing& outgoing, std::uint16_t id, bool dup, FanOut& fan_out);
+  void write_pubrel(std::uint16_t id, Reason reason);
+  void repeat_publishes(Time now);
+  void send_queued(Time now);
+  void enqueue(Outgoing outgoing);
+  Outgoing dequeue();
+  Outgoing* find(std::uint16_t id, State state);
+  void settle(Outgoing& outgoing);
+  std::uint16_t id_at(std::size_t index) const;
+  void update_ready();
+
+  // Constant after construction.
+  const std::string client_id_;
+  const BrokerSettings& limits_;
+  DeliveryCounters& counters_;
+  // Of the connection.
+  Outlet outlet_;
+  std::size_t window_ = 0;
+  std::size_t outstanding_ = 0;  // PUBLISH packets of this connection that are not settled [MQTT-4.9.0-2]
+  std::size_t resend_ = 0;       // in_flight_ before this index has been sent on this connection
+  // Of the session.
+  Ring<Outgoing> in_flight_;    // in the order of sending; its identifiers are consecutive
+  std::uint16_t first_id_ = 1;  // of in_flight_[0], or the next one to use
+  Ring<Outgoing> queue_;
+  std::size_t queued_bytes_ = 0;
+  PacketIdSet incoming_;
+};
+
+}  // namespace ferrule::mqtt

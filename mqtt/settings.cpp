@@ -1,0 +1,93 @@
+#include "mqtt/settings.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+
+#include <array>
+
+namespace ferrule::mqtt {
+
+namespace {
+
+bool is_loopback(const std::string& bind) {
+  if (bind == "localhost") return true;
+  in_addr v4{};
+  if (::inet_pton(AF_INET, bind.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6{};
+  return ::inet_pton(AF_INET6, bind.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+ListenSettings read_listen(const config::Node& node) {
+  ListenSettings listen;
+  listen.where = node.where();
+  listen.port = static_cast<std::uint16_t>(node["port"].integer(listen.port, 0, 65535));
+  listen.bind = node["bind"].text(listen.bind);
+  if (!is_loopback(listen.bind)) {
+    node["bind"].mistake(
+        fmt::format("{} is not a loopback address, and without users anybody who reaches it could write to the plant",
+                    listen.bind),
+        "use 127.0.0.1 or ::1");
+  }
+  return listen;
+}
+
+void read_listeners(const config::Node& list, BrokerSettings& settings) {
+  for (const auto& node : list.items()) {
+    auto listen = read_listen(node);
+    for (const auto& other : settings.listen) {
+      if (other.bind == listen.bind && other.port == listen.port && listen.port != 0) {
+        node.mistake(
+            fmt::format("{}:{} is listed twice; first at line {}", listen.bind, listen.port, other.where.line));
+      }
+    }
+    settings.listen.push_back(std::move(listen));
+  }
+}
+
+std::size_t read_count(const config::Node& node, std::size_t fallback, std::int64_t min, std::int64_t max) {
+  return static_cast<std::size_t>(node.integer(static_cast<std::int64_t>(fallback), min, max));
+}
+
+void read_limits(const config::Node& limits, BrokerSettings& settings) {
+  using std::chrono::duration_cast;
+  using std::chrono::hours;
+  using std::chrono::seconds;
+  const auto count16 = [](const config::Node& node, std::uint16_t fallback) {
+    return static_cast<std::uint16_t>(node.integer(fallback, 1, 65535));
+  };
+  settings.max_connections = read_count(limits["connections"], settings.max_connections, 1, 1'000'000);
+  settings.max_packet_size = limits["packet_size"].size(settings.max_packet_size, 1024, 268'435'460);
+  settings.connect_timeout = limits["connect_timeout"].duration(settings.connect_timeout, seconds(1), hours(1));
+  settings.receive_maximum = count16(limits["receive_maximum"], settings.receive_maximum);
+  settings.max_inflight = count16(limits["inflight"], settings.max_inflight);
+  settings.max_queued = read_count(limits["queued"], settings.max_queued, 0, 100'000'000);
+  settings.max_queued_bytes = limits["queued_size"].size(settings.max_queued_bytes);
+  settings.max_output_bytes = limits["output_size"].size(settings.max_output_bytes, 64 * 1024);
+  settings.max_retained = read_count(limits["retained"], settings.max_retained, 0, 100'000'000);
+  settings.max_subscriptions = read_count(limits["subscriptions"], settings.max_subscriptions, 1, 10'000'000);
+  settings.max_session_expiry = duration_cast<seconds>(
+      limits["session_expiry"].duration(settings.max_session_expiry, seconds(0), hours(24 * 365 * 10)));
+  settings.max_keep_alive =
+      duration_cast<seconds>(limits["keep_alive"].duration(settings.max_keep_alive, seconds(0), seconds(65535)));
+  settings.topic_alias_maximum =
+      static_cast<std::uint16_t>(limits["topic_aliases"].integer(settings.topic_alias_maximum, 0, 65535));
+}
+
+}  // namespace
+
+BrokerSettings read_broker(const config::Node& section) {
+  BrokerSettings settings;
+  if (const auto list = section["listen"]; list.present()) {
+    read_listeners(list, settings);
+  } else {
+    settings.listen.push_back({.where = section.where()});
+  }
+  read_limits(section["limits"], settings);
+  constexpr std::array<config::Choice<WhenFull>, 2> kWhenFull{
+      {{"drop-newest", WhenFull::DropNewest}, {"drop-oldest", WhenFull::DropOldest}}};
+  settings.when_full = section["when_full"].one_of<WhenFull>(settings.when_full, kWhenFull);
+  return settings;
+}
+
+}  // namespace ferrule::mqtt

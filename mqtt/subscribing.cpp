@@ -1,0 +1,84 @@
+// SUBSCRIBE and UNSUBSCRIBE in the broker core, and the retained publications that a new subscription gets.
+#include <algorithm>
+
+#include "mqtt/broker_core.hpp"
+
+namespace ferrule::mqtt {
+
+namespace {
+
+/// A replay adds to the output while it is shorter than this: enough for a full socket, little for 10,000 clients at
+/// once.
+constexpr std::size_t kReplayOutput = 128 * 1024;  // bytes
+
+char code(Reason reason) { return static_cast<char>(reason); }
+
+}  // namespace
+
+void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
+  Client& client = *connection.client;
+  const auto identifier = packet.properties.number(PropertyId::SubscriptionIdentifier).value_or(0);
+  std::string codes;  // one for each entry [MQTT-3.8.4-6]
+  for (const auto& entry : packet.entries) {
+    const auto added = subscriptions_.add(client, entry.group, entry.filter, entry.options, identifier);
+    const bool is_new = added == SubscriptionTree::Added::New;
+    if (is_new && client.subscriptions() > settings.max_subscriptions) {
+      subscriptions_.remove(client, entry.group, entry.filter);
+      ++totals.subscriptions_refused;
+      codes.push_back(code(connection.version() == Version::V5 ? Reason::QuotaExceeded : Reason::UnspecifiedError));
+      continue;
+    }
+    codes.push_back(static_cast<char>(entry.options.qos));  // [MQTT-3.8.4-7]
+    // Shared subscriptions get none (section 4.8.2). [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+    const bool wants_retained = entry.options.retain_handling == 0 || (entry.options.retain_handling == 1 && is_new);
+    if (!wants_retained || !entry.group.empty()) continue;
+    std::erase_if(client.replays, [&](const Replay& replay) { return replay.filter.text() == entry.filter; });
+    client.replays.emplace_back(*TopicFilter::parse(std::string(entry.filter)), entry.options.qos, identifier,
+                                entry.options.no_local);
+  }
+  if (!connection.send(Suback{packet.packet_id, {}, codes})) {  // [MQTT-3.8.4-1] [MQTT-3.8.4-2]
+    return connection.refuse(
+        {Reason::PacketTooLarge, "MQTT-3.1.2-27", "Maximum Packet Size is below that of the SUBACK"});
+  }
+  refill(client);
+}
+
+void BrokerCore::unsubscribe(Connection& connection, const Unsubscribe& packet) {
+  Client& client = *connection.client;
+  std::string codes;
+  for (const auto text : packet.filters) {
+    const auto parts = split_share(text);
+    const bool removed = parts && subscriptions_.remove(client, parts->group, parts->filter);  // [MQTT-3.10.4-2]
+    if (removed) std::erase_if(client.replays, [&](const Replay& replay) { return replay.filter.text() == text; });
+    codes.push_back(code(removed ? Reason::Success : Reason::NoSubscriptionExisted));
+  }
+  if (!connection.send(Unsuback{packet.packet_id, {}, codes})) {  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+    connection.refuse({Reason::PacketTooLarge, "MQTT-3.1.2-27", "Maximum Packet Size is below that of the UNSUBACK"});
+  }
+}
+
+void BrokerCore::refill(Client& client) {
+  if (client.can_resume()) client.resume(now_);
+  if (!client.replays.empty()) continue_replays(client);
+  if (client.connection != nullptr && !client.connection->output().empty()) touch(*client.connection);
+}
+
+void BrokerCore::continue_replays(Client& client) {
+  while (!client.replays.empty() && client.idle_below(kReplayOutput)) {
+    Replay& replay = client.replays.front();
+    if (!std::exchange(replay.begun, true)) retained_.find(replay.filter.text(), replay.ids);
+    if (replay.next == replay.ids.size()) {
+      client.replays.erase(client.replays.begin());
+      continue;
+    }
+    const PublicationPtr publication = retained_.get(replay.ids[replay.next++], now_);
+    if (publication == nullptr || !replay.filter.matches(publication->topic)) continue;
+    if (replay.no_local && publication->origin == client.client_id()) continue;  // [MQTT-3.8.3-3]
+    FanOut fan_out(publication, now_);
+    Grant grant{.qos = std::min(publication->qos, replay.qos), .retain = true};  // [MQTT-3.8.4-8]
+    if (replay.identifier != 0) grant.identifiers = {&replay.identifier, 1};
+    client.deliver(publication, fan_out, grant);
+  }
+}
+
+}  // namespace ferrule::mqtt
