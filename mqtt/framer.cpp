@@ -90,7 +90,7 @@ void Framer::keep() {
 }
 
 Refusal Framer::fail(Refusal refusal) {
-  failed_ = refusal;
+  failed_ = std::make_unique<const Refusal>(refusal);
   input_ = {};
   release_partial();
   return refusal;

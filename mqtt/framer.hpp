@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,7 +58,7 @@ class Framer {
   std::string_view input_;        ///< lent, not yet returned
   std::string partial_;           ///< copied: at first what was returned already, then the beginning of a packet
   std::size_t partial_read_ = 0;  ///< bytes of partial_ that were returned
-  std::optional<Refusal> failed_;
+  std::unique_ptr<const Refusal> failed_;
 };
 
 }  // namespace ferrule::mqtt

@@ -1,5 +1,6 @@
 #include "mqtt/topic.hpp"
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -27,24 +28,70 @@ std::size_t character_size(std::string_view rest) {
   return size;
 }
 
-Decoded<void> refuse(Reason code, const char* statement, std::string_view detail) {
+tl::unexpected<Refusal> refuse(Reason code, const char* statement, std::string_view detail) {
   return tl::unexpected(Refusal{code, statement, detail});
 }
 
+/// What one pass over a topic sees.
+struct Glance {
+  bool ascii = true;  ///< all of it, without U+0000; otherwise the rest does not count
+  bool wildcards = false;
+  std::size_t slashes = 0;
+};
+
+/// A bit for each byte of `word` that is `c`, if all its bytes are below 0x80: then no subtraction borrows from the
+/// next byte.
+constexpr std::uint64_t bytes_equal(std::uint64_t word, char c) {
+  return (kHighBits - (word ^ kOnes * static_cast<unsigned char>(c))) & kHighBits;
+}
+
+/// Eight bytes at a time: this runs for every PUBLISH.
+Glance glance_at(std::string_view text) {
+  std::uint64_t not_ascii = 0, wildcards = 0;
+  Glance seen;
+  std::size_t i = 0;
+  for (; text.size() - i >= sizeof(std::uint64_t); i += sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data() + i, sizeof word);
+    not_ascii |= (word & kHighBits) | bytes_equal(word, '\0');
+    wildcards |= bytes_equal(word, '+') | bytes_equal(word, '#');
+    seen.slashes += static_cast<std::size_t>(std::popcount(bytes_equal(word, '/')));
+  }
+  for (; i < text.size(); ++i) {
+    not_ascii |= (byte_at(text, i) & 0x80U) | (text[i] == '\0');
+    wildcards |= (text[i] == '+') | (text[i] == '#');
+    seen.slashes += text[i] == '/';
+  }
+  seen.ascii = not_ascii == 0;
+  seen.wildcards = wildcards != 0;
+  return seen;
+}
+
+/// The same for a topic that is not ASCII.
+Glance look_at(std::string_view text) {
+  Glance seen{false};
+  for (const char c : text) {
+    seen.wildcards |= c == '+' || c == '#';
+    seen.slashes += c == '/';
+  }
+  return seen;
+}
+
 /// What topic names and filters have in common; `code` for text that is well-formed and yet no topic.
-Decoded<void> check_text(std::string_view text, Reason code) {
+Decoded<Glance> check_text(std::string_view text, Reason code) {
   if (text.empty()) return refuse(code, "MQTT-4.7.3-1", "empty topic");
   if (text.size() > kMaxTopicBytes) return refuse(code, "MQTT-4.7.3-3", "topic longer than 65,535 bytes");
-  if (!is_valid_utf8(text)) {
-    if (text.find('\0') != std::string_view::npos) {
-      return refuse(Reason::MalformedPacket, "MQTT-4.7.3-2", "null character in a topic");
+  Glance seen = glance_at(text);
+  if (!seen.ascii) {
+    if (!is_valid_utf8(text)) {
+      const bool null = text.find('\0') != std::string_view::npos;
+      return refuse(Reason::MalformedPacket, null ? "MQTT-4.7.3-2" : "MQTT-1.5.4-1",
+                    null ? "null character in a topic" : "topic is not UTF-8");
     }
-    return refuse(Reason::MalformedPacket, "MQTT-1.5.4-1", "topic is not UTF-8");
+    seen = look_at(text);
   }
-  std::size_t levels = 1;
-  for (const char c : text) levels += c == '/';
-  if (levels > kMaxTopicLevels) return refuse(code, "MQTT5 4.7.3", "topic with too many levels");
-  return {};
+  if (seen.slashes >= kMaxTopicLevels) return refuse(code, "MQTT5 4.7.3", "topic with too many levels");
+  return seen;
 }
 
 }  // namespace
@@ -74,15 +121,16 @@ bool is_valid_topic_name(std::string_view name) { return check_topic_name(name).
 bool is_valid_topic_filter(std::string_view filter) { return check_topic_filter(filter).has_value(); }
 
 Decoded<void> check_topic_name(std::string_view name) {
-  if (auto checked = check_text(name, Reason::TopicNameInvalid); !checked) return checked;
-  for (const char c : name) {
-    if (c == '+' || c == '#') return refuse(Reason::TopicNameInvalid, "MQTT-4.7.0-1", "wildcard in a topic name");
-  }
+  const auto seen = check_text(name, Reason::TopicNameInvalid);
+  if (!seen) return tl::unexpected(seen.error());
+  if (seen->wildcards) return refuse(Reason::TopicNameInvalid, "MQTT-4.7.0-1", "wildcard in a topic name");
   return {};
 }
 
 Decoded<void> check_topic_filter(std::string_view filter) {
-  if (auto checked = check_text(filter, Reason::TopicFilterInvalid); !checked) return checked;
+  const auto seen = check_text(filter, Reason::TopicFilterInvalid);
+  if (!seen) return tl::unexpected(seen.error());
+  if (!seen->wildcards) return {};
   for (std::size_t i = 0; i < filter.size(); ++i) {
     if (filter[i] != '+' && filter[i] != '#') continue;
     const bool begins_level = i == 0 || filter[i - 1] == '/';
@@ -104,17 +152,17 @@ Decoded<ShareFilter> split_share(std::string_view subscription) {
     const std::string_view rest = subscription.substr(kPrefix.size());
     const std::size_t slash = rest.find('/');
     if (slash == std::string_view::npos) {
-      return tl::unexpected(Refusal{Reason::TopicFilterInvalid, "MQTT-4.8.2-2", "$share without a topic filter"});
+      return refuse(Reason::TopicFilterInvalid, "MQTT-4.8.2-2", "$share without a topic filter");
     }
     parts = {rest.substr(0, slash), rest.substr(slash + 1)};
     if (parts.group.empty()) {
-      return tl::unexpected(Refusal{Reason::TopicFilterInvalid, "MQTT-4.8.2-1", "$share with an empty name"});
+      return refuse(Reason::TopicFilterInvalid, "MQTT-4.8.2-1", "$share with an empty name");
     }
     if (parts.group.find_first_of("+#") != std::string_view::npos) {
-      return tl::unexpected(Refusal{Reason::TopicFilterInvalid, "MQTT-4.8.2-2", "wildcard in a share name"});
+      return refuse(Reason::TopicFilterInvalid, "MQTT-4.8.2-2", "wildcard in a share name");
     }
     if (parts.filter.empty()) {
-      return tl::unexpected(Refusal{Reason::TopicFilterInvalid, "MQTT-4.8.2-2", "$share without a topic filter"});
+      return refuse(Reason::TopicFilterInvalid, "MQTT-4.8.2-2", "$share without a topic filter");
     }
     if (auto checked = check_text(subscription, Reason::TopicFilterInvalid); !checked) {
       return tl::unexpected(checked.error());

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
 #include <vector>
 
 namespace ferrule::mqtt {
@@ -84,6 +86,23 @@ TEST(TopicName, NamesTheStatementThatItViolates) {
   EXPECT_TRUE(is_valid_topic_name("$SYS/x"));
   EXPECT_EQ(Topic::parse("a/#").error(), Reason::TopicNameInvalid);
   EXPECT_EQ(Topic::parse("a/b")->text(), "a/b");
+}
+
+TEST(TopicName, IsCheckedTheSameInEveryAlignment) {
+  const std::vector<std::string> kPieces = {"a", "/", "/", "~", "+", "#", "\xC3\xA9", "\x80", std::string(1, '\0')};
+  std::mt19937 random(11);
+  std::size_t valid = 0;
+  for (int round = 0; round < 100'000; ++round) {
+    std::string text;
+    const std::size_t kinds = random() % 4 == 0 ? kPieces.size() : 4;  // mostly valid ones
+    for (auto n = 1 + random() % 300; n > 0; --n) text += kPieces[random() % (random() % 64 == 0 ? kinds : 4)];
+    const bool expected = is_valid_utf8(text) && text.find_first_of("+#") == std::string::npos &&
+                          std::count(text.begin(), text.end(), '/') < 128;
+    ASSERT_EQ(is_valid_topic_name(text), expected) << text;
+    valid += expected;
+  }
+  EXPECT_GT(valid, 10'000u);
+  EXPECT_LT(valid, 90'000u);
 }
 
 TEST(TopicFilter, NamesTheStatementThatItViolates) {
