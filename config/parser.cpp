@@ -95,6 +95,11 @@ class Builder : public YAML::EventHandler {
     close();
   }
 
+  /// Reports what is given twice in the maps that the parse did not reach the end of.
+  void give_up() {
+    for (; !stack_.empty(); stack_.pop_back()) index(*stack_.back().tree->children);
+  }
+
   /// Where the last value began, to say what was being read when a quote or a bracket is never closed.
   Offset last_at() const { return last_ == nullptr ? 0 : last_->at; }
 
@@ -335,6 +340,7 @@ void parse_yaml(Node::State& state) {
   const auto& text = state.source.text();
   Builder builder(state);
   const auto give_up = [&](Offset at, std::string message) {
+    builder.give_up();
     state.record(at, {}, {}, std::move(message));
     throw state.error();
   };

@@ -111,6 +111,7 @@ tl::expected<double, Misread> parse_number(std::string_view word) {
 // "must be between 1 and 247, is 300"; a limit that is none is not named.
 template <class T, class Text>
 std::string out_of_range(T value, T min, T max, T lowest, T highest, Text text) {
+  if (min == max) return fmt::format("must be {}, is {}", text(min), text(value));
   if (min > lowest && max < highest)
     return fmt::format("must be between {} and {}, is {}", text(min), text(max), text(value));
   return value < min ? fmt::format("must be at least {}, is {}", text(min), text(value))

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::string_view kMark = "\xEF\xBB\xBF";  // UTF-8's byte order mark
 constexpr std::string_view kStars = "***";
-constexpr std::size_t kShortestSecret = 3;  // hiding every "a" of a message would hide the message
+constexpr std::size_t kLongestShown = 4096;  // bytes of a line; a mistake in a longer one shows its place only
+constexpr std::size_t kShortestSecret = 3;   // hiding every "a" of a message would hide the message
 
 bool is_control(char c) {
   return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7F;
@@ -181,6 +182,7 @@ Mistake Source::mistake(Offset at, std::string path, std::string message) const 
   Mistake result{locate(at), std::move(path), without_secrets(std::move(message)), {}, 0};
   if (at == kNowhere) return result;
   const auto line = line_text(at);
+  if (line.size() > kLongestShown) return result;
   const auto first = lines_[line_index(at)];
   const auto caret = std::min<std::size_t>(at - first, line.size());
   std::size_t copied = 0;

@@ -37,7 +37,7 @@ class Source {
   /// `text` with each hidden secret in it as `***`.
   std::string without_secrets(std::string text) const;
 
-  /// A mistake with its line shown as far as it may be shown.
+  /// A mistake with its line as far as it may be shown, unless that is longer than 4096 bytes.
   Mistake mistake(Offset at, std::string path, std::string message) const;
 
  private:

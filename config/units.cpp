@@ -154,10 +154,10 @@ tl::expected<std::chrono::milliseconds, Misread> parse_duration(std::string_view
     if (!part) return not_a_duration();
     if (part->unit.empty()) {
       if (!rest.empty() || !part->blank.empty()) return not_a_duration();
-      return tl::unexpected(
-          Misread{fmt::format("needs a unit, e.g. {}{}ms or {}{}s", part->whole, part->fraction.empty() ? "" : "...",
-                              part->whole, part->fraction.empty() ? "" : "..."),
-                  {}});
+      if (!part->fraction.empty()) {
+        return tl::unexpected(Misread{fmt::format("needs a unit, e.g. {}.{}s", part->whole, part->fraction), {}});
+      }
+      return tl::unexpected(Misread{fmt::format("needs a unit, e.g. {0}ms or {0}s", part->whole), {}});
     }
     const auto* unit = find_unit(kDurations, part->unit);
     const auto* meant = unit != nullptr ? unit : guess_unit(kDurations, kDurationSpellings, part->unit);
