@@ -9,6 +9,7 @@
 #include <istream>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <streambuf>
 #include <utility>
 
@@ -36,6 +37,16 @@ class View : public std::streambuf {
     setg(begin, begin, begin + text.size());
   }
 };
+
+// The first tab in the indentation of the line that `at` is in.
+std::optional<Offset> indenting_tab(const Source& source, Offset at) {
+  const auto line = source.line_text(at);
+  const auto tab = line.substr(0, std::min(line.find_first_not_of(" \t"), line.size())).find('\t');
+  if (tab == std::string_view::npos) return std::nullopt;
+  return static_cast<Offset>(line.data() - source.text().data()) + static_cast<Offset>(tab);
+}
+
+constexpr std::string_view kTab = "has a tab in its indentation (indent with blanks)";
 
 /// Makes trees of yaml-cpp's events. Lives during one parse.
 class Builder : public YAML::EventHandler {
@@ -82,13 +93,13 @@ class Builder : public YAML::EventHandler {
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    open(Kind::List, mark, tag, anchor);
+                       YAML::EmitterStyle::value style) override {
+    open(Kind::List, mark, tag, anchor, style);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    open(Kind::Map, mark, tag, anchor);
+                  YAML::EmitterStyle::value style) override {
+    open(Kind::Map, mark, tag, anchor, style);
   }
   void OnMapEnd() override {
     index(*stack_.back().tree->children);
@@ -106,6 +117,7 @@ class Builder : public YAML::EventHandler {
  private:
   struct Open {
     Node::Tree* tree = nullptr;
+    bool block = false;  // by indentation rather than by brackets
     bool have_key = false;
     bool key_usable = false;
     std::string_view key;
@@ -201,11 +213,14 @@ class Builder : public YAML::EventHandler {
       throw Stop{static_cast<Offset>(at), "is not valid YAML: this quote is never closed"};
   }
 
-  void open(Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+  void open(Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+            YAML::EmitterStyle::value style) {
     auto& tree = add(kind, mark, tag, anchor);
     if (stack_.size() >= kMaxDepth) too_deep(tree.at);
     tree.children = std::make_unique<Children>();
-    stack_.emplace_back().tree = &tree;
+    auto& level = stack_.emplace_back();
+    level.tree = &tree;
+    level.block = style == YAML::EmitterStyle::Block;
   }
 
   void close() {
@@ -238,6 +253,8 @@ class Builder : public YAML::EventHandler {
   void take_key(Open& open, const Node::Tree& tree, Offset at) {
     open.have_key = true;
     open.key_at = at;
+    if (const auto tab = open.block ? indenting_tab(state_.source, at) : std::nullopt)
+      state_.record(*tab, {}, path(), std::string(kTab));
     open.key_usable = tree.kind == Kind::Scalar;
     open.key = tree.text;
     if (tree.kind == Kind::Null) {
@@ -313,24 +330,18 @@ class Builder : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-// What probably led to yaml-cpp's terse message.
-std::string hint_for(const Source& source, Offset at, Offset last, const std::string& message) {
-  for (const auto place : {at, last}) {
-    const auto line = source.line_text(place);
-    const auto indentation = line.substr(0, std::min(line.find_first_not_of(" \t"), line.size()));
-    if (indentation.find('\t') != std::string_view::npos) return " (indent with blanks, not with tabs)";
-  }
-  if (message == YAML::ErrorMsg::EOF_IN_SCALAR || message == YAML::ErrorMsg::DOC_IN_SCALAR) {
+// What probably led to yaml-cpp's terse message. Its versions differ in the end of some.
+std::string hint_for(const Source& source, Offset last, std::string_view message) {
+  const auto is = [message](const char* known) { return message.starts_with(known); };
+  if (is(YAML::ErrorMsg::EOF_IN_SCALAR) || is(YAML::ErrorMsg::DOC_IN_SCALAR)) {
     return fmt::format(" (a quote that is opened in line {} or below is never closed)", source.line(last));
   }
-  if (message == YAML::ErrorMsg::END_OF_SEQ_FLOW || message == YAML::ErrorMsg::END_OF_MAP_FLOW) {
+  if (is(YAML::ErrorMsg::END_OF_SEQ_FLOW) || is(YAML::ErrorMsg::END_OF_MAP_FLOW)) {
     return fmt::format(" (a bracket or a comma is missing in line {} or below)", source.line(last));
   }
-  if (message == YAML::ErrorMsg::MAP_VALUE) return " (text that contains \": \" must be in quotes)";
-  if (message == YAML::ErrorMsg::UNKNOWN_TOKEN)
-    return " (text that begins with a sign such as @ ` or % must be in quotes)";
-  if (message == YAML::ErrorMsg::END_OF_MAP || message == YAML::ErrorMsg::END_OF_SEQ)
-    return " (is the indentation right?)";
+  if (is(YAML::ErrorMsg::MAP_VALUE)) return " (text that contains \": \" must be in quotes)";
+  if (is(YAML::ErrorMsg::UNKNOWN_TOKEN)) return " (text that begins with a sign such as @ ` or % must be in quotes)";
+  if (is(YAML::ErrorMsg::END_OF_MAP) || is(YAML::ErrorMsg::END_OF_SEQ)) return " (is the indentation right?)";
   return {};
 }
 
@@ -353,9 +364,13 @@ void parse_yaml(Node::State& state) {
   } catch (const Stop& stop) {
     give_up(stop.at, stop.message);
   } catch (const YAML::Exception& e) {
-    const auto at = e.mark.pos < 0 ? builder.last_at()
-                                   : static_cast<Offset>(std::min(static_cast<std::size_t>(e.mark.pos), text.size()));
-    give_up(at, fmt::format("is not valid YAML: {}{}", e.msg, hint_for(state.source, at, builder.last_at(), e.msg)));
+    const auto last = builder.last_at();
+    const auto at =
+        e.mark.pos < 0 ? last : static_cast<Offset>(std::min(static_cast<std::size_t>(e.mark.pos), text.size()));
+    for (const auto place : {at, last}) {
+      if (const auto tab = indenting_tab(state.source, place)) give_up(*tab, std::string(kTab));
+    }
+    give_up(at, fmt::format("is not valid YAML: {}{}", e.msg, hint_for(state.source, last, e.msg)));
   }
   if (state.root == nullptr || state.root->kind == Kind::Null) give_up(kNowhere, "is empty");
   if (state.root->kind != Kind::Map)

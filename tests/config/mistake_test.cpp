@@ -313,40 +313,13 @@ const Row kYaml[] = {
      "meter:\n"
      "^"},
     {"Tab", "meter:\n\tunit_id: 1\n",
-     "f:2:9: error: is not valid YAML: illegal map value (indent with blanks, not with tabs)\n"
+     "f:2:1: error: has a tab in its indentation (indent with blanks)\n"
      "\tunit_id: 1\n"
-     "\t       ^"},
+     "^"},
     {"QuoteNeverClosed", "meter:\n  name: \"abc\n  unit_id: 1\n",
      "f:2:9: error: is not valid YAML: this quote is never closed\n"
      "  name: \"abc\n"
      "        ^"},
-    {"QuoteNeverClosedAtTheVeryEnd", "name: 'abc",
-     "f:1:11: error: is not valid YAML: illegal EOF in scalar (a quote that is opened in line 1 or below is never "
-     "closed)\n"
-     "name: 'abc\n"
-     "          ^"},
-    {"BracketNeverClosed", "list: [{qos: 1}, {qos: 2}\nversion: 1\n",
-     "f:2:1: error: is not valid YAML: end of sequence flow not found (a bracket or a comma is missing in line 1 or "
-     "below)\n"
-     "version: 1\n"
-     "^"},
-    {"ColonInText", "meter: a: b\n",
-     "f:1:9: error: is not valid YAML: illegal map value (text that contains \": \" must be in quotes)\n"
-     "meter: a: b\n"
-     "        ^"},
-    {"Indentation", "meter:\n  unit_id: 1\n name: a\n",
-     "f:3:2: error: is not valid YAML: end of map not found (is the indentation right?)\n"
-     " name: a\n"
-     " ^"},
-    {"ReservedSign", "meter: @home\n",
-     "f:1:8: error: is not valid YAML: unknown token (text that begins with a sign such as @ ` or % must be in "
-     "quotes)\n"
-     "meter: @home\n"
-     "       ^"},
-    {"AliasWithoutAnchor", "meter: *nobody\n",
-     "f:1:8: error: is not valid YAML: the referenced anchor is not defined\n"
-     "meter: *nobody\n"
-     "       ^"},
     {"AliasOfItself", "meter: &m {name: *m}\n",
      "f:1:18: error: is an alias of a value that it is a part of\n"
      "meter: &m {name: *m}\n"
@@ -360,18 +333,48 @@ const Row kYaml[] = {
      "hello\n"
      "^"},
     {"CommentsOnly", "# nothing\n\n", "f: error: is empty"},
-    {"MistakesBeforeASyntaxError", "version: 1\nversion: 2\nmeter: [\n",
-     "f:2:1: error: version: is given twice; the first is in line 1\n"
-     "version: 2\n"
-     "^\n"
-     "f:4:1: error: is not valid YAML: end of sequence flow not found (a bracket or a comma is missing in line 3 or "
-     "below)"},
 };
 
 std::string row_name(const testing::TestParamInfo<Row>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(Value, Wrong, testing::ValuesIn(kValues), row_name);
 INSTANTIATE_TEST_SUITE_P(Key, Wrong, testing::ValuesIn(kKeys), row_name);
 INSTANTIATE_TEST_SUITE_P(Yaml, Wrong, testing::ValuesIn(kYaml), row_name);
+
+struct Foreign {
+  std::string yaml;
+  std::string begin;
+  std::string end;  // of the first line
+};
+
+// What yaml-cpp finds, in its words, which its versions choose differently: the line is right, and the hint is ours.
+TEST(Yaml, MistakesHaveTheirLineAndAHint) {
+  const std::string bad = " error: is not valid YAML: ";
+  const Foreign table[] = {
+      {"name: 'abc", "f:1:", "(a quote that is opened in line 1 or below is never closed)"},
+      {"list: [{qos: 1}, {qos: 2}\nversion: 1\n", "f:2:", "(a bracket or a comma is missing in line 1 or below)"},
+      {"meter: {a: 1\nversion: 1\n", "f:2:", "(a bracket or a comma is missing in line 1 or below)"},
+      {"meter: a: b\n", "f:1:", "(text that contains \": \" must be in quotes)"},
+      {"meter:\n  unit_id: 1\n name: a\n", "f:3:", "(is the indentation right?)"},
+      {"meter: @home\n", "f:1:", "(text that begins with a sign such as @ ` or % must be in quotes)"},
+      {"meter: *nobody\n", "f:1:8:", ""},
+      {"meter: !<tag\n", "f:", ""},
+      {"meter: \"\\q\"\n", "f:1:", ""},
+  };
+  for (const auto& row : table) {
+    const auto text = messages(row.yaml, read);
+    EXPECT_TRUE(text.starts_with(row.begin)) << text;
+    EXPECT_TRUE(text.ends_with(row.end)) << text;
+    EXPECT_NE(text.find(bad), std::string::npos) << text;
+    EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+  }
+}
+
+TEST(Yaml, MistakesBeforeASyntaxErrorAreToldToo) {
+  const auto text = messages("version: 1\nversion: 2\nmeter: [\n", read);
+  EXPECT_TRUE(text.starts_with(
+      "f:2:1: error: version: is given twice; the first is in line 1\nf:4:1: error: is not valid YAML: "))
+      << text;
+}
 
 TEST(Required, NamesTheMapThatLacksIt) {
   const auto read_required = [](const Node& root) {

@@ -130,10 +130,9 @@ TEST(Secret, OfAnyNameIsHiddenAlsoWhenItsKeyIsMisspelt) {
 }
 
 TEST(Secret, IsHiddenInASyntaxError) {
-  EXPECT_EQ(complaints("password: hunter2: x\n", [](const Node&) {}),
-            "f:1:18: error: is not valid YAML: illegal map value (text that contains \": \" must be in quotes)\n"
-            "password: ***\n"
-            "          ^");
+  const auto text = complaints("password: hunter2: x\n", [](const Node&) {});
+  EXPECT_NE(text.find("is not valid YAML"), std::string::npos) << text;
+  EXPECT_NE(text.find("\npassword: ***\n"), std::string::npos) << text;
   EXPECT_EQ(complaints("hmi: {\"api_token\": \"hunter2\n", [](const Node&) {}).find("hunter2"), std::string::npos);
 }
 
