@@ -338,6 +338,7 @@ void Outbox::retry_disk() {
   reserve();
   write_erasures();
   write_older_than(0ms);
+  owed_until_ = store_.last_ticket();
 }
 
 /// The file was found damaged and set aside with the backlog: what is in memory goes into the new one.

@@ -78,6 +78,9 @@ class Outbox {
 
   void tick();  ///< every 100 ms
   void committed(mqtt::Ticket ticket);
+  /// Whether something that was handed to the store in vain is not on disk yet: until then nobody may be told that what it waits
+  /// for is.
+  bool owes_disk() const { return !disk_error_.empty() || committed_ < owed_until_; }
   void failed(const std::string& what);  ///< the store could not write the file; tried again every second
   void flush();                          ///< hands everything to the store
   void on_loaded(std::function<void()> told) { on_loaded_ = std::move(told); }
@@ -147,6 +150,7 @@ class Outbox {
   std::deque<std::pair<mqtt::Ticket, std::vector<Erasure>>> erasing_;  ///< not committed
   std::chrono::steady_clock::time_point erasures_since_{}, retry_at_{}, load_again_at_{};
   mqtt::Ticket committed_ = 0;
+  mqtt::Ticket owed_until_ = 0;  ///< of what was written again after a failure
   std::uint64_t times_set_aside_ = 0;
   std::string disk_error_;
   Counters counters_;

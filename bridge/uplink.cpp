@@ -110,6 +110,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable);
   void committed(mqtt::Ticket ticket) { outbox_->committed(ticket); }
   void store_failed(const mqtt::StoreFile& file, const std::string& what);
+  bool owes_disk() const { return outbox_->owes_disk(); }
   void tick();
   void stop(milliseconds grace);
   void abandon(milliseconds grace = 0ms);
@@ -418,6 +419,8 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::append(const mqtt::PublicationP
 void Uplink::committed(mqtt::Ticket ticket) { impl_->committed(ticket); }
 
 void Uplink::store_failed(const mqtt::StoreFile& file, const std::string& what) { impl_->store_failed(file, what); }
+
+bool Uplink::owes_disk() const { return impl_->owes_disk(); }
 
 void Uplink::tick() { impl_->tick(); }
 

@@ -60,6 +60,8 @@ class Uplink final : public mqtt::Consumer {
   void committed(mqtt::Ticket ticket);  ///< from the store
   /// From the store: a group of jobs on `file` was rolled back. Nothing to do with it when the file is another's.
   void store_failed(const mqtt::StoreFile& file, const std::string& what);
+  /// Whether acknowledgements have to wait, whatever the store committed meanwhile: a write failed and was not made good yet.
+  bool owes_disk() const;
   void tick();  ///< call every 100 ms: commit interval, back-off
   /// Ends the link within `grace` and hands everything unwritten to the store. The store must be destroyed after this.
   void stop(std::chrono::milliseconds grace);

@@ -98,7 +98,8 @@ void Gateway::take(Line& line, std::span<const drivers::Reading> readings) {
 
 void Gateway::on_committed(mqtt::Ticket ticket) {
   for (auto& uplink : uplinks_) uplink->committed(ticket);
-  broker_.committed(ticket);
+  // A failed write was told to its uplink just before; the ticket of its second try covers what waits here.
+  if (std::ranges::none_of(uplinks_, [](const auto& uplink) { return uplink->owes_disk(); })) broker_.committed(ticket);
 }
 
 void Gateway::stop_polling() {
