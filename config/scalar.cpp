@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <tl/expected.hpp>
@@ -13,8 +12,6 @@
 
 namespace ferrule::config {
 namespace {
-
-constexpr std::size_t kMaxSecretFile = 64U << 10U;  // bytes
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -118,19 +115,6 @@ std::string out_of_range(T value, T min, T max, T lowest, T highest, Text text) 
                      : fmt::format("must be at most {}, is {}", text(max), text(value));
 }
 
-// Where the text of a scalar stands in the file, without its tag and anchor: [first, last).
-std::pair<Offset, Offset> extent(const Node::Tree& tree, std::string_view text) {
-  const auto first = skip_properties(text, tree.at);
-  if (!tree.text.empty() && text.compare(first, tree.text.size(), tree.text) == 0) {
-    return {static_cast<Offset>(first), static_cast<Offset>(first + tree.text.size())};
-  }
-  if (const auto quote = closing_quote(text, first))
-    return {static_cast<Offset>(first), static_cast<Offset>(*quote + 1)};
-  // Several lines, or a block: all up to the next value.
-  const auto end = text.find_last_not_of(" \t\r\n", std::min<std::size_t>(tree.next, text.size()) - 1);
-  return {static_cast<Offset>(first), static_cast<Offset>(std::max(first, end + 1))};
-}
-
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
@@ -159,67 +143,6 @@ std::string Node::required_text() const {
   auto value = text();
   if (value.empty() && state_ != nullptr && state_->mistakes.size() == mistakes) mistake("must not be empty");
   return value;
-}
-
-std::string Node::secret(std::string_view fallback) const {
-  hide();
-  return text(fallback);
-}
-
-std::string Node::required_secret() const {
-  hide();
-  return required_text();
-}
-
-std::optional<std::string> Node::from_environment() const {
-  const std::string name(tree_->text);
-  const char* value = name.empty() ? nullptr : std::getenv(name.c_str());
-  if (value == nullptr) {
-    mistake(name.empty() ? "needs the name of an environment variable: !env NAME"
-                         : fmt::format("environment variable {} is not set", name));
-    return std::nullopt;
-  }
-  state_->source.hide(value);
-  return value;
-}
-
-std::optional<std::string> Node::from_file() const {
-  if (tree_->text.empty()) return mistake("needs the path of a file: !file PATH"), std::nullopt;
-  const auto file = state_->directory / std::filesystem::path(tree_->text);  // an absolute path replaces the directory
-  std::string value;
-  std::string why;
-  if (!read_file(file, kMaxSecretFile, true, value, why)) {
-    mistake(fmt::format("file {} {}", file.string(), why));
-    return std::nullopt;
-  }
-  if (value.ends_with('\n')) value.pop_back();
-  if (value.ends_with('\r')) value.pop_back();
-  state_->source.hide(value);
-  return value;
-}
-
-// Also hides what stands behind the same key again (a duplicate), and what a misspelt key would show.
-void Node::hide() const {
-  if (state_ == nullptr) return;
-  if (link_ && !link_->item) state_->secret_names.insert(link_->key);
-  if (tree_ != nullptr) state_->hide(*tree_);
-  if (!link_ || link_->map == nullptr) return;
-  for (const auto& entry : link_->map->children->entries) {
-    if (entry.duplicate && entry.key == link_->key) state_->hide(*entry.value);
-  }
-}
-
-void Node::State::hide(const Tree& tree) {
-  constexpr std::uint32_t kFew =
-      1000;  // what stands where a secret should be is hidden too, unless it is half the file
-  if (tree.children && tree.weight < kFew) {
-    for (const auto& entry : tree.children->entries) hide(*entry.value);
-    for (const auto* item : tree.children->items) hide(*item);
-  }
-  if (tree.text.empty() || tree.tag != Tag::None) return;
-  const auto [first, last] = extent(tree, source.text());
-  source.hide(first, last);
-  source.hide(std::string(tree.text));
 }
 
 // Whether there is a value; a mistake when not.
