@@ -1,6 +1,8 @@
 // A bus: one wire (a serial line) or one socket (a TCP endpoint), its devices, and the thread that polls them.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "drivers/clock.hpp"
+#include "drivers/driver.hpp"
 #include "drivers/reading.hpp"
 #include "drivers/settings.hpp"
 
@@ -16,14 +19,20 @@ namespace ferrule::drivers {
 /// Counters and state of a bus and of its devices, for status lines and metrics.
 struct DeviceStatus {
   std::string name;
-  bool online = false;
-  Failure failure = Failure::None;
-  std::uint64_t polls = 0;      ///< requests sent
-  std::uint64_t failures = 0;   ///< requests without a good answer
+  bool online = false;                                 ///< it answered its last poll
+  Failure failure = Failure::None;                     ///< why its last poll failed; None after a good one
+  std::uint64_t polls = 0;                             ///< requests sent
+  std::uint64_t failures = 0;                          ///< requests without a good answer
+  std::array<std::uint64_t, kFailures> failures_by{};  ///< the same by cause: index is the Failure
+  std::uint64_t overruns = 0;                          ///< polls left out because the bus could not keep up
 };
 struct BusStatus {
   std::string name;
+  std::string port;  ///< the address: `10.0.0.5:502`, `/dev/ttyUSB0`
   bool connected = false;
+  std::string trouble;         ///< why it is not connected, for people; empty while it is
+  std::uint64_t connects = 0;  ///< times the port was opened
+  std::uint64_t losses = 0;    ///< times it was lost or could not be opened
   std::vector<DeviceStatus> devices;
 };
 
@@ -37,13 +46,15 @@ class Bus {
  public:
   /// `settings` as checked by read_buses; the points' indexes are those of `settings.points()`. Does no I/O yet.
   Bus(BusSettings settings, ReadingSink sink, Clock& clock);
+  /// The same with another driver than the registry's.
+  Bus(BusSettings settings, const DriverFactory& make_driver, ReadingSink sink, Clock& clock);
   ~Bus();  ///< stops
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
-  void start();
-  void request_stop();  ///< Any thread. Returns at once, so that many buses stop together.
-  void stop();          ///< request_stop, then join
+  void start();              ///< throws std::system_error when there is no thread to be had
+  void request_stop();       ///< Any thread. Returns at once, so that many buses stop together.
+  void stop();               ///< request_stop, then join
   BusStatus status() const;  ///< Any thread.
 
  private:

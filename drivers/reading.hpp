@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ enum class Failure : std::uint8_t {
   PortLost,       ///< the connection or the serial port is gone: every unit on the bus is affected
   Invalid,        ///< the value is the configured sentinel, or not a number
 };
+inline constexpr std::size_t kFailures = 8;  ///< how many enumerators there are, for tables by cause
 std::string_view name(Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline", "port-lost", "invalid"
 
 /// Index of a point in the list that its bus was built with: dense, constant after construction.

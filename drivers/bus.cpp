@@ -1,0 +1,371 @@
+#include "drivers/bus.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "drivers/failure_log.hpp"
+#include "drivers/registry.hpp"
+#include "drivers/schedule.hpp"
+
+namespace ferrule::drivers {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kLeastConnectTime = std::chrono::seconds(3);
+
+// Only what is touched becomes memory; what the sink does must fit too.
+constexpr std::size_t kStackSize = std::size_t{256} * 1024;
+
+std::uint32_t seed_of(const std::string& name) { return static_cast<std::uint32_t>(std::hash<std::string>{}(name)); }
+
+bool worth_a_retry(Failure failure) { return failure == Failure::Timeout || failure == Failure::BadReply; }
+
+/// Whether the device itself has spoken, so that only this task failed.
+bool is_answer(Failure failure) { return failure == Failure::DeviceBusy || failure == Failure::PointRejected; }
+
+}  // namespace
+
+class Bus::Impl {
+ public:
+  Impl(BusSettings settings, const DriverFactory& make_driver, ReadingSink sink, Clock& clock)
+      : settings_(std::move(settings)),
+        driver_(make_driver(settings_, stop_)),
+        sink_(std::move(sink)),
+        clock_(clock),
+        random_(seed_of(settings_.name)),
+        reconnect_(settings_.reconnect),
+        schedule_(settings_.devices.size(), settings_.offline_after, settings_.offline_retry,
+                  std::uniform_real_distribution<double>(0, 1)(random_), seed_of(settings_.name)),
+        log_(settings_.devices.size() + 1),
+        causes_(settings_.devices.size(), Failure::None) {
+    status_.name = settings_.name;
+    status_.port = driver_->port_name();
+    for (auto& device : settings_.devices) {
+      status_.devices.emplace_back().name = device.name;
+      device.points = {};  // the driver has taken what it needs; a bus may have thousands
+    }
+  }
+
+  ~Impl() { stop(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void start();
+  void request_stop() { stop_.request(); }
+  void stop();
+  BusStatus status() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+ private:
+  using Result = tl::expected<void, Fault>;
+
+  void loop();
+  void idle(TimePoint due);
+  bool connect();
+  void lost(const Fault& fault);
+  void announce(const Fault& fault);
+
+  void poll(std::size_t task);
+  bool ask(std::size_t task, Result& result);
+  void conclude(std::size_t task, const Result& result, TimePoint started);
+  void answered(std::size_t task, const Result& result);
+  bool took_new_tasks();
+  void missed(std::size_t task, const Fault& fault);
+  void fail_device(std::uint32_t device, Failure failure);
+  void deliver();
+
+  void count(std::uint32_t device, const Result& result);
+  void report(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint asked);
+  TimePoint real(TimePoint moment) const { return steady_clock::now() + (moment - clock_.now()); }
+
+  // Constant after construction.
+  BusSettings settings_;
+  StopSignal stop_;
+  const std::unique_ptr<Driver> driver_;
+  const ReadingSink sink_;
+  Clock& clock_;
+
+  // Owned by the bus thread.
+  std::minstd_rand random_;
+  Backoff reconnect_;
+  TimePoint reconnect_at_{};
+  bool proven_ = false;     // somebody has answered since the port was opened
+  bool announced_ = false;  // every point was said to be Bad for want of a port
+  Schedule schedule_;
+  FailureLog log_;               // the last place is the port's
+  std::vector<Failure> causes_;  // why a device is offline
+  std::vector<Reading> readings_;
+
+  mutable std::mutex mutex_;
+  BusStatus status_;  // guarded by mutex_
+
+  pthread_t thread_{};
+  bool running_ = false;
+};
+
+void Bus::Impl::start() {
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  ::pthread_attr_setstacksize(&attributes, kStackSize);
+#endif
+  // Signals are the main thread's; a write to a peer that is gone must not raise SIGPIPE here either.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = ::pthread_create(
+      &thread_, &attributes,
+      [](void* self) -> void* {
+        static_cast<Impl*>(self)->loop();
+        return nullptr;
+      },
+      this);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) throw std::system_error(error, std::system_category(), "thread of bus " + settings_.name);
+  running_ = true;
+}
+
+void Bus::Impl::stop() {
+  stop_.request();
+  if (!std::exchange(running_, false)) return;
+  ::pthread_join(thread_, nullptr);
+}
+
+void Bus::Impl::loop() {
+  ::pthread_setname_np(::pthread_self(), ("bus-" + settings_.name).substr(0, 15).c_str());
+  for (std::size_t task = 0; task < driver_->task_count(); ++task) schedule_.add(driver_->task(task), clock_.now());
+  while (!stop_.requested()) {
+    if (!driver_->is_open() && !connect()) continue;
+    const auto next = schedule_.next();
+    if (next.due > clock_.now()) {
+      idle(next.due);
+    } else {
+      poll(next.task);
+    }
+  }
+  driver_->close();
+}
+
+/// Nothing to ask until `due`: watches the port meanwhile.
+void Bus::Impl::idle(TimePoint due) {
+  if (stop_.wait(driver_->descriptor(), POLLRDHUP, real(due)) == Woke::Ready) {
+    lost({Failure::PortLost, "closed by the other side", 0});
+  }
+}
+
+bool Bus::Impl::connect() {
+  if (stop_.sleep_until(real(reconnect_at_)) == Woke::Stopped || clock_.now() < reconnect_at_) return false;
+  const auto opened = driver_->open(steady_clock::now() + std::max(settings_.timeout, kLeastConnectTime));
+  if (stop_.requested()) return false;
+  if (!opened) {
+    driver_->close();
+    reconnect_at_ = clock_.now() + reconnect_.next(random_);
+    announce(opened.error());
+    return false;
+  }
+  if (std::exchange(announced_, false)) {
+    schedule_.restart(clock_.now());
+    spdlog::info("bus {}: {} is open again", settings_.name, driver_->port_name());
+  }
+  const std::lock_guard lock(mutex_);
+  status_.connected = true;
+  status_.trouble.clear();
+  ++status_.connects;
+  return true;
+}
+
+/// The port is gone. One over which somebody had answered is opened again at once, and nobody hears of it if that
+/// succeeds: many devices close a connection that is idle. Any other one waits, or we would do nothing but connect.
+void Bus::Impl::lost(const Fault& fault) {
+  driver_->close();
+  reconnect_at_ = clock_.now();
+  if (std::exchange(proven_, false)) {
+    const std::lock_guard lock(mutex_);
+    status_.connected = false;
+    ++status_.losses;
+    return;
+  }
+  reconnect_at_ += reconnect_.next(random_);
+  announce(fault);
+}
+
+void Bus::Impl::announce(const Fault& fault) {
+  if (const auto repeats =
+          log_.add(static_cast<std::uint32_t>(settings_.devices.size()), fault.failure, clock_.now())) {
+    spdlog::warn(
+        "bus {}: {}: {}{}", settings_.name, name(fault.failure), fault.detail,
+        *repeats > 0 ? fmt::format(" (... {} more in the last {} s)", *repeats, FailureLog::kPeriod.count()) : "");
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    status_.connected = false;
+    status_.trouble = fault.detail;
+    ++status_.losses;
+    for (auto& device : status_.devices) {
+      device.online = false;
+      device.failure = fault.failure;
+    }
+  }
+  if (std::exchange(announced_, true)) return;
+  readings_.clear();
+  for (std::size_t task = 0; task < driver_->task_count(); ++task) driver_->fail(task, fault.failure, readings_);
+  deliver();
+  std::ranges::fill(causes_, Failure::None);
+}
+
+void Bus::Impl::poll(std::size_t task) {
+  const auto started = clock_.now();
+  Result result;
+  readings_.clear();
+  if (ask(task, result)) conclude(task, result, started);
+}
+
+/// Asks until there is an answer or no attempt is left. False when the port is gone, or stop was requested.
+bool Bus::Impl::ask(std::size_t task, Result& result) {
+  const auto device = driver_->task(task).device;
+  // A device that missed its last poll gets one attempt: the others wait for it.
+  const int attempts = schedule_.health(device) == Health::Online ? 1 + settings_.retries : 1;
+  bool reopened = false;
+  for (int attempt = 1;;) {
+    if (!driver_->is_open() && !connect()) return false;
+    const auto asked = clock_.now();
+    result = driver_->run(task, readings_);
+    if (stop_.requested()) return false;
+    count(device, result);
+    if (result) return true;
+    report(task, result.error(), attempt, attempts, asked);
+    if (result.error().failure == Failure::PortLost) {
+      const bool again = proven_ && !reopened;
+      lost(result.error());
+      if (!again) return false;
+      reopened = true;  // this attempt was the connection's fault, not the device's
+      continue;
+    }
+    if (!worth_a_retry(result.error().failure) || ++attempt > attempts) return true;
+  }
+}
+
+void Bus::Impl::conclude(std::size_t task, const Result& result, TimePoint started) {
+  const bool spoken = result || is_answer(result.error().failure);
+  if (spoken) {
+    answered(task, result);
+  } else {
+    missed(task, result.error());
+  }
+  if (took_new_tasks()) {
+    schedule_.due_now(task, clock_.now());  // both parts of what was refused, in this cycle
+    return;
+  }
+  const auto known = driver_->task(task);
+  const auto overruns = schedule_.ran(task, known.interval, started, clock_.now());
+  if (overruns == 0) return;
+  const std::lock_guard lock(mutex_);
+  status_.devices[known.device].overruns += overruns;
+}
+
+void Bus::Impl::answered(std::size_t task, const Result& result) {
+  const auto now = clock_.now();
+  const auto device = driver_->task(task).device;
+  proven_ = true;
+  reconnect_.reset();
+  if (schedule_.answered(task, now) == Health::Offline) {
+    spdlog::info("bus {}: device {} answers again", settings_.name, settings_.devices[device].name);
+  }
+  causes_[device] = Failure::None;
+  const bool split = driver_->task_count() > schedule_.size();
+  if (!result && !split) driver_->fail(task, result.error().failure, readings_);
+  deliver();
+}
+
+/// Schedules what the driver made of a refused task.
+bool Bus::Impl::took_new_tasks() {
+  const auto before = schedule_.size();
+  while (schedule_.size() < driver_->task_count()) schedule_.add(driver_->task(schedule_.size()), clock_.now());
+  return schedule_.size() > before;
+}
+
+void Bus::Impl::missed(std::size_t task, const Fault& fault) {
+  const auto device = driver_->task(task).device;
+  const auto before = schedule_.health(device);
+  if (schedule_.missed(task, clock_.now()) != Health::Offline) {
+    driver_->fail(task, fault.failure, readings_);
+    deliver();
+    return;
+  }
+  if (before != Health::Offline) {
+    spdlog::warn("bus {}: device {} is offline: {}", settings_.name, settings_.devices[device].name, fault.detail);
+  }
+  // Once when it goes offline, and again when it stays so for another reason.
+  if (std::exchange(causes_[device], fault.failure) != fault.failure) fail_device(device, fault.failure);
+}
+
+void Bus::Impl::fail_device(std::uint32_t device, Failure failure) {
+  for (std::size_t task = 0; task < driver_->task_count(); ++task) {
+    if (driver_->task(task).device == device) driver_->fail(task, failure, readings_);
+  }
+  deliver();
+}
+
+void Bus::Impl::deliver() {
+  if (readings_.empty()) return;
+  const auto at = clock_.utc();
+  const auto seen = clock_.now();
+  for (auto& reading : readings_) {
+    reading.at = at;
+    reading.seen = seen;
+  }
+  sink_(readings_);
+}
+
+void Bus::Impl::count(std::uint32_t device, const Result& result) {
+  const std::lock_guard lock(mutex_);
+  auto& status = status_.devices[device];
+  ++status.polls;
+  status.online = result || is_answer(result.error().failure);
+  status.failure = result ? Failure::None : result.error().failure;
+  if (result) return;
+  ++status.failures;
+  ++status.failures_by[static_cast<std::size_t>(result.error().failure)];
+}
+
+void Bus::Impl::report(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint asked) {
+  const auto device = driver_->task(task).device;
+  const auto now = clock_.now();
+  const auto repeats = log_.add(device, fault.failure, now);
+  if (!repeats) return;
+  spdlog::warn(
+      "bus {}: device {}, {}, attempt {} of {}, {} ms: {}: {}{}", settings_.name, settings_.devices[device].name,
+      driver_->describe(task), attempt, attempts, std::chrono::duration_cast<milliseconds>(now - asked).count(),
+      name(fault.failure), fault.detail,
+      *repeats > 0 ? fmt::format(" (... {} more in the last {} s)", *repeats, FailureLog::kPeriod.count()) : "");
+}
+
+Bus::Bus(BusSettings settings, ReadingSink sink, Clock& clock)
+    : Bus(std::move(settings), drivers::make_driver, std::move(sink), clock) {}
+
+Bus::Bus(BusSettings settings, const DriverFactory& make_driver, ReadingSink sink, Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(settings), make_driver, std::move(sink), clock)) {}
+
+Bus::~Bus() = default;
+
+void Bus::start() { impl_->start(); }
+void Bus::request_stop() { impl_->request_stop(); }
+void Bus::stop() { impl_->stop(); }
+BusStatus Bus::status() const { return impl_->status(); }
+
+}  // namespace ferrule::drivers

@@ -1,0 +1,58 @@
+// The seam between a bus, which knows when to ask, and a protocol, which knows how.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "drivers/fault.hpp"
+#include "drivers/reading.hpp"
+#include "drivers/settings.hpp"
+#include "drivers/stop_signal.hpp"
+
+namespace ferrule::drivers {
+
+/// Something a bus does again and again: one request to one device.
+struct Task {
+  std::uint32_t device = 0;              ///< index in BusSettings::devices
+  std::chrono::milliseconds interval{};  ///< from one run to the next; may change from run to run
+};
+
+/// One protocol on one port. Used by its bus thread only. Every call ends by its deadline, or at once when stop is
+/// requested. Times of readings are not the driver's affair: the bus stamps them when `run` returns.
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  Driver() = default;
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  virtual tl::expected<void, Fault> open(TimePoint deadline) = 0;
+  virtual void close() = 0;
+  /// False also after `run` has closed what it could not use any more.
+  virtual bool is_open() const = 0;
+  /// What to watch for a hang-up while nothing is asked; -1 when there is nothing to watch.
+  virtual int descriptor() const = 0;
+  virtual std::string port_name() const = 0;
+
+  /// The tasks, by number. `run` may append some (a refused block was split: then it returns PointRejected and both
+  /// parts are due at once), none ever goes away.
+  virtual std::size_t task_count() const = 0;
+  virtual Task task(std::size_t number) const = 0;
+  /// Asks once and appends what came back, in the order of the points. On a failure nothing is appended.
+  virtual tl::expected<void, Fault> run(std::size_t number, std::vector<Reading>& readings) = 0;
+  /// Appends a Bad reading with that cause for each point of the task.
+  virtual void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) = 0;
+  /// Names the request for a log line: "unit 3, function 4, addresses 0..9".
+  virtual std::string describe(std::size_t number) const = 0;
+};
+
+/// Makes the driver of a bus. Both arguments outlive it.
+using DriverFactory = std::function<std::unique_ptr<Driver>(const BusSettings&, const StopSignal&)>;
+
+}  // namespace ferrule::drivers

@@ -1,0 +1,52 @@
+// A Modbus master: one request at a time, and only its own answer counts.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <tl/expected.hpp>
+
+#include "drivers/port.hpp"
+#include "drivers/settings.hpp"
+
+namespace ferrule::drivers::modbus {
+
+/// A read of one table, function codes 1 to 4 (Modbus AP v1.1b3 6.1 to 6.4).
+struct Request {
+  std::uint8_t unit = 1;
+  Table table = Table::Holding;
+  std::uint16_t address = 0;
+  std::uint16_t count = 1;  ///< bits: 1..2000; registers: 1..125
+};
+
+std::uint8_t function_of(Table table);
+
+/// The times of a wire.
+struct Timing {
+  std::chrono::milliseconds timeout{
+      500};                         ///< from the end of the request to the first byte of the answer (TCP: to the last)
+  std::chrono::nanoseconds gap{0};  ///< silence before each request
+  std::chrono::nanoseconds character{0};  ///< one byte on the line; 0 on TCP
+};
+
+/// The times of a serial line: the gap is never below 3.5 characters, above 19200 baud never below 1.75 ms (Modbus over
+/// serial line V1.02 2.5.1.1).
+Timing rtu_timing(const BusSettings& settings);
+
+/// Asks over a port that the caller opens. The data of an answer is as on the wire, after the byte count, and valid
+/// until the next call. Failures: Timeout, BadReply, DeviceBusy, PointRejected, UnitOffline, PortLost; after PortLost,
+/// and whenever the stream can no longer be trusted, the port is closed.
+class Client {
+ public:
+  virtual ~Client() = default;
+  /// To be called after each opening of the port, before the first `read`.
+  virtual tl::expected<void, Fault> opened() = 0;
+  virtual tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) = 0;
+};
+
+/// The port and the signal outlive the client. Throws std::bad_alloc only.
+std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing);
+std::unique_ptr<Client> make_rtu_client(Port& port, const StopSignal& stop, const Timing& timing);
+
+}  // namespace ferrule::drivers::modbus

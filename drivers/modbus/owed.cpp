@@ -1,0 +1,85 @@
+#include "drivers/modbus/owed.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace ferrule::drivers::modbus {
+
+namespace {
+
+// A unit that has failed this often in a row has long been asked at growing intervals only: what it owed before that
+// many requests is minutes old.
+constexpr std::ptrdiff_t kMostPerUnit = 32;
+
+constexpr std::size_t kRefusalSize = 5;  // unit, function | 0x80, exception, CRC
+
+}  // namespace
+
+std::uint16_t crc16(std::span<const std::uint8_t> bytes) {
+  std::uint16_t crc = 0xFFFF;
+  for (const auto byte : bytes) {
+    crc = static_cast<std::uint16_t>(crc ^ byte);
+    for (int bit = 0; bit < 8; ++bit) {
+      const bool carry = (crc & 1U) != 0;
+      crc = static_cast<std::uint16_t>(crc >> 1U);
+      if (carry) crc = static_cast<std::uint16_t>(crc ^ 0xA001U);
+    }
+  }
+  return crc;
+}
+
+void Owed::add(const Shape& shape) {
+  const auto same_unit = [&](const Shape& owed) { return owed.unit == shape.unit; };
+  if (std::ranges::count_if(owed_, same_unit) >= kMostPerUnit) owed_.erase(std::ranges::find_if(owed_, same_unit));
+  owed_.push_back(shape);
+}
+
+bool Owed::holds(const Shape& shape) const { return std::ranges::find(owed_, shape) != owed_.end(); }
+
+bool Owed::holds(std::uint8_t unit) const { return std::ranges::find(owed_, unit, &Shape::unit) != owed_.end(); }
+
+bool Owed::holds(std::uint8_t unit, std::uint8_t function) const {
+  return std::ranges::any_of(owed_, [&](const Shape& owed) { return owed.unit == unit && owed.function == function; });
+}
+
+void Owed::settle_unit(std::uint8_t unit) {
+  std::erase_if(owed_, [&](const Shape& owed) { return owed.unit == unit; });
+}
+
+bool Owed::settle(const Shape& shape) {
+  const auto found = std::ranges::find(owed_, shape);
+  if (found == owed_.end()) return false;
+  settle_until(found);
+  return true;
+}
+
+void Owed::settle_oldest(std::uint8_t unit, std::uint8_t function) {
+  const auto found =
+      std::ranges::find_if(owed_, [&](const Shape& owed) { return owed.unit == unit && owed.function == function; });
+  if (found != owed_.end()) settle_until(found);
+}
+
+void Owed::settle_until(std::vector<Shape>::iterator last) {
+  const auto unit = last->unit;
+  const auto kept = std::remove_if(owed_.begin(), last + 1, [&](const Shape& owed) { return owed.unit == unit; });
+  owed_.erase(kept, last + 1);
+}
+
+void Owed::settle_frames(std::span<const std::uint8_t> bytes) {
+  while (bytes.size() >= kRefusalSize) {
+    const bool refusal = (bytes[1] & 0x80U) != 0;
+    const std::size_t size = refusal ? kRefusalSize : kRefusalSize + bytes[2];
+    if (bytes.size() < size || crc16(bytes.first(size)) != 0) {  // over a frame and its CRC it comes out as 0
+      bytes = bytes.subspan(1);
+      continue;
+    }
+    if (refusal) {
+      settle_oldest(bytes[0], bytes[1] & 0x7FU);
+    } else {
+      settle({bytes[0], bytes[1], bytes[2]});
+    }
+    bytes = bytes.subspan(size);
+  }
+}
+
+}  // namespace ferrule::drivers::modbus

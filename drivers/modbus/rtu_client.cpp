@@ -1,0 +1,240 @@
+#include "drivers/modbus/rtu_client.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "drivers/modbus/decode.hpp"
+#include "drivers/modbus/planner.hpp"
+
+namespace ferrule::drivers::modbus {
+
+namespace {
+
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// Frame (Modbus over serial line V1.02 2.5.1): 0 unit | 1 function | 2 byte count | 3.. data | CRC, low byte first
+// An exception answer:                         0 unit | 1 function + 0x80 | 2 exception code | 3..4 CRC
+constexpr std::size_t kDataBegin = 3;
+constexpr std::size_t kOverhead = 5;
+constexpr std::size_t kRefusalSize = 5;
+constexpr int kRequestSize = 8;
+
+// A pause that ends a frame. The specification's 1.5 characters do not survive a USB adapter, which hands over what it
+// has every 16 ms.
+constexpr std::chrono::nanoseconds kFrameBreak = 60ms;
+
+Shape shape_of(const Request& request) { return {request.unit, function_of(request.table), data_bytes(request)}; }
+
+TimePoint after(TimePoint moment, std::chrono::nanoseconds time) {
+  return moment + std::chrono::duration_cast<TimePoint::duration>(time);
+}
+
+}  // namespace
+
+/// Listens for one timeout: what a predecessor on this wire asked for must not be taken for an answer to us.
+tl::expected<void, Fault> RtuClient::opened() {
+  if (auto attached = framer_.attach(port_.descriptor()); !attached) {
+    port_.close();
+    return attached;
+  }
+  if (port_.drain(timing_.timeout, steady_clock::now() + 2 * timing_.timeout, {}).lost) return lost("the line hung up");
+  last_byte_ = steady_clock::now();
+  return {};
+}
+
+RtuClient::Answer RtuClient::read(const Request& request) {
+  if (owed_.holds(shape_of(request))) {
+    // The answer that is still owed would pass for the new one. Ask something else first, and throw that answer away.
+    const auto other = distinct(request);
+    if (!other) return failed(Failure::Timeout, "too many answers are outstanding");
+    auto answer = exchange(*other);
+    if (!answer && !port_.is_open()) return answer;
+    if (owed_.holds(shape_of(request))) {
+      // Nobody asked for the other request, so nobody is told that it was refused.
+      if (!answer && answer.error().failure != Failure::PointRejected) return answer;
+      return failed(Failure::DeviceBusy, "an answer is still outstanding");
+    }
+  }
+  return exchange(request);
+}
+
+/// A request to the same unit and table whose answer cannot be mistaken for one that is owed: for less if possible.
+std::optional<Request> RtuClient::distinct(const Request& request) const {
+  const int step = is_bits(request.table) ? 8 : 1;
+  const int most = is_bits(request.table) ? kMaxBits : kMaxRegisters;
+  Request other = request;
+  const auto usable = [&](int count) {
+    if (request.address + count > 0x10000) return false;
+    other.count = static_cast<std::uint16_t>(count);
+    return !owed_.holds(shape_of(other));
+  };
+  for (int count = request.count - step; count > 0; count -= step) {
+    if (usable(count)) return other;
+  }
+  for (int count = request.count + step; count <= most; count += step) {
+    if (usable(count)) return other;
+  }
+  return std::nullopt;
+}
+
+RtuClient::Answer RtuClient::exchange(const Request& request) {
+  if (auto quiet = hush(); !quiet) return tl::unexpected(std::move(quiet.error()));
+  if (auto sent = send(request); !sent) return tl::unexpected(std::move(sent.error()));
+  const Shape shape = shape_of(request);
+  const auto deadline = after(steady_clock::now(), kRequestSize * timing_.character + timing_.timeout);
+  std::optional<Fault> refused;  // perhaps by this request, perhaps by an older one
+  for (;;) {
+    const auto woke = await(kOverhead + shape.bytes, deadline);
+    if (woke == Woke::Stopped) return stopping();
+    if (woke == Woke::Deadline) {
+      hold(shape);
+      return refused ? doubt(request, std::move(*refused)) : failed(Failure::Timeout, "no answer");
+    }
+    switch (receive(shape)) {
+      case Verdict::Answer:
+        owed_.settle_unit(shape.unit);
+        doubted_.reset();
+        return std::span<const std::uint8_t>(framer_.frame).subspan(kDataBegin, shape.bytes);
+      case Verdict::Refusal:
+        refused = refusal(framer_.frame[2]);
+        if (!owed_.holds(shape.unit, shape.function)) {
+          owed_.settle_unit(shape.unit);
+          return tl::unexpected(std::move(*refused));
+        }
+        // It may refuse an older request: ours may still be answered.
+        owed_.settle_oldest(shape.unit, shape.function);
+        break;
+      case Verdict::Late:
+        break;
+      case Verdict::Garbage:
+        return discard(shape);
+      case Verdict::Lost:
+        return lost(framer_.error);
+    }
+  }
+}
+
+/// A refusal that may have been meant for an older request is believed the second time in a row. Believed wrongly, it
+/// costs a value its turn, but it never makes a wrong one.
+tl::unexpected<Fault> RtuClient::doubt(const Request& request, Fault refused) {
+  if (std::exchange(doubted_, request.unit) == request.unit) return tl::unexpected(std::move(refused));
+  return failed(Failure::DeviceBusy, refused.detail + ", perhaps to an earlier request");
+}
+
+/// Waits for the silence that must precede a request; what arrives meanwhile is nobody's answer.
+tl::expected<void, Fault> RtuClient::hush() {
+  switch (stop_.wait(port_.descriptor(), POLLIN, after(last_byte_, timing_.gap))) {
+    case Woke::Stopped:
+      return stopping();
+    case Woke::Deadline:
+      return {};
+    case Woke::Ready:
+      break;
+  }
+  std::array<std::uint8_t, 512> head;
+  const auto drained = port_.drain(timing_.gap, steady_clock::now() + timing_.timeout / 2, head);
+  last_byte_ = steady_clock::now();
+  if (drained.lost) return lost("the line hung up");
+  if (stop_.requested()) return stopping();
+  if (!drained.silent) return failed(Failure::BadReply, "the line does not fall silent");
+  owed_.settle_frames(std::span(head).first(std::min(head.size(), drained.bytes)));
+  return {};
+}
+
+tl::expected<void, Fault> RtuClient::send(const Request& request) {
+  const auto high = [](std::uint16_t word) { return static_cast<std::uint8_t>(word >> 8); };
+  const auto low = [](std::uint16_t word) { return static_cast<std::uint8_t>(word); };
+  const std::array<std::uint8_t, kRequestSize - 2> bytes{request.unit,          function_of(request.table),
+                                                         high(request.address), low(request.address),
+                                                         high(request.count),   low(request.count)};
+  const int error = framer_.send(bytes);
+  if (error == 0) return {};
+  return lost(error == EAGAIN ? "the line takes no more bytes" : std::strerror(error));
+}
+
+/// Until the first byte, by `deadline`, and then until `bytes` are there or a pause has ended the frame.
+Woke RtuClient::await(std::size_t bytes, TimePoint deadline) const {
+  const auto first = stop_.wait(port_.descriptor(), POLLIN, deadline);
+  if (first != Woke::Ready) return first;
+  auto last_growth = steady_clock::now();
+  for (std::size_t before = 0;;) {
+    const auto now = steady_clock::now();
+    const auto there = buffered();
+    if (there >= bytes || there == 0) return Woke::Ready;  // 0: a hang-up, which receiving tells apart
+    if (there != before) last_growth = now;
+    before = there;
+    // Five bytes may be a whole exception answer, for which a longer wait would be lost time.
+    const auto pause = there == kRefusalSize ? std::max<std::chrono::nanoseconds>(timing_.gap, 3ms) : kFrameBreak;
+    if (now - last_growth >= pause) return Woke::Ready;
+    const auto missing = static_cast<int>(bytes - there) * timing_.character;
+    const auto nap = std::clamp<std::chrono::nanoseconds>(missing, 1ms, pause);
+    if (stop_.sleep_until(after(now, nap)) == Woke::Stopped) return Woke::Stopped;
+  }
+}
+
+RtuClient::Verdict RtuClient::receive(const Shape& shape) {
+  const auto received = framer_.receive();
+  last_byte_ = steady_clock::now();
+  if (received == Framer::Received::Lost) return Verdict::Lost;
+  if (received == Framer::Received::Nonsense) return Verdict::Garbage;
+  const auto& frame = framer_.frame;
+  framer_.error = "answer to another request";
+  if (received == Framer::Received::OtherUnit) return judge_other_unit();
+  if (frame[0] != shape.unit) return Verdict::Garbage;  // the broadcast address
+  if (frame[1] == (shape.function | kRefused)) return Verdict::Refusal;
+  const Shape found{frame[0], frame[1], frame[2]};
+  if (found == shape) return Verdict::Answer;
+  if (owed_.settle(found)) return Verdict::Late;
+  const auto refused = static_cast<std::uint8_t>(frame[1] & ~kRefused);
+  if (refused == frame[1] || !owed_.holds(shape.unit, refused)) return Verdict::Garbage;
+  owed_.settle_oldest(shape.unit, refused);
+  return Verdict::Late;
+}
+
+/// Another unit's frame is late when that unit owes one; libmodbus has not looked at its CRC.
+RtuClient::Verdict RtuClient::judge_other_unit() {
+  const std::span<const std::uint8_t> frame(framer_.frame);
+  const auto size =
+      (frame[1] & kRefused) != 0 ? kRefusalSize : std::min<std::size_t>(kOverhead + frame[2], frame.size());
+  if (crc16(frame.first(size)) != 0 || !owed_.holds(frame[0])) return Verdict::Garbage;
+  owed_.settle_frames(frame.first(size));
+  return Verdict::Late;
+}
+
+/// Something came that is no answer to us; ours may be a part of it, or still follow.
+tl::unexpected<Fault> RtuClient::discard(const Shape& shape) {
+  const std::string why = framer_.error;
+  owed_.add(shape);
+  quieten(timing_.timeout / 2);
+  return failed(Failure::BadReply, why);
+}
+
+/// No answer came. Gives it a little longer before the wire is used again, so that it does not run into the next
+/// request; not for a unit that owes one already: it is probably dead, and must cost the others one timeout and no
+/// more.
+void RtuClient::hold(const Shape& shape) {
+  const bool first_miss = !owed_.holds(shape.unit);
+  owed_.add(shape);
+  if (!first_miss) return;
+  if (stop_.wait(port_.descriptor(), POLLIN, steady_clock::now() + timing_.timeout / 4) == Woke::Ready) {
+    quieten(timing_.timeout / 2);
+  }
+}
+
+/// Drains to silence, for less than a timeout. A port that is lost meanwhile shows at the next request.
+void RtuClient::quieten(std::chrono::milliseconds longest) {
+  std::array<std::uint8_t, 512> head;
+  const auto silence =
+      std::max<std::chrono::nanoseconds>(timing_.gap, std::min<std::chrono::milliseconds>(20ms, longest));
+  const auto drained = port_.drain(silence, steady_clock::now() + longest, head);
+  owed_.settle_frames(std::span(head).first(std::min(head.size(), drained.bytes)));
+  last_byte_ = steady_clock::now();
+}
+
+}  // namespace ferrule::drivers::modbus

@@ -1,0 +1,41 @@
+// Modbus RTU: nothing but its shape tells an answer from a late one, so the client keeps account of what is owed.
+#pragma once
+
+#include <optional>
+
+#include "drivers/modbus/owed.hpp"
+#include "drivers/modbus/wire_client.hpp"
+
+namespace ferrule::drivers::modbus {
+
+class RtuClient final : public WireClient {
+ public:
+  RtuClient(Port& port, const StopSignal& stop, const Timing& timing)
+      : WireClient(port, stop, timing, Framer::Framing::Rtu) {}
+
+  tl::expected<void, Fault> opened() override;
+  tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) override;
+
+ private:
+  using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;
+  /// What a frame is to the present request.
+  enum class Verdict : std::uint8_t { Answer, Refusal, Late, Garbage, Lost };
+
+  Answer exchange(const Request& request);
+  std::optional<Request> distinct(const Request& request) const;
+  tl::expected<void, Fault> hush();
+  tl::expected<void, Fault> send(const Request& request);
+  Woke await(std::size_t bytes, TimePoint deadline) const;
+  Verdict receive(const Shape& shape);
+  Verdict judge_other_unit();
+  tl::unexpected<Fault> discard(const Shape& shape);
+  tl::unexpected<Fault> doubt(const Request& request, Fault refused);
+  void hold(const Shape& shape);
+  void quieten(std::chrono::milliseconds longest);
+
+  Owed owed_;  // survives the port: the devices do
+  TimePoint last_byte_{};
+  std::optional<std::uint8_t> doubted_;  // the unit that sent a refusal of which it is not known what it refuses
+};
+
+}  // namespace ferrule::drivers::modbus

@@ -1,0 +1,141 @@
+#include "drivers/modbus/tcp_client.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace ferrule::drivers::modbus {
+
+namespace {
+
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// Frame (Modbus TCP guide V1.0b 3.1.3):
+//   0..1 transaction id | 2..3 protocol id, 0 | 4..5 length of what follows | 6 unit | 7 function | 8 byte count | 9..
+//   data
+constexpr std::size_t kLengthEnd = 6;
+constexpr std::size_t kDataBegin = 9;
+constexpr std::size_t kRequestSize = 12;
+constexpr std::size_t kLeastLength = 3;  // unit, function, exception code
+
+// After which a connection is replaced: a peer that was switched off does not close its connections.
+constexpr int kSilentRequests = 3;
+
+}  // namespace
+
+tl::expected<void, Fault> TcpClient::opened() {
+  silent_ = 0;
+  auto attached = framer_.attach(port_.descriptor());
+  if (!attached) port_.close();
+  return attached;
+}
+
+tl::expected<std::span<const std::uint8_t>, Fault> TcpClient::read(const Request& request) {
+  if (timing_.gap > 0ns && stop_.sleep_until(steady_clock::now() + timing_.gap) == Woke::Stopped) return stopping();
+  if (auto sent = send(request); !sent) return tl::unexpected(std::move(sent.error()));
+  skipped_ = 0;
+  const auto deadline = steady_clock::now() + timing_.timeout;
+  for (;;) {
+    auto received = receive(deadline);
+    if (!received) return tl::unexpected(std::move(received.error()));
+    silent_ = 0;
+    if (*received) break;
+    ++skipped_;  // ours may still follow before the deadline
+  }
+
+  const auto& frame = framer_.frame;
+  const auto function = function_of(request.table);
+  if (frame[6] != request.unit) return failed(Failure::BadReply, fmt::format("answer from unit {}", frame[6]));
+  if (frame[7] == (function | kRefused)) return tl::unexpected(refusal(frame[8]));
+  if (frame[7] != function) return failed(Failure::BadReply, fmt::format("answer to function {}", frame[7]));
+  if (frame[8] != data_bytes(request)) {
+    return failed(Failure::BadReply, fmt::format("{} bytes of data instead of {}", frame[8], data_bytes(request)));
+  }
+  return std::span<const std::uint8_t>(frame).subspan(kDataBegin, frame[8]);
+}
+
+tl::expected<void, Fault> TcpClient::send(const Request& request) {
+  ++transaction_;
+  const auto high = [](std::uint16_t word) { return static_cast<std::uint8_t>(word >> 8); };
+  const auto low = [](std::uint16_t word) { return static_cast<std::uint8_t>(word); };
+  const std::array<std::uint8_t, kRequestSize> bytes{high(transaction_),
+                                                     low(transaction_),
+                                                     0,
+                                                     0,
+                                                     0,
+                                                     kRequestSize - kLengthEnd,
+                                                     request.unit,
+                                                     function_of(request.table),
+                                                     high(request.address),
+                                                     low(request.address),
+                                                     high(request.count),
+                                                     low(request.count)};
+  const auto sent = ::send(port_.descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent == static_cast<ssize_t>(bytes.size())) return {};
+  return lost(sent < 0 && errno != EAGAIN ? std::strerror(errno) : "the peer takes no more requests");
+}
+
+/// Receives one answer by `deadline`: true when it carries the id of the present request, false when it is another's.
+tl::expected<bool, Fault> TcpClient::receive(TimePoint deadline) {
+  std::array<std::uint8_t, kLengthEnd> head{};
+  std::size_t size = head.size();
+  for (bool headed = false;; headed = true) {
+    const auto woke = await(size, deadline);
+    if (woke == Woke::Stopped) return stopping();
+    if (woke == Woke::Deadline) return unanswered();
+    if (buffered() < size) return lost("connection closed by the peer");
+    if (headed) break;
+    if (::recv(port_.descriptor(), head.data(), head.size(), MSG_PEEK) < 0) return lost(std::strerror(errno));
+    const auto length = static_cast<std::size_t>(head[4] << 8 | head[5]);
+    if (head[2] != 0 || head[3] != 0 || length < kLeastLength || kLengthEnd + length > kMaxFrame) {
+      return desynchronised("not a Modbus header");
+    }
+    size = kLengthEnd + length;
+  }
+  switch (framer_.receive()) {
+    case Framer::Received::Frame:
+      break;
+    case Framer::Received::Lost:
+      return lost(framer_.error);
+    default:
+      return desynchronised(framer_.error);
+  }
+  if (framer_.size != size) return desynchronised("the header's length is wrong");
+  return (framer_.frame[0] << 8 | framer_.frame[1]) == transaction_;
+}
+
+tl::unexpected<Fault> TcpClient::unanswered() {
+  if (skipped_ > 0) {
+    return failed(Failure::Timeout, fmt::format("no answer ({} with another transaction id skipped)", skipped_));
+  }
+  if (++silent_ >= kSilentRequests) port_.close();
+  return failed(Failure::Timeout, "no answer");
+}
+
+/// Where the next answer begins is unknown.
+tl::unexpected<Fault> TcpClient::desynchronised(std::string why) {
+  port_.close();
+  return failed(Failure::BadReply, std::move(why));
+}
+
+/// Until so many bytes can be read, or the peer has hung up.
+Woke TcpClient::await(std::size_t bytes, TimePoint deadline) const {
+  const auto first = stop_.wait(port_.descriptor(), POLLIN, deadline);
+  if (first != Woke::Ready) return first;
+  while (buffered() < bytes) {
+    const auto now = steady_clock::now();
+    if (now >= deadline) return Woke::Deadline;
+    const auto woke = stop_.wait(port_.descriptor(), POLLRDHUP, std::min<TimePoint>(deadline, now + 1ms));
+    if (woke != Woke::Deadline) return woke;
+  }
+  return Woke::Ready;
+}
+
+}  // namespace ferrule::drivers::modbus

@@ -1,0 +1,28 @@
+// Modbus TCP: every answer carries the id of its request, so a late one is told from the right one.
+#pragma once
+
+#include "drivers/modbus/wire_client.hpp"
+
+namespace ferrule::drivers::modbus {
+
+class TcpClient final : public WireClient {
+ public:
+  TcpClient(Port& port, const StopSignal& stop, const Timing& timing)
+      : WireClient(port, stop, timing, Framer::Framing::Tcp) {}
+
+  tl::expected<void, Fault> opened() override;
+  tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) override;
+
+ private:
+  tl::expected<void, Fault> send(const Request& request);
+  tl::expected<bool, Fault> receive(TimePoint deadline);
+  tl::unexpected<Fault> unanswered();
+  tl::unexpected<Fault> desynchronised(std::string why);
+  Woke await(std::size_t bytes, TimePoint deadline) const;
+
+  std::uint16_t transaction_ = 0;
+  int skipped_ = 0;  // answers with another id during the present request
+  int silent_ = 0;   // requests in a row without any answer
+};
+
+}  // namespace ferrule::drivers::modbus

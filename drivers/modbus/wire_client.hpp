@@ -1,0 +1,37 @@
+// What the two framings of Modbus share.
+#pragma once
+
+#include <string>
+
+#include "drivers/modbus/client.hpp"
+#include "drivers/modbus/framer.hpp"
+
+namespace ferrule::drivers::modbus {
+
+/// In the function code of an exception answer (Modbus AP v1.1b3 7).
+inline constexpr std::uint8_t kRefused = 0x80;
+
+/// Bytes of data that answer a request, at most 250.
+std::uint8_t data_bytes(const Request& request);
+
+/// The failure that an exception code stands for. Codes of no known meaning are BadReply.
+Fault refusal(std::uint8_t code);
+
+/// A client's port and framer. Waiting is done here, never in libmodbus, so that a call to stop always gets through.
+class WireClient : public Client {
+ protected:
+  WireClient(Port& port, const StopSignal& stop, const Timing& timing, Framer::Framing framing)
+      : port_(port), stop_(stop), timing_(timing), framer_(framing) {}
+
+  std::size_t buffered() const;                 ///< bytes that can be read now
+  tl::unexpected<Fault> lost(std::string why);  ///< closes the port
+  static tl::unexpected<Fault> failed(Failure failure, std::string why);
+  static tl::unexpected<Fault> stopping();
+
+  Port& port_;
+  const StopSignal& stop_;
+  const Timing timing_;
+  Framer framer_;
+};
+
+}  // namespace ferrule::drivers::modbus

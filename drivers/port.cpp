@@ -1,0 +1,40 @@
+#include "drivers/port.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace ferrule::drivers {
+
+Drained Port::drain(std::chrono::nanoseconds silence, TimePoint deadline, std::span<std::uint8_t> head) const {
+  Drained drained;
+  std::array<std::uint8_t, 256> bytes;
+  for (;;) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto quiet_at = now + std::chrono::duration_cast<TimePoint::duration>(silence);
+    const auto woke = stop_.wait(descriptor_, POLLIN, std::min(quiet_at, std::max(deadline, now)));
+    if (woke == Woke::Stopped) return drained;
+    if (woke == Woke::Deadline) {
+      drained.silent = quiet_at <= deadline;
+      return drained;
+    }
+    const auto got = ::read(descriptor_, bytes.data(), bytes.size());
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (got <= 0) {
+      drained.lost = true;
+      return drained;
+    }
+    const auto taken = static_cast<std::size_t>(got);
+    if (drained.bytes < head.size()) {
+      const auto kept = std::min(taken, head.size() - drained.bytes);
+      std::copy_n(bytes.begin(), kept, head.begin() + static_cast<std::ptrdiff_t>(drained.bytes));
+    }
+    drained.bytes += taken;
+    if (std::chrono::steady_clock::now() >= deadline) return drained;  // a babbling line must not hold us
+  }
+}
+
+}  // namespace ferrule::drivers

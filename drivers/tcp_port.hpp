@@ -1,0 +1,32 @@
+// A port that is a TCP connection.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "drivers/port.hpp"
+#include "drivers/resolver.hpp"
+
+namespace ferrule::drivers {
+
+/// Connects without blocking; a name is looked up on a thread of its own. The connection has TCP_NODELAY and
+/// keep-alive, so that a peer that was switched off is noticed even while nothing is sent.
+class TcpPort final : public Port {
+ public:
+  TcpPort(std::string host, std::uint16_t port, const StopSignal& stop);
+  ~TcpPort() override;
+
+  tl::expected<void, Fault> open(TimePoint deadline) override;
+  void close() override;
+  std::string name() const override;
+
+ private:
+  tl::expected<void, Fault> connect(const Endpoint& endpoint, TimePoint deadline);
+
+  const std::string host_;
+  const std::uint16_t port_;
+  Resolver resolver_;
+};
+
+}  // namespace ferrule::drivers
