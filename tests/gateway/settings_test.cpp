@@ -58,7 +58,7 @@ TEST(Settings, AnUnknownPlaceholderIsAMistakeAtTheTopic) {
 }
 
 TEST(Settings, TwoPointsWithOneTopicAreAMistake) {
-  EXPECT_THAT(mistakes_of(std::string(kPlant) + "publish: {topic: \"{gateway}/all\"}\n"), HasSubstr("already used by another point"));
+  EXPECT_THAT(mistakes_of(std::string(kPlant) + "publish: {topic: \"{gateway}/{bus}/x\"}\n"), HasSubstr("already used by another point"));
 }
 
 TEST(Settings, AGatewayIdIsOneTopicLevel) {
