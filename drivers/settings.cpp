@@ -8,6 +8,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "drivers/modbus/decode.hpp"
 #include "drivers/settings_layers.hpp"
 #include "drivers/settings_points.hpp"
 
@@ -137,6 +138,14 @@ Node find_template(const Node& device, Templates& templates) {
   return {};
 }
 
+void check_widths(const DeviceSettings& device, const Node& max_registers) {
+  const auto wider = std::find_if(device.points.begin(), device.points.end(),
+                                  [&](const auto& point) { return modbus::width_of(point) > device.max_registers; });
+  if (wider == device.points.end()) return;
+  max_registers.mistake(fmt::format("a read must hold a whole value, and point {} fills {} registers", wider->name,
+                                    modbus::width_of(*wider)));
+}
+
 DeviceSettings read_device(std::string name, const Node& node, const Node& base) {
   check_topic_level(name, node);
   DeviceSettings device;
@@ -147,7 +156,8 @@ DeviceSettings read_device(std::string name, const Node& node, const Node& base)
   const Layers layers{node, base};
   device.max_gap = static_cast<std::uint16_t>(layers["max_gap"].integer(device.max_gap, 0, 125));
   device.max_registers = static_cast<std::uint16_t>(layers["max_registers"].integer(device.max_registers, 1, 125));
-  device.points = read_points(layers, device.max_registers);
+  device.points = read_points(layers);
+  check_widths(device, layers["max_registers"]);
   return device;
 }
 
@@ -156,7 +166,9 @@ DeviceSettings read_device(std::string name, const Node& node, const Node& base)
 void read_unit(const Node& node, const BusSettings& bus, DeviceSettings& device) {
   const auto unit = node["unit_id"];
   const bool tcp = bus.type == BusType::ModbusTcp;
-  device.unit_id = static_cast<std::uint8_t>(unit.integer(device.unit_id, tcp ? 0 : 1, tcp ? 255 : 247));
+  const auto id = unit.integer(-1, tcp ? 0 : 1, tcp ? 255 : 247);
+  if (id >= 0) device.unit_id = static_cast<std::uint8_t>(id);
+  if (id < 0 && unit.present()) return;  // a wrong one is a mistake already, not the double of another too
   const auto same = std::find_if(bus.devices.begin(), bus.devices.end(),
                                  [&](const auto& other) { return other.unit_id == device.unit_id; });
   if (same == bus.devices.end()) return;
@@ -184,8 +196,11 @@ bool read_devices(const Node& section, Templates& templates, std::vector<BusSett
     const auto base = find_template(node, templates);
     auto device = read_device(name, node, base);
     const bool template_missing = has_template && !base.present();
-    if (device.points.empty() && !template_missing)
-      node["points"].mistake("a device without points has nothing to read");
+    const auto points = node["points"];
+    const bool misshapen = points.present() && !points.is_map();
+    if (device.points.empty() && !template_missing && !misshapen) {
+      points.mistake("a device without points has nothing to read");
+    }
     if (bus == nullptr) {
       // Nobody else will read its publish keys: they are not unknown.
       node["unit_id"].integer(1, 0, 255);

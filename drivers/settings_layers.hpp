@@ -17,7 +17,8 @@ struct Layers {
     const auto mine = own[key];
     const auto inherited = base[key];  // asked in any case, so that a hidden key is not an unknown one
     if (mine.present()) return mine;
-    return inherited.present() || !own.present() ? inherited : mine;
+    if (inherited.present()) return inherited;
+    return own.present() || !base.present() ? mine : inherited;
   }
 };
 

@@ -36,7 +36,6 @@ struct Defaults {
   std::chrono::milliseconds interval;
   std::int64_t own_base;       // address_base of the addresses in the device's map
   std::int64_t template_base;  // and of those in the template's
-  std::uint16_t max_registers;
 };
 
 void read_address(const Layers& layers, const Defaults& defaults, PointSettings& point) {
@@ -52,7 +51,7 @@ void read_address(const Layers& layers, const Defaults& defaults, PointSettings&
   }
 }
 
-void read_type(const Layers& layers, const Defaults& defaults, PointSettings& point) {
+void read_type(const Layers& layers, PointSettings& point) {
   const bool bits = modbus::is_bits(point.table);
   const auto node = layers["type"];
   point.type = node.one_of(bits ? Type::Bool : Type::Uint16, kTypes);
@@ -60,9 +59,6 @@ void read_type(const Layers& layers, const Defaults& defaults, PointSettings& po
     node.mistake(fmt::format("a {} is a bool, not {}", point.table == Table::Coil ? "coil" : "discrete input",
                              word_of(point.type, kTypes)),
                  "numbers are in input and holding registers");
-  } else if (const auto width = modbus::width_of(point); width > defaults.max_registers && !bits) {
-    node.mistake(
-        fmt::format("{} fills {} registers, more than max_registers allows", word_of(point.type, kTypes), width));
   }
 }
 
@@ -85,7 +81,7 @@ PointSettings read_point(std::string name, const Layers& layers, const Defaults&
   const auto table = layers["register"];
   if (!table.present()) table.required_text();
   point.table = table.one_of(Table::Holding, kTables);
-  read_type(layers, defaults, point);
+  read_type(layers, point);
   read_address(layers, defaults, point);
   point.byte_order = layers["byte_order"].one_of(defaults.byte_order, kByteOrders);
   read_scale(layers, point);
@@ -94,20 +90,19 @@ PointSettings read_point(std::string name, const Layers& layers, const Defaults&
   return point;
 }
 
-Defaults read_defaults(const Layers& device, std::uint16_t max_registers) {
+Defaults read_defaults(const Layers& device) {
   Defaults defaults{};
   defaults.byte_order = device["byte_order"].one_of(ByteOrder::ABCD, kByteOrders);
   defaults.interval = device["interval"].duration(std::chrono::seconds{1}, kMinInterval, kMaxInterval);
   defaults.template_base = device.base["address_base"].integer(0, 0, 1);
   defaults.own_base = device.own["address_base"].integer(defaults.template_base, 0, 1);
-  defaults.max_registers = max_registers;
   return defaults;
 }
 
 }  // namespace
 
-std::vector<PointSettings> read_points(const Layers& device, std::uint16_t max_registers) {
-  const auto defaults = read_defaults(device, max_registers);
+std::vector<PointSettings> read_points(const Layers& device) {
+  const auto defaults = read_defaults(device);
   const auto own = device.own["points"];
   const auto base = device.base["points"];
   std::vector<std::pair<std::string, Layers>> named;

@@ -17,7 +17,7 @@ inline constexpr std::chrono::milliseconds kMaxInterval{std::chrono::hours{24}};
 /// further ones. What a point does not say is looked up in the device (`byte_order`, `interval`), then in the template.
 /// An address counts from the `address_base` of the map that it stands in: a device's own base does not move its
 /// template's points. Mistakes go to the document.
-std::vector<PointSettings> read_points(const Layers& device, std::uint16_t max_registers);
+std::vector<PointSettings> read_points(const Layers& device);
 
 /// Records a mistake at `node` unless `name` can be a level of a topic: not empty, without `/`, `+`, `#` and control
 /// characters.

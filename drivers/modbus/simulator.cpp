@@ -30,6 +30,7 @@ using std::chrono::milliseconds;
 using TimePoint = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t kMaxConnections = 64;  // per port
+constexpr std::size_t kMaxPending = 10'000;  // delayed answers of all ports
 constexpr std::size_t kMaxFrame = 260;       // MODBUS_TCP_MAX_ADU_LENGTH
 constexpr milliseconds kSilence{50};         // on a line: what came before it is no part of what comes after
 
@@ -188,7 +189,7 @@ class Simulator::Impl {
     pending_ = {};
   }
 
-  SimulatorStatus status() const { return {requests_, answers_, faults_, malformed_}; }
+  SimulatorStatus status() const { return {requests_, answers_, faults_, unsent_, malformed_}; }
 
  private:
   static constexpr std::uint64_t kWakeId = 0;
@@ -282,6 +283,10 @@ class Simulator::Impl {
     auto reply = endpoint.slaves.answer(request, elapsed, endpoint.framing == Framing::Tcp ? tcp_ : rtu_);
     if (reply.faulty) ++faults_;
     if (reply.bytes.empty()) return;
+    if (pending_.size() >= kMaxPending) {
+      ++unsent_;
+      return;
+    }
     const auto on_wire = endpoint.per_byte * static_cast<std::int64_t>(request.size() + reply.bytes.size());
     pending_.push({now + reply.delay + on_wire, ++last_order_, id, std::move(reply.bytes)});
   }
@@ -301,13 +306,13 @@ class Simulator::Impl {
     const auto& source = found->second;
     const auto& bytes = pending.bytes;
     const bool connection = source.role == Role::Connection;
+    ++answers_;  // before the peer can have it, so that it never knows of more answers than we do
     const auto sent = connection ? ::send(source.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)
                                  : ::write(source.fd.get(), bytes.data(), bytes.size());
-    if (sent == std::ssize(bytes)) {
-      ++answers_;
-    } else if (connection) {
-      close(pending.source);
-    }
+    if (sent == std::ssize(bytes)) return;
+    --answers_;
+    ++unsent_;
+    if (connection) close(pending.source);
   }
 
   // Constant after start.
@@ -331,6 +336,7 @@ class Simulator::Impl {
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<std::uint64_t> answers_ = 0;
   std::atomic<std::uint64_t> faults_ = 0;
+  std::atomic<std::uint64_t> unsent_ = 0;
   std::atomic<std::uint64_t> malformed_ = 0;
 
   std::thread thread_;

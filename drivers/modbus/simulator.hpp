@@ -19,6 +19,7 @@ struct SimulatorStatus {
   std::uint64_t requests = 0;   ///< complete frames
   std::uint64_t answers = 0;    ///< sent, exceptions and faulty ones included
   std::uint64_t faults = 0;     ///< answers dropped, late, or made wrong on purpose
+  std::uint64_t unsent = 0;     ///< answers that the peer did not take, or for which too many others were waiting
   std::uint64_t malformed = 0;  ///< bytes that are no frame: the connection was closed, or the line waited for silence
 };
 

@@ -46,8 +46,8 @@ class Signal {
 
   const Waveform waveform_;
   Random random_;
-  double phase_ = 0;  // of a period, so that equal waveforms differ
-  double value_ = 0;  // of the walk
+  double phase_ = 0;         // of a period, so that equal waveforms differ
+  double value_ = 0;         // of the walk
   std::int64_t walked_ = 0;  // ticks
 };
 
