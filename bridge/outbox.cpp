@@ -112,9 +112,12 @@ bool Outbox::make_room(std::uint64_t cost) {
   const auto freed = drop_from(head_, needed);
   if (freed >= needed) return true;
   if (!backlog_) return false;
-  drop_from_disk(std::max(needed - freed, settings_.max_size / 100));
-  return bytes_ + cost <= settings_.max_size + settings_.max_size / 20;  // the disk frees some in a moment
+  drop_from_disk(needed - freed);
+  return bytes_ + cost <= settings_.max_size + slack();
 }
+
+/// How much is dropped from the disk at a time, and by how much the queue may exceed its bound until that is done.
+std::uint64_t Outbox::slack() const { return settings_.max_size / 20; }
 
 /// Drops the oldest of one part, but what is in flight; returns the bytes freed.
 std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes) {
@@ -134,9 +137,10 @@ std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes) {
   return freed;
 }
 
-void Outbox::drop_from_disk(std::uint64_t bytes) {
+void Outbox::drop_from_disk(std::uint64_t needed) {
   if (dropping_ || loading_ || !disk_error_.empty()) return;
   dropping_ = true;
+  const auto bytes = std::max(needed, slack());
   const auto removed = std::make_shared<OutboxFile::Removed>();
   const auto ticket = post([this, removed, bytes, after = last_in_head_] { *removed = file_.drop_oldest(after, bytes); });
   store_.read([] {}, [this, alive = std::weak_ptr(alive_), removed, bytes, ticket] {
@@ -253,6 +257,9 @@ void Outbox::tick() {
     if (now >= retry_at_) retry_disk();
     return;
   }
+  if (bytes_ > settings_.max_size && backlog_ && settings_.when_full == WhenFull::DropOldest) {
+    drop_from_disk(bytes_ - settings_.max_size);
+  }
   if (any_older_than(settings_.commit_interval)) {
     write_older_than(settings_.commit_interval / 2);
   }
@@ -351,6 +358,8 @@ void Outbox::start_over() {
     entry.unwritten = true;
   });
   if (disk_error_.empty()) reserve();
+  load_again_at_ = {};
+  refill();
 }
 
 void Outbox::flush() {

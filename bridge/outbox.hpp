@@ -103,7 +103,8 @@ class Outbox {
   void reserve();
   bool make_room(std::uint64_t cost);
   std::uint64_t drop_from(Entries& part, std::uint64_t bytes);
-  void drop_from_disk(std::uint64_t bytes);
+  std::uint64_t slack() const;
+  void drop_from_disk(std::uint64_t needed);
   void dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, mqtt::Ticket ticket);
   bool drop_if_expired(Entries::iterator entry);
 

@@ -168,7 +168,8 @@ void OutboxFile::Database::check(const std::filesystem::path& path) {
     throw Unusable(fmt::format("it has schema {}, and this version of Ferrule reads schema {}", schema, kSchema));
   }
   if (std::filesystem::file_size(path) > kCheckAllBelow) return;
-  const std::string verdict = db.execAndGet("PRAGMA quick_check(1)").getString();
+  std::string verdict = db.execAndGet("PRAGMA quick_check(1)").getString();
+  std::ranges::replace(verdict, '\n', ' ');
   if (verdict != "ok") throw Unusable(verdict);
 }
 

@@ -157,8 +157,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   milliseconds pause_{kFirstPause};
   std::map<Seq, int> refused_;  // how often, without a reason
   std::mt19937 random_{std::random_device{}()};
-  std::string last_error_, logged_cause_;
-  Time logged_at_{};
+  std::string last_error_, logged_cause_, logged_disk_error_;
+  Time logged_at_{}, disk_error_logged_at_{};
   bool stopped_ = false;
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };
@@ -322,7 +322,7 @@ void Uplink::Impl::refused_without_reason(Seq seq, mqtt::Reason reason) {
 
 void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
   outbox_->park(seq, reason);
-  spdlog::warn("uplink {}: the cloud refused message {} for good: {} (0x{:02X}); it is parked in the database", settings_.name, seq,
+  spdlog::warn("uplink {}: the cloud refused message {}-{} for good: {} (0x{:02X}); it is parked in the database", settings_.name, settings_.client_id, seq,
                mqtt::name(reason), static_cast<unsigned>(reason));
 }
 
@@ -344,8 +344,11 @@ void Uplink::Impl::tick() {
 
 void Uplink::Impl::store_failed(const mqtt::StoreFile& file, const std::string& what) {
   if (&file != file_.get()) return;
-  if (outbox_->disk_error() != what) spdlog::error("uplink {}: cannot write the outbox: {}", settings_.name, what);
   outbox_->failed(what);
+  if (what == logged_disk_error_ && clock_.now() - disk_error_logged_at_ < kSameCause) return;
+  logged_disk_error_ = what;
+  disk_error_logged_at_ = clock_.now();
+  spdlog::error("uplink {}: cannot write the outbox: {}", settings_.name, what);
 }
 
 UplinkStatus Uplink::Impl::status() const {

@@ -1,0 +1,367 @@
+#include "bridge/outbox_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "tests/bridge/desk.hpp"
+
+namespace ferrule::bridge {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::Directory;
+
+Row row(Seq seq, std::string payload = "p") {
+  Row row;
+  row.seq = seq;
+  row.topic = "plant/" + std::to_string(seq % 3);
+  row.payload = std::move(payload);
+  row.published = 1'700'000'000'000;
+  return row;
+}
+
+class OutboxFileTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<OutboxFile> open() { return std::make_unique<OutboxFile>(path_); }
+
+  template <class F>
+  void in_transaction(OutboxFile& file, F f) {
+    file.begin();
+    f();
+    file.commit();
+  }
+
+  std::vector<Seq> seqs(OutboxFile& file) {
+    std::vector<Seq> seqs;
+    for (const auto& loaded : file.load(0, 1'000'000, 1 << 30).rows) seqs.push_back(loaded.seq);
+    return seqs;
+  }
+
+  /// What a power cut would leave: the files as they are now, opened beside the ones in use.
+  std::unique_ptr<OutboxFile> after_power_cut() {
+    for (const auto* suffix : {"", "-wal"}) {
+      std::error_code error;
+      std::filesystem::copy_file(path_.string() + suffix, copy_.string() + suffix,
+                                 std::filesystem::copy_options::overwrite_existing, error);
+    }
+    return std::make_unique<OutboxFile>(copy_);
+  }
+
+  std::vector<std::string> set_aside() {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+      const auto name = entry.path().filename().string();
+      if (name.find(".corrupt-") != name.npos && !name.ends_with("-wal") && !name.ends_with("-shm")) names.push_back(name);
+    }
+    return names;
+  }
+
+  Directory directory_;
+  const std::filesystem::path path_ = directory_.path() / "outbox-hq.db";
+  const std::filesystem::path copy_ = directory_.path() / "copy.db";
+};
+
+TEST_F(OutboxFileTest, GivesBackWhatWasInserted) {
+  auto file = open();
+  auto full = row(7, std::string("a\0b", 3));
+  full.qos = mqtt::Qos::ExactlyOnce;
+  full.retain = true;
+  full.properties = std::string("\x01\x01", 2);
+  full.expires = 1'700'000'060'000;
+  in_transaction(*file, [&] { file->insert(full); });
+  file.reset();
+  file = open();
+  const auto page = file->load(0, 10, 1000);
+  ASSERT_EQ(page.rows.size(), 1U);
+  const auto& loaded = page.rows.front();
+  EXPECT_TRUE(page.complete);
+  EXPECT_EQ(loaded.seq, 7U);
+  EXPECT_EQ(loaded.topic, full.topic);
+  EXPECT_EQ(loaded.payload, full.payload);
+  EXPECT_EQ(loaded.properties, full.properties);
+  EXPECT_EQ(loaded.qos, full.qos);
+  EXPECT_TRUE(loaded.retain);
+  EXPECT_EQ(loaded.published, full.published);
+  EXPECT_EQ(loaded.expires, full.expires);
+}
+
+TEST_F(OutboxFileTest, AfterAPowerCutHasWhatWasCommittedAndNothingElse) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 100; ++seq) file->insert(row(seq));
+    file->put_record(3, "s5-1", "packet");
+  });
+  in_transaction(*file, [&] { file->erase(1); });
+  file->begin();
+  file->insert(row(101));
+  file->erase(2);
+  file->put_record(3, "sc5-1", "release");
+  const auto found = after_power_cut();
+  const auto left = seqs(*found);
+  EXPECT_EQ(left.size(), 99U);
+  EXPECT_EQ(left.front(), 2U);
+  EXPECT_EQ(left.back(), 100U);
+  EXPECT_EQ(found->rows(), 99U);
+  const auto records = found->records();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records.front().key, "s5-1");
+  EXPECT_EQ(records.front().packet, "packet");
+  file->rollback();
+}
+
+TEST_F(OutboxFileTest, ARollbackLeavesNothingBehindEvenOfTopicsAndCounters) {
+  auto file = open();
+  file->begin();
+  file->insert(row(1));
+  file->rollback();
+  EXPECT_EQ(file->rows(), 0U);
+  EXPECT_EQ(file->bytes(), 0U);
+  in_transaction(*file, [&] { file->insert(row(4)); });  // the same topic as row 1: must be interned anew
+  file.reset();
+  file = open();
+  const auto page = file->load(0, 10, 1000);
+  ASSERT_EQ(page.rows.size(), 1U);
+  EXPECT_EQ(page.rows.front().topic, "plant/1");
+}
+
+TEST_F(OutboxFileTest, CountsRowsAndBytesThroughEveryChange) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 10; ++seq) file->insert(row(seq, std::string(seq * 1000, 'x')));
+    file->insert(row(10, "ignored: it is there"));
+  });
+  std::uint64_t expected = 0;
+  for (Seq seq = 1; seq <= 10; ++seq) expected += row_cost(7, seq * 1000, 0);
+  EXPECT_EQ(file->rows(), 10U);
+  EXPECT_EQ(file->bytes(), expected);
+  in_transaction(*file, [&] {
+    file->erase(10);
+    file->erase(10);
+    file->erase(99);
+  });
+  EXPECT_EQ(file->bytes(), expected - row_cost(7, 10'000, 0));
+  in_transaction(*file, [&] {
+    const auto removed = file->drop_oldest(1, 2500);
+    EXPECT_EQ(removed.rows, 2U);
+    EXPECT_EQ(removed.last, 3U);
+  });
+  EXPECT_THAT(seqs(*file), ElementsAre(1, 4, 5, 6, 7, 8, 9));
+  in_transaction(*file, [&] { file->drop_oldest(0, 1 << 30); });
+  EXPECT_EQ(file->rows(), 0U);
+  EXPECT_EQ(file->bytes(), 0U);
+}
+
+TEST_F(OutboxFileTest, LoadsInPages) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 5; ++seq) file->insert(row(seq, std::string(1000, 'x')));
+  });
+  auto page = file->load(0, 2, 1 << 20);
+  ASSERT_EQ(page.rows.size(), 2U);
+  EXPECT_FALSE(page.complete);
+  page = file->load(2, 100, 1500);
+  ASSERT_EQ(page.rows.size(), 2U);
+  EXPECT_EQ(page.rows.front().seq, 3U);
+  page = file->load(4, 100, 1);
+  ASSERT_EQ(page.rows.size(), 1U);  // one is loaded whatever its size
+  page = file->load(5, 100, 1);
+  EXPECT_TRUE(page.complete);
+  EXPECT_TRUE(page.rows.empty());
+}
+
+TEST_F(OutboxFileTest, ManyTopicsDoNotFillTheMemory) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 30'000; ++seq) {
+      auto one = row(seq);
+      one.topic = "t/" + std::to_string(seq);
+      file->insert(one);
+    }
+  });
+  const auto page = file->load(29'999, 10, 1000);
+  ASSERT_EQ(page.rows.size(), 1U);
+  EXPECT_EQ(page.rows.front().topic, "t/30000");
+  in_transaction(*file, [&] { file->drop_oldest(0, 1 << 30); });
+  EXPECT_EQ(file->rows(), 0U);
+  EXPECT_EQ(file->bytes(), 0U);
+}
+
+TEST_F(OutboxFileTest, ParkedRowsLeaveTheQueueAndStay) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    file->insert(row(1));
+    file->insert(row(2));
+    file->put_record(1, "s5-1", "packet");
+    file->park(1, mqtt::Reason::NotAuthorized, 1'700'000'000'001);
+  });
+  EXPECT_THAT(seqs(*file), ElementsAre(2));
+  EXPECT_EQ(file->parked(), 1U);
+  EXPECT_TRUE(file->records().empty());
+  file.reset();
+  EXPECT_EQ(open()->parked(), 1U);
+}
+
+TEST_F(OutboxFileTest, KeepsOnlyTheNewestParkedRows) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 10'005; ++seq) {
+      file->insert(row(seq));
+      file->park(seq, mqtt::Reason::TopicNameInvalid, 0);
+    }
+  });
+  EXPECT_EQ(file->parked(), 10'000U);
+}
+
+TEST_F(OutboxFileTest, ReservedSeqsAreKept) {
+  auto file = open();
+  const auto first = file->reserved();
+  in_transaction(*file, [&] { file->reserve(first + 500); });
+  file.reset();
+  EXPECT_EQ(open()->reserved(), first + 500);
+}
+
+TEST_F(OutboxFileTest, ANewFileNeverReusesTheSeqsOfADeletedOne) {
+  const auto first = open()->reserved();
+  std::filesystem::remove(path_);
+  EXPECT_GT(open()->reserved(), first);
+}
+
+TEST_F(OutboxFileTest, ASecondProcessIsRefused) {
+  const auto file = open();
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      OutboxFile second(path_);
+      _exit(0);
+    } catch (const std::runtime_error& error) {
+      _exit(std::string(error.what()).find("another process") != std::string::npos ? 42 : 1);
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 42);
+}
+
+TEST_F(OutboxFileTest, GarbageIsSetAsideAndANewFileBegun) {
+  const std::string garbage(100'000, 'g');
+  std::ofstream(path_) << garbage;
+  auto file = open();
+  EXPECT_EQ(file->times_set_aside(), 1U);
+  in_transaction(*file, [&] { file->insert(row(1)); });
+  ASSERT_EQ(set_aside().size(), 1U);
+  std::ifstream kept(directory_.path() / set_aside().front());
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(kept), {}), garbage);
+}
+
+TEST_F(OutboxFileTest, ADamagedPageIsFoundWhenTheFileIsOpened) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 1000; ++seq) file->insert(row(seq, std::string(500, 'x')));
+  });
+  file.reset();  // the log is written back
+  std::fstream(path_, std::ios::in | std::ios::out | std::ios::binary).seekp(10 * 4096) << std::string(4096, '\xAA');
+  file = open();
+  EXPECT_EQ(file->times_set_aside(), 1U);
+  EXPECT_EQ(file->rows(), 0U);
+}
+
+TEST_F(OutboxFileTest, DamageFoundInUseIsSetAsideByTheNextTransaction) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 100'000; ++seq) file->insert(row(seq, std::string(500, 'x')));  // too big to be checked at the start
+  });
+  file.reset();
+  ASSERT_GT(std::filesystem::file_size(path_), std::uintmax_t{32} << 20);
+  std::fstream damage(path_, std::ios::in | std::ios::out | std::ios::binary);
+  for (int page = 1000; page < 1100; ++page) damage.seekp(page * 4096) << std::string(4096, '\xAA');
+  damage.close();
+  file = open();
+  EXPECT_EQ(file->times_set_aside(), 0U);
+  EXPECT_THROW(seqs(*file), std::runtime_error);
+  in_transaction(*file, [&] { file->insert(row(200'000)); });
+  EXPECT_EQ(file->times_set_aside(), 1U);
+  EXPECT_THAT(seqs(*file), ElementsAre(200'000));
+}
+
+TEST_F(OutboxFileTest, ATruncatedFileIsSetAside) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 1000; ++seq) file->insert(row(seq, std::string(500, 'x')));
+  });
+  file.reset();
+  std::filesystem::resize_file(path_, 20 * 4096 + 77);
+  file = open();
+  EXPECT_EQ(file->times_set_aside(), 1U);
+}
+
+TEST_F(OutboxFileTest, AnEmptyFileIsANewOne) {
+  std::ofstream(path_).close();
+  auto file = open();
+  EXPECT_EQ(file->times_set_aside(), 0U);
+  in_transaction(*file, [&] { file->insert(row(1)); });
+  EXPECT_THAT(seqs(*file), ElementsAre(1));
+}
+
+/// Changes a header field of the database: 60 user_version, 68 application_id.
+void set_header(const std::filesystem::path& path, std::streamoff at, char value) {
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(at + 3).put(value);
+}
+
+TEST_F(OutboxFileTest, ADatabaseOfAnotherProgramIsSetAside) {
+  open().reset();
+  set_header(path_, 68, '\x11');
+  EXPECT_EQ(open()->times_set_aside(), 1U);
+  EXPECT_EQ(set_aside().size(), 1U);
+}
+
+TEST_F(OutboxFileTest, ANewerSchemaIsSetAside) {
+  open().reset();
+  set_header(path_, 60, '\x09');
+  EXPECT_EQ(open()->times_set_aside(), 1U);
+}
+
+TEST_F(OutboxFileTest, TwoFilesSetAsideInOneSecondDoNotOverwriteEachOther) {
+  for (int i = 0; i < 2; ++i) {
+    std::ofstream(path_) << std::string(10'000, 'g');
+    open().reset();
+    std::filesystem::remove(path_);
+  }
+  EXPECT_EQ(set_aside().size(), 2U);
+}
+
+TEST_F(OutboxFileTest, ADirectoryThatCannotBeWrittenIsSaidSo) {
+  try {
+    OutboxFile file("/proc/ferrule/outbox.db");
+    FAIL() << "opened";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("/proc/ferrule/outbox.db"));
+    EXPECT_THAT(error.what(), HasSubstr("No such file"));
+  }
+}
+
+TEST_F(OutboxFileTest, ADirectoryInPlaceOfTheFileIsSaidSo) {
+  std::filesystem::create_directory(path_);
+  EXPECT_THROW(open(), std::runtime_error);
+}
+
+TEST_F(OutboxFileTest, HandsPagesBackToTheDiskOnceTheQueueIsEmpty) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 40'000; ++seq) file->insert(row(seq, std::string(500, 'x')));
+  });
+  in_transaction(*file, [&] { file->drop_oldest(0, 1 << 30); });
+  for (int i = 0; i < 30; ++i) in_transaction(*file, [&] { file->reserve(file->reserved() + 1); });
+  file.reset();
+  EXPECT_LT(std::filesystem::file_size(path_), std::uintmax_t{12} << 20);
+}
+
+}  // namespace
+}  // namespace ferrule::bridge

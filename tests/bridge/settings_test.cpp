@@ -1,0 +1,164 @@
+#include "bridge/settings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ferrule::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+std::vector<UplinkSettings> read(const std::string& text) {
+  const auto document = config::Document::parse(text, "test.yaml");
+  auto uplinks = read_uplinks(document.root(), "plant1");
+  document.finish();
+  return uplinks;
+}
+
+std::string mistakes(const std::string& text) {
+  try {
+    read(text);
+  } catch (const config::Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+/// An uplink whose other keys are as they should be.
+std::string uplink(const std::string& keys) { return "uplinks:\n  hq:\n    url: mqtt://hq\n    out: [{from: \"#\"}]\n    " + keys + "\n"; }
+
+TEST(BridgeSettings, NeedNothingButAnAddressAndARoute) {
+  const auto uplinks = read("uplinks: {hq: {url: mqtt://hq.example, out: [{from: \"plant1/#\"}]}}");
+  ASSERT_EQ(uplinks.size(), 1U);
+  const auto& hq = uplinks.front();
+  EXPECT_EQ(hq.name, "hq");
+  EXPECT_EQ(hq.client_id, "plant1");
+  EXPECT_EQ(hq.mqtt_version, 5);
+  EXPECT_EQ(hq.window, 100U);
+  EXPECT_EQ(hq.out.front().to, "{topic}");
+  EXPECT_FALSE(hq.out.front().qos);
+  EXPECT_EQ(hq.queue.max_size, 512'000'000U);
+  EXPECT_EQ(hq.queue.when_full, WhenFull::DropOldest);
+  EXPECT_EQ(hq.where.line, 1);
+}
+
+TEST(BridgeSettings, ReadEveryKey) {
+  const auto uplinks = read(R"(
+queue: {max_size: 64MB, when_full: reject, sync: 200ms}
+uplinks:
+  hq:
+    url: mqtt://[2001:db8::1]:1884
+    client_id: gw-7
+    username: me
+    password: secret
+    mqtt: 3.1.1
+    keep_alive: 1m
+    session_expiry: 2d
+    window: 20
+    reconnect: 2s..5m
+    out:
+      - {from: "plant1/#", to: "sites/{topic}/x", qos: 2}
+      - {from: "+/alarm", to: alarms}
+)");
+  ASSERT_EQ(uplinks.size(), 1U);
+  const auto& hq = uplinks.front();
+  EXPECT_EQ(parse_url(hq.url), (Endpoint{"2001:db8::1", 1884}));
+  EXPECT_EQ(hq.client_id, "gw-7");
+  EXPECT_EQ(hq.username, "me");
+  EXPECT_EQ(hq.password, "secret");
+  EXPECT_EQ(hq.mqtt_version, 4);
+  EXPECT_EQ(hq.keep_alive, 60s);
+  EXPECT_EQ(hq.session_expiry, 48h);
+  EXPECT_EQ(hq.window, 20U);
+  EXPECT_EQ(hq.reconnect, std::pair(2000ms, 300000ms));
+  ASSERT_EQ(hq.out.size(), 2U);
+  EXPECT_EQ(hq.out[0].qos, mqtt::Qos::ExactlyOnce);
+  EXPECT_EQ(hq.out[1].to, "alarms");
+  EXPECT_EQ(hq.queue.max_size, 64'000'000U);
+  EXPECT_EQ(hq.queue.when_full, WhenFull::Reject);
+  EXPECT_EQ(hq.queue.commit_interval, 200ms);
+}
+
+TEST(BridgeSettings, SyncAlwaysCommitsEachMessageAtOnce) {
+  EXPECT_EQ(read("queue: {sync: always}\n" + uplink("")).front().queue.commit_interval, 0ms);
+}
+
+TEST(BridgeSettings, WithoutUplinksThereAreNone) { EXPECT_TRUE(read("queue: {max_size: 1GB}").empty()); }
+
+struct Wrong {
+  const char* keys;
+  const char* message;
+};
+
+class BridgeMistakes : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(BridgeMistakes, AreNamedWithTheirLine) {
+  const auto text = mistakes(uplink(GetParam().keys));
+  EXPECT_THAT(text, HasSubstr(GetParam().message));
+  EXPECT_THAT(text, HasSubstr("test.yaml:5:"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BridgeMistakes,
+                         ::testing::Values(Wrong{"window: 0", "window"}, Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
+                                           Wrong{"reconnect: 10ms..1s", "hammer"}, Wrong{"reconnect: 9s..1s", "reconnect"},
+                                           Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"cleint_id: x", "client_id"},
+                                           Wrong{"passwort: x", "password"}));
+
+class WrongUrls : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongUrls, AreExplained) {
+  EXPECT_THAT(mistakes(std::string("uplinks: {hq: {out: [{from: \"#\"}], url: ") + GetParam().keys + "}}"), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WrongUrls,
+                         ::testing::Values(Wrong{"mqtts://hq", "TLS"}, Wrong{"\"mqtt://me:pw@hq\"", "username"},
+                                           Wrong{"hq:1883", "mqtt://host"}, Wrong{"mqtt://", "mqtt://host"},
+                                           Wrong{"mqtt://hq:0", "mqtt://host"}, Wrong{"mqtt://hq:99999", "mqtt://host"},
+                                           Wrong{"mqtt://hq:18x", "mqtt://host"}, Wrong{"mqtt://hq/path", "mqtt://host"},
+                                           Wrong{"\"mqtt://[::1\"", "mqtt://host"}, Wrong{"~", "url"}));
+
+class WrongRoutes : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongRoutes, AreExplained) {
+  EXPECT_THAT(mistakes(std::string("uplinks: {hq: {url: mqtt://hq, out: ") + GetParam().keys + "}}"), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, WrongRoutes,
+    ::testing::Values(Wrong{"[]", "needs a route"}, Wrong{"[{to: x}]", "from"}, Wrong{"[{from: \"a/#/b\"}]", "not a topic filter"},
+                      Wrong{"[{from: \"#\", to: \"a/+\"}]", "publish to"}, Wrong{"[{from: \"#\", to: \"{tpoic}\"}]", "{tpoic}"},
+                      Wrong{"[{from: \"#\", to: \"a}\"}]", "no placeholder"}, Wrong{"[{from: \"#\", qos: 3}]", "qos"},
+                      Wrong{"[{from: \"#\"}, {from: \"#\", to: x}]", "stands above"}));
+
+TEST(BridgeSettings, TwoUplinksToOneBrokerNeedTwoClientIds) {
+  const auto text = mistakes(R"(uplinks:
+  a: {url: mqtt://hq, out: [{from: "#"}]}
+  b: {url: "mqtt://hq:1883", out: [{from: "#"}]}
+)");
+  EXPECT_THAT(text, HasSubstr("test.yaml:3:"));
+  EXPECT_THAT(text, HasSubstr("same client id"));
+  EXPECT_EQ(mistakes(R"(uplinks:
+  a: {url: mqtt://hq, out: [{from: "#"}]}
+  b: {url: mqtt://hq, client_id: other, out: [{from: "#"}]}
+)"),
+            "");
+}
+
+TEST(BridgeSettings, ANameThatIsNoFileNameIsAMistake) {
+  EXPECT_THAT(mistakes("uplinks: {\"../hq\": {url: mqtt://hq, out: [{from: \"#\"}]}}"), HasSubstr("file name"));
+}
+
+TEST(BridgeSettings, AWrongPasswordNeverShowsInAMistake) {
+  EXPECT_THAT(mistakes(uplink("password: [geheim]")), ::testing::Not(HasSubstr("geheim")));
+}
+
+TEST(Rewrite, PutsTheTopicWhereThePlaceholderStands) {
+  EXPECT_EQ(rewrite("{topic}", "a/b"), "a/b");
+  EXPECT_EQ(rewrite("sites/{topic}/x", "a/b"), "sites/a/b/x");
+  EXPECT_EQ(rewrite("{topic}/{topic}", "a"), "a/a");
+  EXPECT_EQ(rewrite("fixed", "a"), "fixed");
+}
+
+}  // namespace
+}  // namespace ferrule::bridge

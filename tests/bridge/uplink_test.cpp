@@ -1,0 +1,308 @@
+#include "bridge/uplink.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sysexits.h>
+
+#include "bridge/outbox_file.hpp"
+#include "tests/bridge/uplink_fixture.hpp"
+
+namespace ferrule::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+using mqtt::Qos;
+using mqtt::Reason;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class UplinkTest : public testing::UplinkFixture {};
+
+TEST_F(UplinkTest, SendsAtOnceWhatARouteSelects) {
+  start();
+  append("yes");
+  append("no", false, Qos::AtLeastOnce, "other/a");
+  ASSERT_EQ(link_->sent.size(), 1U);
+  EXPECT_EQ(link_->sent[0].payload, "yes");
+  EXPECT_EQ(link_->sent[0].topic, "plant/a");
+  EXPECT_EQ(link_->sent[0].qos, Qos::AtLeastOnce);
+  EXPECT_EQ(status().queued, 1U);
+}
+
+TEST_F(UplinkTest, TakesTheFirstRouteThatMatchesWithItsTopicAndQos) {
+  settings_.out.clear();
+  settings_.out.push_back({*mqtt::TopicFilter::parse("plant/alarm"), "alarms/{topic}", Qos::ExactlyOnce});
+  settings_.out.push_back({*mqtt::TopicFilter::parse("#"), "rest", {}});
+  start();
+  append("1", false, Qos::AtMostOnce, "plant/alarm");
+  append("2", false, Qos::ExactlyOnce, "plant/x");
+  ASSERT_EQ(link_->sent.size(), 2U);
+  EXPECT_EQ(link_->sent[0].topic, "alarms/plant/alarm");
+  EXPECT_EQ(link_->sent[0].qos, Qos::ExactlyOnce);
+  EXPECT_EQ(link_->sent[1].topic, "rest");
+  EXPECT_EQ(link_->sent[1].qos, Qos::ExactlyOnce);
+}
+
+TEST_F(UplinkTest, Qos0IsSentWhileOnlineAndNeverQueued) {
+  open();
+  append("lost", false, Qos::AtMostOnce);
+  EXPECT_EQ(status().skipped, 1U);
+  uplink_->start();
+  online();
+  append("live", false, Qos::AtMostOnce);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("live"));
+  EXPECT_EQ(status().queued, 0U);
+}
+
+TEST_F(UplinkTest, ATopicThatARouteMakesTooLongIsSkippedAndCounted) {
+  settings_.out.front().to = std::string(65'000, 'x') + "/{topic}";
+  start();
+  append("p", false, Qos::AtLeastOnce, "plant/" + std::string(1000, 'y'));
+  EXPECT_THAT(link_->sent, IsEmpty());
+  EXPECT_EQ(status().skipped, 1U);
+}
+
+TEST_F(UplinkTest, KeepsTheWindowAndTheOrder) {
+  start();
+  for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);
+  ASSERT_EQ(link_->sent.size(), 3U);
+  EXPECT_EQ(status().in_flight, 3U);
+  settle(link_->sent[0].seq);
+  settle(link_->sent[1].seq);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1", "2", "3", "4", "5"));
+  EXPECT_EQ(status().acknowledged, 2U);
+}
+
+TEST_F(UplinkTest, AReceiveMaximumNarrowsTheWindow) {
+  limits_.receive_maximum = 1;
+  start();
+  append("1");
+  append("2");
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1"));
+}
+
+TEST_F(UplinkTest, AMaximumQosLowersWhatIsSent) {
+  limits_.maximum_qos = Qos::AtLeastOnce;
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  ASSERT_EQ(link_->sent.size(), 1U);
+  EXPECT_EQ(link_->sent[0].qos, Qos::AtLeastOnce);
+}
+
+TEST_F(UplinkTest, WhatTheCloudTakesOnlyAtQos0IsDoneWhenItIsSent) {
+  limits_.maximum_qos = Qos::AtMostOnce;
+  start();
+  for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);
+  EXPECT_EQ(link_->sent.size(), 5U);
+  EXPECT_EQ(status().queued, 0U);
+}
+
+TEST_F(UplinkTest, WhatIsTooLargeForTheCloudIsParkedAndNotSent) {
+  limits_.maximum_packet_size = 1000;
+  start();
+  append(std::string(2000, 'x'));
+  append("small");
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("small"));
+  EXPECT_EQ(status().parked, 1U);
+}
+
+TEST_F(UplinkTest, AfterALossSendsAgainWhatWasInFlightInOrder) {
+  start();
+  for (const auto* payload : {"1", "2", "3", "4"}) append(payload);
+  settle(link_->sent[1].seq);
+  link_->sent.clear();
+  offline();
+  append("5");
+  EXPECT_THAT(link_->sent, IsEmpty());
+  online();
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1", "3", "4"));
+  EXPECT_EQ(status().repeated, 3U);
+}
+
+TEST_F(UplinkTest, AnExchangeThatIsOnDiskGoesOnByItselfUnlessTheSessionIsLost) {
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  append("2", false, Qos::ExactlyOnce);
+  const auto first = link_->sent[0].seq;
+  link_->state.put(first, "s5-1", "packet");
+  offline();
+  link_->sent.clear();
+  online();
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
+  EXPECT_EQ(status().in_flight, 2U);
+  offline();
+  link_->state.clear();
+  online(false);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1", "2"));
+}
+
+TEST_F(UplinkTest, ReconnectsWithAGrowingJitteredBackOff) {
+  settings_.reconnect = {1s, 4s};
+  start();
+  offline();
+  EXPECT_EQ(status().state, UplinkState::BackingOff);
+  EXPECT_EQ(status().last_error, "cut");
+  for (const auto longest : {1000ms, 2000ms, 4000ms, 4000ms}) {
+    const int before = link_->connects;
+    advance(longest / 2 - 100ms);
+    EXPECT_EQ(link_->connects, before);
+    advance(longest / 2 + 200ms);
+    EXPECT_EQ(link_->connects, before + 1);
+    EXPECT_EQ(status().state, UplinkState::Connecting);
+    offline("refused");
+  }
+}
+
+TEST_F(UplinkTest, BeginsTheBackOffAnewOnceAMessageGotThrough) {
+  settings_.reconnect = {1s, 60s};
+  start();
+  for (int i = 0; i < 5; ++i) {
+    offline();
+    advance(60s);
+  }
+  online();
+  append("1");
+  settle(link_->sent.back().seq);
+  const int before = link_->connects;
+  offline();
+  advance(1100ms);
+  EXPECT_EQ(link_->connects, before + 1);
+}
+
+TEST_F(UplinkTest, WaitsWhenTheCloudIsFullAndSendsTheMessageAgain) {
+  start();
+  append("1");
+  settle(link_->sent[0].seq, Reason::QuotaExceeded);
+  append("2");
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1"));
+  advance(1100ms);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1", "2"));
+  EXPECT_EQ(status().queued, 2U);
+}
+
+TEST_F(UplinkTest, ParksWhatTheCloudRefusesForGood) {
+  start();
+  append("1");
+  append("2");
+  settle(link_->sent[0].seq, Reason::NotAuthorized);
+  EXPECT_EQ(status().parked, 1U);
+  EXPECT_EQ(status().queued, 1U);
+  close();
+  OutboxFile file(directory_.path() / "outbox-hq.db");
+  EXPECT_EQ(file.parked(), 1U);
+  EXPECT_EQ(file.rows(), 1U);
+}
+
+TEST_F(UplinkTest, ParksARefusalWithoutAReasonOnlyAfterSomeAttempts) {
+  start();
+  append("1");
+  for (int attempt = 1; attempt <= 5; ++attempt) {
+    ASSERT_EQ(link_->sent.size(), 1U) << attempt;
+    EXPECT_EQ(status().parked, 0U);
+    const auto seq = link_->sent[0].seq;
+    link_->sent.clear();
+    settle(seq, Reason::UnspecifiedError);
+    advance(61s);
+  }
+  EXPECT_EQ(status().parked, 1U);
+  EXPECT_THAT(link_->sent, IsEmpty());
+}
+
+TEST_F(UplinkTest, WhatExpiredIsNotSent) {
+  open();
+  auto publication = std::make_shared<mqtt::Publication>();
+  publication->topic = "plant/a";
+  publication->qos = Qos::AtLeastOnce;
+  publication->published = clock_.now();
+  publication->expires = clock_.now() + 10s;
+  ASSERT_TRUE(uplink_->append(publication, false));
+  uplink_->start();
+  advance(11s);
+  online();
+  EXPECT_THAT(link_->sent, IsEmpty());
+  EXPECT_EQ(status().expired, 1U);
+  EXPECT_EQ(status().queued, 0U);
+}
+
+TEST_F(UplinkTest, AfterARestartSendsWhatWasCommittedInOrderAndNothingTwice) {
+  start();
+  for (const auto* payload : {"1", "2", "3"}) append(payload, true);
+  wait_for_commit();
+  settle(link_->sent[0].seq);
+  close();
+  start();
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2", "3"));
+}
+
+TEST_F(UplinkTest, AfterAKillExchangesUnderWayGoOnAndTheirMessagesAreNotSentAnew) {
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  append("2", true, Qos::ExactlyOnce);
+  const auto first = link_->sent[0].seq;
+  link_->state.put(first, "s5-1", "packet");  // with its row, which nothing had written yet
+  crash();
+  open();
+  EXPECT_EQ(status().queued, 2U);
+  EXPECT_EQ(status().in_flight, 1U);
+  const auto restored = link_->state.restore();
+  ASSERT_EQ(restored.size(), 1U);
+  EXPECT_EQ(restored[0].seq, first);
+  uplink_->start();
+  online();
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
+  link_->state.done(first, true);
+  settle(first);
+  EXPECT_EQ(status().queued, 1U);
+}
+
+TEST_F(UplinkTest, ADeliveredMessageIsOffTheDiskBeforeItsPacketIdIsUsedAgain) {
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  append("2", false, Qos::ExactlyOnce);
+  const auto first = link_->sent[0].seq;
+  const auto second = link_->sent[1].seq;
+  link_->state.put(first, "s5-1", "packet 1");
+  link_->state.put(first, "sc5-1", "release 1");
+  link_->state.done(first, true);
+  link_->state.put(second, "s5-1", "packet 2");
+  crash();  // before the uplink heard that the first was settled
+  open();
+  EXPECT_EQ(status().queued, 1U);
+  const auto restored = link_->state.restore();
+  ASSERT_EQ(restored.size(), 1U);
+  EXPECT_EQ(restored[0].seq, second);
+}
+
+TEST_F(UplinkTest, NeverUsesASeqTwice) {
+  start();
+  append("1");
+  const auto first = link_->sent[0].seq;
+  settle(first);  // never written
+  crash();
+  start();
+  append("2");
+  EXPECT_GT(link_->sent[0].seq, first);
+}
+
+TEST_F(UplinkTest, ASecondOneOnTheSameFileIsRefusedWithItsExitCode) {
+  open();
+  testing::FakeLink* other = nullptr;
+  try {
+    Uplink second(settings_, directory_.path(), *store_, desk_.post(), clock_, testing::fake_links(other));
+    FAIL() << "opened twice";
+  } catch (const config::Error& error) {
+    EXPECT_EQ(error.exit_code(), EX_CANTCREAT);
+    EXPECT_THAT(error.what(), HasSubstr("uplinks.hq"));
+    EXPECT_THAT(error.what(), HasSubstr("another process"));
+  }
+}
+
+TEST_F(UplinkTest, CanBeDestroyedAfterTheStoreWithoutHavingBeenStopped) {
+  start();
+  append("1");
+  crash();
+}
+
+}  // namespace
+}  // namespace ferrule::bridge
