@@ -19,13 +19,15 @@ Schedule::Schedule(std::size_t devices, int offline_after, Backoff::Bounds offli
 
 void Schedule::add(const Task& task, TimePoint now) {
   if (tasks_.empty()) start_ = now;
-  tasks_.push_back({task.device, now});
+  tasks_.push_back({task.device, now, {}});
 }
 
 Schedule::Next Schedule::next() const {
   Next best{0, TimePoint::max()};
   for (std::size_t task = 0; task < tasks_.size(); ++task) {
-    if (const auto at = due(task); at < best.due) best = {task, at};
+    const auto at = due(task);
+    // Of those that are due together, the one that has waited longest since its last turn.
+    if (at < best.due || (at == best.due && tasks_[task].ran_at < tasks_[best.task].ran_at)) best = {task, at};
   }
   return best;
 }
@@ -57,6 +59,7 @@ std::uint64_t Schedule::ran(std::size_t task, std::chrono::milliseconds interval
   const auto since = now - start_ - offset;
   const auto periods = since < TimePoint::duration::zero() ? 0 : since / period + 1;
   entry.due = start_ + offset + periods * period;
+  entry.ran_at = now;
   if (!online || wanted > now) return 0;
   return static_cast<std::uint64_t>((now - wanted) / period) + 1;
 }

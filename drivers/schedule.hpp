@@ -58,6 +58,7 @@ class Schedule {
   struct Entry {
     std::uint32_t device;
     TimePoint due;
+    TimePoint ran_at;
   };
   struct Device {
     explicit Device(Backoff::Bounds offline_retry) : backoff(offline_retry) {}
