@@ -39,6 +39,7 @@ constexpr std::array kUnitWaves{
     UnitWave{"Pa", {Shape::RandomWalk, 99'000, 103'000, minutes{3}}},
     UnitWave{"rpm", {Shape::RandomWalk, 1400, 1500, minutes{1}}},
     UnitWave{"l/min", {Shape::RandomWalk, 5, 20, minutes{2}}},
+    UnitWave{"l/s", {Shape::RandomWalk, 0.2, 1.5, minutes{2}}},
     UnitWave{"m/s", {Shape::RandomWalk, 0, 12, minutes{2}}},
     UnitWave{"s", {Shape::Counter, 0, 60, minutes{1}}},
     UnitWave{"h", {Shape::Counter, 5000, 5001, minutes{60}}},

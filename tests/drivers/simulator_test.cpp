@@ -13,8 +13,6 @@
 #include <cerrno>
 #include <memory>
 
-#include "drivers/modbus/decode.hpp"
-
 namespace ferrule::drivers::modbus {
 namespace {
 
@@ -422,74 +420,6 @@ TEST_F(SimulatorOnALine, IgnoresWrongChecksumsAndWhatIsNoRequestUntilSilence) {
   peer.send({0x01, 0x03, 0x00, 0x00, 0x00, 0x01, 0x84, 0x0A});
   EXPECT_THAT(peer.receive(7), ElementsAre(0x01, 0x03, 0x02, 0x00, 0x11, 0x78, 0x48));
   EXPECT_EQ(simulator_.status().malformed, 1u);
-}
-
-PointSettings point(Table table, std::uint16_t address, Type type, const std::string& unit, double scale = 1,
-                    double offset = 0) {
-  PointSettings settings;
-  settings.table = table;
-  settings.address = address;
-  settings.type = type;
-  settings.unit = unit;
-  settings.scale = scale;
-  settings.offset = offset;
-  return settings;
-}
-
-TEST(SimulatedPlant, GivesEveryPointOfABusAWaveform) {
-  BusSettings bus;
-  bus.devices.resize(2);
-  bus.devices[0].unit_id = 4;
-  bus.devices[0].points = {point(Table::Input, 0, Type::Float32, "V"), point(Table::Coil, 0, Type::Bool, "")};
-  bus.devices[1].unit_id = 9;
-  bus.devices[1].points = {point(Table::Holding, 7, Type::Int16, "°C", 0.1)};
-  Faults faults;
-  faults.drop = 0.05;
-  const auto slaves = simulated_slaves(bus, faults);
-  ASSERT_EQ(slaves.size(), 2u);
-  EXPECT_EQ(slaves[0].unit_id, 4);
-  ASSERT_EQ(slaves[0].points.size(), 2u);
-  EXPECT_EQ(slaves[0].points[0].table, Table::Input);
-  EXPECT_EQ(slaves[0].points[0].waveform.low, 225);
-  EXPECT_EQ(slaves[0].points[0].waveform.high, 235);
-  EXPECT_EQ(slaves[1].unit_id, 9);
-  EXPECT_EQ(slaves[1].points.at(0).address, 7);
-  EXPECT_EQ(slaves[1].faults.drop, 0.05);
-}
-
-TEST(SimulatedPlant, UndoesScaleAndOffset) {
-  const auto tenths = plausible_waveform(point(Table::Holding, 0, Type::Int16, "°C", 0.1, -10));
-  EXPECT_DOUBLE_EQ(tenths.low, 280);
-  EXPECT_DOUBLE_EQ(tenths.high, 720);
-  const auto upside_down = plausible_waveform(point(Table::Holding, 0, Type::Int16, "V", -1));
-  EXPECT_DOUBLE_EQ(upside_down.low, -235);
-  EXPECT_DOUBLE_EQ(upside_down.high, -225);
-}
-
-TEST(SimulatedPlant, KeepsWithinWhatTheTypeCanHold) {
-  for (const auto type : {Type::Bool, Type::Int16, Type::Uint16, Type::Int32, Type::Uint32, Type::Float32}) {
-    for (const auto* unit : {"Wh", "var", "Pa", ""}) {
-      for (const double scale : {1e-6, 1.0, -0.001, 1000.0}) {
-        const auto wave = plausible_waveform(point(Table::Holding, 0, type, unit, type == Type::Bool ? 1 : scale));
-        std::vector<std::uint16_t> registers(registers_of(type));
-        EXPECT_LE(wave.low, wave.high);
-        EXPECT_TRUE(encode(wave.low, type, ByteOrder::ABCD, registers)) << unit << " " << scale;
-        EXPECT_TRUE(encode(wave.high, type, ByteOrder::ABCD, registers)) << unit << " " << scale;
-      }
-    }
-  }
-}
-
-TEST(SimulatedPlant, SimulatesTheFirstOfOverlappingPoints) {
-  BusSettings bus;
-  bus.devices.resize(1);
-  bus.devices[0].points = {point(Table::Holding, 1, Type::Uint32, ""), point(Table::Holding, 0, Type::Uint32, ""),
-                           point(Table::Holding, 2, Type::Uint16, ""), point(Table::Input, 2, Type::Uint16, ""),
-                           point(Table::Holding, 3, Type::Uint16, "")};
-  const auto slaves = simulated_slaves(bus);
-  std::vector<int> addresses;
-  for (const auto& simulated : slaves.at(0).points) addresses.push_back(simulated.address);
-  EXPECT_THAT(addresses, ElementsAre(1, 2, 3));
 }
 
 }  // namespace
