@@ -1,4 +1,5 @@
-// A Modbus RTU slave by libmodbus's own server: reads `UNIT TABLE ADDRESS VALUE` lines, then serves them on a serial device.
+// A Modbus RTU slave by libmodbus's own server: reads `UNIT TABLE ADDRESS VALUE` lines, then serves them on a serial
+// device.
 //
 // Usage: rtu_slave DEVICE UNIT
 #include <modbus.h>

@@ -60,7 +60,11 @@ class _ProcessSubscriber(Subscriber):
         self.process = Process(command, env=env)
         deadline = time.monotonic() + 15
         while True:
-            line = self.process.out_queue.get(timeout=max(0.01, deadline - time.monotonic()))
+            try:
+                line = self.process.out_queue.get(timeout=0.5)
+            except queue.Empty:
+                assert self.process.running and time.monotonic() < deadline, f"not subscribed: {self.process.out + self.process.err}"
+                continue
             if is_ready(line):
                 break
             self._take(line)  # a session that continues may deliver before the SUBACK
