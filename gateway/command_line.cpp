@@ -4,9 +4,12 @@
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
+#include <string_view>
 
 #include "config/error.hpp"
+#include "config/node.hpp"
 #include "gateway/demo.hpp"
 #include "gateway/log.hpp"
 #include "gateway/run.hpp"
@@ -23,8 +26,17 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-/// CLI11 has exit codes of its own; ours are those of <sysexits.h>.
-int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+constexpr std::array<std::string_view, 4> kVerbs{"run", "check", "demo", "version"};
+
+/// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are those of
+/// <sysexits.h>.
+int report_usage(const CLI::App& app, const CLI::ParseError& error, std::string_view verb) {
+  if (app.get_subcommands().empty() && !verb.empty() && verb.front() != '-') {
+    const auto meant = config::nearest(verb, kVerbs);
+    fmt::print(stderr, "ferrule: there is no verb \"{}\"{}\nRun ferrule --help for more information.\n", verb,
+               meant.empty() ? "" : fmt::format(" (did you mean {}?)", meant));
+    return EX_USAGE;
+  }
   return app.exit(error) == 0 ? EX_OK : EX_USAGE;
 }
 
@@ -35,7 +47,6 @@ int run_command_line(int argc, char** argv) {
                "carries them to cloud brokers through a queue on disk that loses nothing.",
                "ferrule"};
   app.require_subcommand(1);
-  app.failure_message(CLI::FailureMessage::help);
   app.set_version_flag("--version", "ferrule " FERRULE_VERSION);
 
   std::string file;
@@ -54,7 +65,7 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return report_usage(app, error);
+    return report_usage(app, error, argc > 1 ? argv[1] : "");
   }
 
   set_up_log();

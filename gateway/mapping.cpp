@@ -32,7 +32,7 @@ std::string render_topic(const std::string& pattern, const config::Node& node,
     const auto word = pattern.substr(at + 1, end == std::string::npos ? end : end - at - 1);
     const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == word; });
     if (end == std::string::npos || found == names.end()) {
-      node["topic"].mistake(fmt::format("unknown placeholder '{{{}}}'", word),
+      node["topic"].mistake(fmt::format("unknown placeholder \"{{{}}}\"", word),
                             "placeholders are {gateway} {bus} {device} {point}");
       return topic;
     }
@@ -109,9 +109,9 @@ std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const P
           {{"gateway", gateway_id}, {"bus", bus.name}, {"device", device.name}, {"point", point.name}}};
       mapping.topic = render_topic(mapping.rule.topic, point.publish, names);
       if (!mqtt::is_valid_topic_name(mapping.topic)) {
-        point.publish.mistake(fmt::format("'{}' is not a valid topic to publish to", mapping.topic));
+        point.publish.mistake(fmt::format("\"{}\" is not a valid topic to publish to", mapping.topic));
       } else if (!taken.insert(mapping.topic).second) {
-        point.publish.mistake(fmt::format("topic '{}' is already used by another point", mapping.topic),
+        point.publish.mistake(fmt::format("topic \"{}\" is already used by another point", mapping.topic),
                               "a topic template needs {device} and {point}");
       }
       mappings.push_back(std::move(mapping));

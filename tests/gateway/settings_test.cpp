@@ -54,7 +54,7 @@ TEST(Settings, AnEmptyMapOfSectionsIsABrokerOnly) {
 
 TEST(Settings, AnUnknownPlaceholderIsAMistakeAtTheTopic) {
   EXPECT_THAT(mistakes_of(std::string(kPlant) + "publish: {topic: \"{gateway}/{devise}/{point}\"}\n"),
-              HasSubstr("unknown placeholder '{devise}'"));
+              HasSubstr("unknown placeholder \"{devise}\""));
 }
 
 TEST(Settings, TwoPointsWithOneTopicAreAMistake) {
