@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 #include <mqtt/async_client.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -31,6 +36,7 @@ using std::chrono::milliseconds;
 
 constexpr auto kConnectTime = 10s;      // for TCP and CONNACK, at each address
 constexpr auto kPahoTime = 60s;         // its own limit, which it checks every 3 s only: ours comes first
+constexpr int kExplainTime = 500;        // ms
 constexpr auto kFarewell = 200ms;       // for DISCONNECT to be written
 constexpr auto kThreadEnd = 3s;         // Paho's threads look up once a second
 constexpr int kMaxInflight = 65'535;    // Paho never waits on its own account: the window is the uplink's
@@ -57,6 +63,26 @@ std::vector<std::string> resolve(const Endpoint& endpoint, std::string& error) {
   freeaddrinfo(list);
   if (addresses.empty()) error = fmt::format("{} has no address", endpoint.host);
   return addresses;
+}
+
+/// Why there is no TCP connection, which Paho does not say: tries again, for a moment.
+std::string explain(const std::string& address) {
+  const auto endpoint = *parse_url("mqtt://" + address);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  addrinfo* target = nullptr;
+  if (getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &target) != 0) return "no TCP connection";
+  const int descriptor = socket(target->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int error = ::connect(descriptor, target->ai_addr, target->ai_addrlen) == 0 ? 0 : errno;
+  freeaddrinfo(target);
+  pollfd ready{descriptor, POLLOUT, 0};
+  if (error == EINPROGRESS && poll(&ready, 1, kExplainTime) == 1) {
+    socklen_t size = sizeof error;
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size);
+  }
+  ::close(descriptor);
+  return error == 0 ? "no TCP connection" : std::strerror(error);
 }
 
 /// What MQTT 3.1.1 table 3.1 calls them.
@@ -186,6 +212,7 @@ struct Outcome {
   bool session_present = false;
   bool answered = false;             // by a CONNACK
   bool wrong_version = false;        // or what may be one: closed without CONNACK
+  bool no_tcp = false;
   std::string cause;
   LinkLimits limits;
 };
@@ -369,7 +396,7 @@ Outcome PahoLink::Worker::attempt(const std::string& address) {
   } catch (const std::exception& error) {
     outcome.cause = error.what();
   }
-  if (!outcome.connected) outcome.cause = fmt::format("{}: {}", address, outcome.cause);
+  if (!outcome.connected) outcome.cause = fmt::format("{}: {}", address, outcome.no_tcp ? explain(address) : outcome.cause);
   return outcome;
 }
 
@@ -515,6 +542,7 @@ void PahoLink::Worker::connect_failed(const paho::token& token) {
     }
     // TCP was there and the CONNECT went out, but no CONNACK came: some 3.1.1 servers answer a CONNECT of MQTT 5 so.
     outcome.wrong_version = what.find("TCP connect completion failure") != what.npos;
+    outcome.no_tcp = what.find("TCP/TLS connect failure") != what.npos;
     outcome.cause = outcome.wrong_version ? "closed without an answer to CONNECT" : what;
   }
   const std::lock_guard lock(mutex_);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <set>
 #include <stdexcept>
 
 namespace ferrule::bridge {
@@ -26,9 +27,10 @@ PahoRecords::Key PahoRecords::parse(const std::string& key) {
 
 PahoRecords::PahoRecords(LinkState& state, std::map<std::string, std::string>& inbound, int mqtt_version, Told told)
     : state_(state), inbound_(inbound), told_(std::move(told)) {
+  std::set<Seq> given_up;
   for (auto& record : state_.restore()) {
     if (!is_of_version(record.key, mqtt_version)) {  // the session it belongs to cannot be had with this version
-      state_.done(record.seq, false);
+      given_up.insert(record.seq);
       continue;
     }
     const auto [kind, packet_id] = parse(record.key);
@@ -38,6 +40,10 @@ PahoRecords::PahoRecords(LinkState& state, std::map<std::string, std::string>& i
     exchange.restored = true;
     exchange.released = exchange.released || kind == "sc";
     restored_[record.key] = std::move(record.packet);
+  }
+  for (const auto seq : given_up) {
+    state_.done(seq, false);
+    told_.settled(seq, mqtt::Reason::UnspecifiedError);
   }
 }
 

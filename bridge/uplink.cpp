@@ -179,7 +179,8 @@ void Uplink::Impl::connected(bool session_present) {
   last_error_.clear();
   logged_cause_.clear();
   window_ = std::min<std::size_t>(settings_.window, limits_.receive_maximum);  // [MQTT-3.3.4-9]
-  const auto lost = outbox_->requeue_all([&](Seq seq) { return session_present && state_->holds(seq); });
+  // With the session, all that is in flight by now goes on by itself (what ended meanwhile is on its way to us).
+  const auto lost = session_present ? 0 : outbox_->requeue_all([](Seq) { return false; });
   repeated_ += lost;
   spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, settings_.url, settings_.client_id,
                limits_.mqtt_version == 5 ? "5" : "3.1.1", outbox_->size());
@@ -196,6 +197,7 @@ void Uplink::Impl::disconnected(const std::string& cause) {
   now_ = stopped_ ? UplinkState::Offline : UplinkState::BackingOff;
   last_error_ = cause;
   state_->unprepare_all();
+  // What the link settled before it ended has been taken off already.
   repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
   if (stopped_) return;
   const auto delay = jittered();

@@ -1,14 +1,19 @@
 #include "bridge/paho_link.hpp"
 
-#include <fmt/format.h>
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include <deque>
 #include <map>
-#include <mutex>
 #include <optional>
+#include <thread>
 
+#include "mqtt/properties.hpp"
 #include "tests/bridge/desk.hpp"
+#include "tests/bridge/memory_state.hpp"
 #include "tests/bridge/mosquitto.hpp"
 
 namespace ferrule::bridge {
@@ -16,43 +21,54 @@ namespace {
 
 using namespace std::chrono_literals;
 using mqtt::Qos;
+using mqtt::Reason;
 using testing::Desk;
 using testing::Directory;
+using testing::MemoryState;
 using testing::Mosquitto;
 using testing::Subscriber;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
-/// Keeps records in memory.
-class MemoryState final : public LinkState {
+/// Listens on a free port; what comes of it is the test's.
+class Server {
  public:
-  void put(Seq seq, const std::string& key, const std::string& packet) override {
-    const std::lock_guard lock(mutex_);
-    if (fail) throw std::runtime_error("disk full");
-    records_[seq][key] = packet;
-    ++puts;
+  Server() : listening_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    bind(listening_, reinterpret_cast<sockaddr*>(&address), size);
+    listen(listening_, 8);
+    getsockname(listening_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
   }
-  void done(Seq seq, bool) override {
-    const std::lock_guard lock(mutex_);
-    records_.erase(seq);
+  ~Server() {
+    stop();
+    ::close(listening_);
   }
-  void clear() override {
-    const std::lock_guard lock(mutex_);
-    records_.clear();
-    ++clears;
+  void stop() {
+    shutdown(listening_, SHUT_RDWR);
+    if (thread_.joinable()) thread_.join();
   }
-  std::vector<InFlight> restore() override {
-    const std::lock_guard lock(mutex_);
-    std::vector<InFlight> all;
-    for (const auto& [seq, records] : records_) {
-      for (const auto& [key, packet] : records) all.push_back({seq, key, packet});
-    }
-    return all;
+  /// Answers the first packet of each connection with `answer`, then closes it.
+  void answer(std::string answer) {
+    thread_ = std::thread([this, answer = std::move(answer)] {
+      for (int connection; (connection = accept(listening_, nullptr, nullptr)) >= 0; ::close(connection)) {
+        char buffer[1024];
+        const auto size = recv(connection, buffer, sizeof buffer, 0);
+        if (size > 8) versions.push_back(buffer[8]);  // 10 len 00 04 M Q T T level
+        if (!answer.empty()) send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
+      }
+    });
   }
-  std::atomic<bool> fail = false;
-  std::atomic<int> puts = 0, clears = 0;
+  std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
+  std::vector<int> versions;  // that were asked for; read it when the server has stopped
 
  private:
-  std::mutex mutex_;
-  std::map<Seq, std::map<std::string, std::string>> records_;
+  const int listening_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
 };
 
 class PahoLinkTest : public ::testing::Test, public LinkEvents {
@@ -60,6 +76,7 @@ class PahoLinkTest : public ::testing::Test, public LinkEvents {
   void SetUp() override {
     if (!testing::have_mosquitto()) GTEST_SKIP() << "mosquitto is not installed";
   }
+  void TearDown() override { link_.reset(); }
 
   void on_limits(const LinkLimits& limits) override {
     desk_.post()([this, limits] { limits_ = limits; });
@@ -70,65 +87,324 @@ class PahoLinkTest : public ::testing::Test, public LinkEvents {
   void on_disconnected(std::string cause) override {
     desk_.post()([this, cause] { connected_ = false, cause_ = cause; });
   }
-  void on_settled(Seq seq, mqtt::Reason reason) override {
+  void on_settled(Seq seq, Reason reason) override {
     desk_.post()([this, seq, reason] { settled_[seq] = reason; });
   }
   void on_message(mqtt::PublicationPtr publication) override {
-    desk_.post()([this, publication] { arrived_.push_back(publication); });
+    desk_.post()([this, publication] { arrived_.push_back(publication->payload); });
   }
 
-  UplinkSettings settings(const std::string& url) {
-    UplinkSettings settings;
-    settings.name = "cloud";
-    settings.url = url;
-    settings.client_id = "gw";
-    return settings;
+  void make_link(const std::string& url) {
+    settings_.name = "cloud";
+    settings_.url = url;
+    settings_.client_id = "gw";
+    link_.reset();
+    desk_.run_posted();
+    connected_ = false;
+    link_ = std::make_unique<PahoLink>(settings_, state_, *this);
   }
-  std::unique_ptr<PahoLink> link(const UplinkSettings& settings) { return std::make_unique<PahoLink>(settings, state_, *this); }
-  bool connect(PahoLink& link) {
+  bool connect() {
     cause_.reset();
-    link.connect();
+    link_->connect();
     return desk_.run_until([this] { return connected_ || cause_; }) && connected_;
   }
-  mqtt::PublicationPtr publication(std::string payload) {
+  void send(Seq seq, const std::string& payload, Qos qos, const std::string& topic = "t") {
     auto made = std::make_shared<mqtt::Publication>();
-    made->topic = "t";
-    made->payload = std::move(payload);
-    return made;
+    made->topic = "local";
+    made->payload = payload;
+    made->properties = properties_;
+    made->retain = retain_;
+    made->expires = expires_;
+    link_->send(seq, made, topic, qos);
   }
   bool settle(std::size_t count) {
     return desk_.run_until([&] { return settled_.size() >= count; });
+  }
+  bool lose() {
+    return desk_.run_until([&] { return cause_.has_value(); });
   }
 
   Directory directory_;
   Desk desk_;
   MemoryState state_;
+  UplinkSettings settings_;
+  std::string properties_;
+  bool retain_ = false;
+  std::optional<std::chrono::steady_clock::time_point> expires_;
   LinkLimits limits_;
   bool connected_ = false, present_ = false;
   std::optional<std::string> cause_;
-  std::map<Seq, mqtt::Reason> settled_;
-  std::vector<mqtt::PublicationPtr> arrived_;
+  std::map<Seq, Reason> settled_;
+  std::vector<std::string> arrived_;
+  std::unique_ptr<PahoLink> link_;
 };
 
-TEST_F(PahoLinkTest, CarriesEveryQosToTheCloud) {
+TEST_F(PahoLinkTest, CarriesEveryQosToTheCloudInOrder) {
   Mosquitto cloud(directory_.path());
   Subscriber subscriber(cloud, directory_.path(), "#");
-  auto link = this->link(settings(cloud.url()));
-  ASSERT_TRUE(connect(*link)) << cause_.value_or("");
+  make_link(cloud.url());
+  ASSERT_TRUE(connect()) << cause_.value_or("");
   EXPECT_FALSE(present_);
-  link->send(0, publication("zero"), "a/0", Qos::AtMostOnce);
-  link->send(1, publication("one"), "a/1", Qos::AtLeastOnce);
-  link->send(2, publication("two"), "a/2", Qos::ExactlyOnce);
-  link->send(3, publication(""), "a/3", Qos::ExactlyOnce);
+  send(0, "zero", Qos::AtMostOnce);
+  send(1, "one", Qos::AtLeastOnce, "a/1");
+  send(2, "two", Qos::ExactlyOnce);
+  send(3, "", Qos::ExactlyOnce);
   ASSERT_TRUE(settle(3));
-  EXPECT_EQ(subscriber.payloads(4), (std::vector<std::string>{"zero", "one", "two", ""}));
-  EXPECT_EQ(state_.restore().size(), 0U);
-  const auto start = std::chrono::steady_clock::now();
-  link->disconnect(1s);
-  const auto goodbye = std::chrono::steady_clock::now() - start;
-  link.reset();
-  const auto gone = std::chrono::steady_clock::now() - start;
-  std::printf("goodbye %ld ms, gone %ld ms\n", long(goodbye / 1ms), long(gone / 1ms));
+  EXPECT_THAT(subscriber.payloads(4), ElementsAre("zero", "one", "two", ""));
+  EXPECT_EQ(subscriber.messages()[1].topic, "a/1");
+  EXPECT_TRUE(state_.restore().empty());
+  for (const auto& [seq, reason] : settled_) EXPECT_EQ(reason, Reason::Success) << seq;
+}
+
+TEST_F(PahoLinkTest, CarriesPropertiesRetainAndAnIdByWhichARepetitionIsKnown) {
+  Mosquitto cloud(directory_.path());
+  Subscriber subscriber(cloud, directory_.path(), "#");
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  retain_ = true;
+  expires_ = std::chrono::steady_clock::now() + 1h;
+  mqtt::PropertyBuilder builder;
+  builder.add(mqtt::PropertyId::PayloadFormatIndicator, 1).add(mqtt::PropertyId::ContentType, "text").add_user("unit", "V");
+  properties_ = builder.encoded();
+  send(42, "p", Qos::AtLeastOnce);
+  subscriber.payloads(1);
+  const auto messages = subscriber.messages();
+  ASSERT_EQ(messages.size(), 1U);
+  EXPECT_THAT(messages[0].user_properties, HasSubstr("unit:V"));
+  EXPECT_THAT(messages[0].user_properties, HasSubstr("ferrule-id:gw-42"));
+}
+
+TEST_F(PahoLinkTest, SpeaksMqtt311) {
+  Mosquitto cloud(directory_.path());
+  Subscriber subscriber(cloud, directory_.path(), "#");
+  settings_.mqtt_version = 4;
+  make_link(cloud.url());
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  EXPECT_EQ(limits_.mqtt_version, 4);
+  send(1, "one", Qos::AtLeastOnce);
+  send(2, "two", Qos::ExactlyOnce);
+  ASSERT_TRUE(settle(2));
+  EXPECT_THAT(subscriber.payloads(2), ElementsAre("one", "two"));
+}
+
+TEST_F(PahoLinkTest, TakesWhatItSubscribedTo) {
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  link_->subscribe("commands/#", Qos::ExactlyOnce);
+  Desk other_desk;
+  MemoryState other_state;
+  settings_.client_id = "other";
+  PahoLink other(settings_, other_state, *this);
+  other.connect();
+  ASSERT_TRUE(desk_.run_until([this] { return connected_; }));
+  auto made = std::make_shared<mqtt::Publication>();
+  made->payload = "on";
+  for (Seq seq = 1; seq <= 20 && arrived_.empty(); ++seq) {
+    other.send(seq, made, "commands/pump", Qos::ExactlyOnce);
+    desk_.run_until([&] { return !arrived_.empty(); }, 500ms);
+  }
+  ASSERT_FALSE(arrived_.empty());
+  EXPECT_EQ(arrived_.front(), "on");
+}
+
+TEST_F(PahoLinkTest, SaysWhatTheServerAnnounced) {
+  Mosquitto cloud(directory_.path(), "max_packet_size 5000\nretain_available false\nmax_qos 1");
+  make_link(cloud.url());
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  EXPECT_EQ(limits_.maximum_packet_size, 5000U);
+  EXPECT_EQ(limits_.maximum_qos, Qos::AtLeastOnce);
+  EXPECT_FALSE(limits_.retain_available);
+  retain_ = true;
+  send(1, "p", Qos::AtLeastOnce);
+  ASSERT_TRUE(settle(1));
+}
+
+TEST_F(PahoLinkTest, AnExchangeCutByTheCloudsDeathEndsOnceAfterItsReturn) {
+  Mosquitto cloud(directory_.path(), "persistence true\npersistence_location " + directory_.path().string() + "/");
+  auto subscriber = std::make_unique<Subscriber>(cloud, directory_.path(), "#");
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  send(1, "before", Qos::ExactlyOnce);
+  ASSERT_TRUE(settle(1));
+  cloud.pause(true);
+  for (Seq seq = 2; seq <= 6; ++seq) send(seq, std::to_string(seq), Qos::ExactlyOnce);
+  ASSERT_TRUE(desk_.run_until([&] { return state_.restore().size() == 5; }, 200ms) || state_.restore().size() == 5);
+  cloud.pause(false);
+  cloud.stop();
+  ASSERT_TRUE(lose());
+  cloud.start();
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  EXPECT_TRUE(present_);
+  EXPECT_TRUE(desk_.run_until([&] { return state_.restore().empty(); }));
+  const auto payloads = subscriber->payloads(6);
+  EXPECT_THAT(payloads, ElementsAre("before", "2", "3", "4", "5", "6"));
+}
+
+TEST_F(PahoLinkTest, ALostSessionClearsTheExchangesBeforeAnythingIsSent) {
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  cloud.pause(true);
+  send(1, "one", Qos::ExactlyOnce);
+  ASSERT_TRUE(desk_.run_until([&] { return state_.restore().size() == 1; }, 2s) || state_.restore().size() == 1);
+  cloud.kill();
+  ASSERT_TRUE(lose());
+  EXPECT_EQ(state_.restore().size(), 1U);
+  cloud.start();
+  const int clears = state_.clears;
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  EXPECT_FALSE(present_);
+  EXPECT_EQ(state_.clears, clears + 1);
+  EXPECT_TRUE(state_.restore().empty());
+  send(1, "one", Qos::ExactlyOnce);
+  EXPECT_TRUE(settle(1));
+}
+
+TEST_F(PahoLinkTest, WhenALostSessionCannotBeNotedNothingIsSentUntilItIs) {
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  state_.fail = true;
+  EXPECT_FALSE(connect());
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("disk full"));
+  EXPECT_FALSE(connect());
+  state_.fail = false;
+  EXPECT_TRUE(connect());
+}
+
+TEST_F(PahoLinkTest, ARecordThatCannotBeWrittenEndsTheConnection) {
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  cause_.reset();
+  state_.fail = true;
+  send(1, "one", Qos::ExactlyOnce);
+  ASSERT_TRUE(lose());
+  EXPECT_THAT(*cause_, HasSubstr("disk full"));
+}
+
+TEST_F(PahoLinkTest, SaysThatThePortIsClosed) {
+  std::string url;
+  {
+    const Server gone;
+    url = gone.url();
+  }
+  make_link(url);
+  EXPECT_FALSE(connect());
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("127.0.0.1:"));
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("refused"));
+  EXPECT_FALSE(connect());
+}
+
+TEST_F(PahoLinkTest, SaysThatANameCannotBeResolved) {
+  make_link("mqtt://no-such-host.invalid");
+  EXPECT_FALSE(connect());
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("cannot resolve no-such-host.invalid"));
+}
+
+TEST_F(PahoLinkTest, SaysWhyTheCloudRefusedUs) {
+  const auto passwords = directory_.path() / "passwords";
+  fclose(fopen(passwords.c_str(), "w"));
+  Mosquitto cloud(directory_.path(), "allow_anonymous false\npassword_file " + passwords.string());
+  settings_.username = "me";
+  settings_.password = "wrong";
+  make_link(cloud.url());
+  EXPECT_FALSE(connect());
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("Not authorized (0x87)"));
+  settings_.mqtt_version = 4;
+  make_link(cloud.url());
+  EXPECT_FALSE(connect());
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("refused: not authorized (5)"));
+}
+
+TEST_F(PahoLinkTest, AsksFor311WhenTheServerRefusesVersion5) {
+  Server server;
+  server.answer(std::string("\x20\x02\x00\x01", 4));  // CONNACK of 3.1.1: unacceptable protocol version
+  make_link(server.url());
+  EXPECT_FALSE(connect());
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("unacceptable protocol version"));
+  server.stop();
+  EXPECT_THAT(server.versions, ElementsAre(5, 4));
+}
+
+TEST_F(PahoLinkTest, AsksFor311WhenTheServerClosesWithoutAnAnswer) {
+  Server server;
+  server.answer("");
+  make_link(server.url());
+  EXPECT_FALSE(connect());
+  EXPECT_THAT(cause_.value_or(""), HasSubstr("closed without an answer"));
+  server.stop();
+  EXPECT_THAT(server.versions, ElementsAre(5, 4));
+}
+
+TEST_F(PahoLinkTest, StopsQuicklyInEveryState) {
+  const auto stop = [&](const char* state) {
+    const auto start = std::chrono::steady_clock::now();
+    link_->disconnect(500ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 600ms) << state;
+    link_.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 2500ms) << state;
+  };
+  make_link("mqtt://127.0.0.1:1");
+  stop("before it was used");
+
+  const Server silent;
+  make_link(silent.url());
+  link_->connect();
+  desk_.run_until([] { return false; }, 100ms);
+  stop("waiting for CONNACK");
+
+  make_link("mqtt://192.0.2.1:1883");  // reserved for documentation: nobody answers there
+  link_->connect();
+  desk_.run_until([] { return false; }, 100ms);
+  stop("waiting for TCP");
+
+  make_link("mqtt://no-such-host.invalid");
+  link_->connect();
+  stop("resolving");
+
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  cloud.pause(true);
+  for (Seq seq = 1; seq <= 50; ++seq) send(seq, std::string(200'000, 'x'), Qos::AtLeastOnce);
+  desk_.run_until([] { return false; }, 100ms);
+  stop("with a full socket to a black hole");
+  cloud.pause(false);
+}
+
+TEST_F(PahoLinkTest, SaysGoodbyeSoThatTheCloudKnowsItIsNoLoss) {
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  cause_.reset();
+  link_->disconnect(1s);
+  desk_.run_posted();
+  EXPECT_TRUE(cause_.has_value());
+}
+
+TEST_F(PahoLinkTest, Qos0IsDroppedAndCountedWhenTheSocketDoesNotTakeIt) {
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  cloud.pause(true);
+  for (int i = 0; i < 3000; ++i) send(0, std::string(10'000, 'x'), Qos::AtMostOnce);
+  EXPECT_GT(link_->dropped(), 500U);
+  cloud.pause(false);
+}
+
+TEST_F(PahoLinkTest, ManyConnectionsInARowLeakNothing) {
+  Mosquitto cloud(directory_.path());
+  make_link(cloud.url());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(connect()) << cause_.value_or("");
+    send(static_cast<Seq>(i) + 1, "p", Qos::ExactlyOnce);
+    ASSERT_TRUE(settle(static_cast<std::size_t>(i) + 1));
+    cause_.reset();
+    cloud.stop();
+    ASSERT_TRUE(lose());
+    cloud.start();
+  }
 }
 
 }  // namespace

@@ -1,0 +1,56 @@
+// A LinkState without a disk.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bridge/link.hpp"
+
+namespace ferrule::bridge::testing {
+
+class MemoryState final : public LinkState {
+ public:
+  void put(Seq seq, const std::string& key, const std::string& packet) override {
+    const std::lock_guard lock(mutex_);
+    if (fail) throw std::runtime_error("disk full");
+    records_[seq][key] = packet;
+  }
+  void done(Seq seq, bool delivered) override {
+    const std::lock_guard lock(mutex_);
+    records_.erase(seq);
+    ended_.emplace_back(seq, delivered);
+  }
+  void clear() override {
+    const std::lock_guard lock(mutex_);
+    if (fail) throw std::runtime_error("disk full");
+    records_.clear();
+    ++clears;
+  }
+  std::vector<InFlight> restore() override {
+    const std::lock_guard lock(mutex_);
+    std::vector<InFlight> all;
+    for (const auto& [seq, records] : records_) {
+      for (const auto& [key, packet] : records) all.push_back({seq, key, packet});
+    }
+    return all;
+  }
+  std::vector<std::pair<Seq, bool>> ended() const {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+  }
+
+  std::atomic<bool> fail = false;
+  std::atomic<int> clears = 0;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<Seq, std::map<std::string, std::string>> records_;
+  std::vector<std::pair<Seq, bool>> ended_;
+};
+
+}  // namespace ferrule::bridge::testing
