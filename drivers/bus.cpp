@@ -53,7 +53,7 @@ class Bus::Impl {
     status_.port = driver_->port_name();
     for (auto& device : settings_.devices) {
       status_.devices.emplace_back().name = device.name;
-      device.points = {};  // the driver has taken what it needs; a bus may have thousands
+      std::vector<PointSettings>().swap(device.points);  // the driver has taken what it needs; a bus may have thousands
     }
   }
 

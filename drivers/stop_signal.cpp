@@ -36,13 +36,9 @@ StopSignal::StopSignal() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 StopSignal::~StopSignal() { ::close(event_); }
 
 void StopSignal::request() {
+  requested_ = true;
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(event_, &one, sizeof one);  // fails only when it is already signalled
-}
-
-bool StopSignal::requested() const {
-  pollfd poll{event_, POLLIN, 0};
-  return ::poll(&poll, 1, 0) > 0;
 }
 
 Woke StopSignal::wait(int descriptor, short events, TimePoint deadline) const {

@@ -1,6 +1,7 @@
 // Waiting on a bus thread: for a descriptor, for a moment, or for the call to stop, whichever comes first.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -24,8 +25,8 @@ class StopSignal {
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
-  void request();          ///< Any thread. Ends the present wait and every later one.
-  bool requested() const;  ///< Any thread.
+  void request();                                ///< Any thread. Ends the present wait and every later one.
+  bool requested() const { return requested_; }  ///< Any thread.
 
   /// Waits for `events` (POLLIN, POLLOUT, POLLRDHUP; a hang-up and an error always count) on `descriptor`; -1 means
   /// none.
@@ -33,7 +34,8 @@ class StopSignal {
   Woke sleep_until(TimePoint deadline) const { return wait(-1, 0, deadline); }
 
  private:
-  int event_ = -1;
+  std::atomic<bool> requested_ = false;
+  int event_ = -1;  // readable once it is requested
 };
 
 }  // namespace ferrule::drivers

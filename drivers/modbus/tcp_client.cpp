@@ -87,10 +87,7 @@ tl::expected<bool, Fault> TcpClient::receive(TimePoint deadline) {
   std::array<std::uint8_t, kLengthEnd> head{};
   std::size_t size = head.size();
   for (bool headed = false;; headed = true) {
-    const auto woke = await(size, deadline);
-    if (woke == Woke::Stopped) return stopping();
-    if (woke == Woke::Deadline) return unanswered();
-    if (buffered() < size) return lost("connection closed by the peer");
+    if (auto awaited = await(size, deadline); !awaited) return tl::unexpected(std::move(awaited.error()));
     if (headed) break;
     if (::recv(port_.descriptor(), head.data(), head.size(), MSG_PEEK) < 0) return lost(std::strerror(errno));
     const auto length = static_cast<std::size_t>(head[4] << 8 | head[5]);
@@ -125,17 +122,19 @@ tl::unexpected<Fault> TcpClient::desynchronised(std::string why) {
   return failed(Failure::BadReply, std::move(why));
 }
 
-/// Until so many bytes can be read, or the peer has hung up.
-Woke TcpClient::await(std::size_t bytes, TimePoint deadline) const {
-  const auto first = stop_.wait(port_.descriptor(), POLLIN, deadline);
-  if (first != Woke::Ready) return first;
-  while (buffered() < bytes) {
-    const auto now = steady_clock::now();
-    if (now >= deadline) return Woke::Deadline;
-    const auto woke = stop_.wait(port_.descriptor(), POLLRDHUP, std::min<TimePoint>(deadline, now + 1ms));
-    if (woke != Woke::Deadline) return woke;
+/// Until so many bytes can be read.
+tl::expected<void, Fault> TcpClient::await(std::size_t bytes, TimePoint deadline) {
+  for (auto there = buffered(); there < bytes;) {
+    // A part of an answer keeps the descriptor readable, so the rest of it is looked for every millisecond.
+    const auto until = there == 0 ? deadline : std::min<TimePoint>(deadline, steady_clock::now() + 1ms);
+    const auto woke = stop_.wait(port_.descriptor(), there == 0 ? POLLIN : POLLRDHUP, until);
+    if (woke == Woke::Stopped) return stopping();
+    const auto before = std::exchange(there, buffered());
+    if (there >= bytes) break;
+    if (woke == Woke::Ready && there == before) return lost("connection closed by the peer");
+    if (steady_clock::now() >= deadline) return unanswered();
   }
-  return Woke::Ready;
+  return {};
 }
 
 }  // namespace ferrule::drivers::modbus

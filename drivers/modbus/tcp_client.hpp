@@ -18,7 +18,7 @@ class TcpClient final : public WireClient {
   tl::expected<bool, Fault> receive(TimePoint deadline);
   tl::unexpected<Fault> unanswered();
   tl::unexpected<Fault> desynchronised(std::string why);
-  Woke await(std::size_t bytes, TimePoint deadline) const;
+  tl::expected<void, Fault> await(std::size_t bytes, TimePoint deadline);
 
   std::uint16_t transaction_ = 0;
   int skipped_ = 0;  // answers with another id during the present request

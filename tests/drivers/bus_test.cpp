@@ -3,8 +3,11 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <sstream>
 
 #include "fake_slave.hpp"
 
@@ -184,6 +188,26 @@ TEST_F(BusTest, RetriesBeforeItCallsAPollFailed) {
   bus->stop();
   EXPECT_EQ(count(sink.all(), 0, Failure::Timeout), 0);
   EXPECT_GE(bus->status().devices[0].failures, 10U);
+}
+
+TEST_F(BusTest, SaysWhichRequestFailedAndWhy) {
+  std::ostringstream lines;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines)));
+  spdlog::set_pattern("%v");
+  TcpSlave slave([](const Asked&) { return std::nullopt; });
+  auto settings = tcp(slave.port());
+  settings.timeout = 20ms;
+  settings.devices = {device(7, 3, 20ms)};
+  start(settings);
+  ASSERT_TRUE(sink.wait([](const auto& all) { return all.size() >= 9; }));
+  bus->stop();
+  spdlog::set_default_logger(before);
+  // The repeats are kept back; that the device is offline is another matter.
+  EXPECT_THAT(lines.str(),
+              testing::MatchesRegex("bus plc: device device7, unit 7, function 3, addresses 0..2, attempt 1 of 2, "
+                                    "[0-9]+ ms: timeout: no answer\nbus plc: device device7 is offline: no answer\n"));
 }
 
 TEST_F(BusTest, FindsTheRefusedPointAndKeepsTheOthersFlowing) {

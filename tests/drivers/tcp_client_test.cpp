@@ -1,6 +1,10 @@
 // The TCP master against a server that is scripted byte by byte.
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
 
+#include <atomic>
+#include <random>
 #include <thread>
 
 #include "drivers/modbus/client.hpp"
@@ -153,6 +157,45 @@ TEST_F(TcpClientTest, StopsWhileItWaits) {
   EXPECT_EQ(read(kTwo), "[port-lost]");
   EXPECT_LT(std::chrono::steady_clock::now() - before, 1s);
   stopper.join();
+}
+
+/// A server whose answers carry the id of their request as value: in time, late by up to three timeouts, or never.
+void answer_late(int descriptor, const std::atomic<bool>& done, std::uint32_t seed) {
+  std::minstd_rand random(seed);
+  Bytes request(12);
+  while (!done) {
+    pollfd poll{descriptor, POLLIN, 0};
+    if (::poll(&poll, 1, 5) <= 0) continue;
+    if (::recv(descriptor, request.data(), request.size(), MSG_WAITALL) != 12) return;
+    const auto late = random() % 100;
+    if (late >= 95) continue;
+    if (late >= 70) std::this_thread::sleep_for(std::chrono::microseconds(random() % 6000));
+    const Bytes answer{request[0], request[1], 0, 0, 0, 7, 1, 3, 4, request[0], request[1], 0, 0};
+    if (::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return;
+  }
+}
+
+TEST(TcpClient, GivesNoWrongValueInThousandsOfReadsWithRandomLateness) {
+  StopSignal stop;
+  int good = 0;
+  int wrong = 0;
+  for (std::uint32_t connection = 1; connection <= 20; ++connection) {
+    PairPort port(stop);
+    const auto client = make_tcp_client(port, stop, {2ms, 0ns, 0ns});
+    ASSERT_TRUE(client->opened());
+    std::atomic<bool> done = false;
+    std::thread server(answer_late, port.peer, std::cref(done), connection);
+    for (int asked = 1; asked <= 150 && port.is_open(); ++asked) {
+      const auto answer = client->read(kTwo);
+      if (!answer) continue;
+      ++good;
+      if (((*answer)[0] << 8 | (*answer)[1]) != asked) ++wrong;
+    }
+    done = true;
+    server.join();
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(good, 500);
 }
 
 }  // namespace
