@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include "gateway/gateway.hpp"
 #include "gateway/service_manager.hpp"
@@ -25,15 +26,18 @@ int run(const std::filesystem::path& file) {
   std::signal(SIGPIPE, SIG_IGN);
   const ServiceManager service_manager;
   mqtt::Loop loop;
-  Gateway gateway(load_settings(file), loop);
+  std::optional<Gateway> running;
+  // Before the gateway opens anything: a signal that comes meanwhile is answered as soon as the loop runs.
   loop.on_signal({SIGTERM, SIGINT}, [&](int signal) {
     spdlog::info("{} received", strsignal(signal));
     service_manager.stopping();
-    gateway.stop();
+    running->stop();
   });
+  auto& gateway = running.emplace(load_settings(file), loop);
+  malloc_trim(0);  // the configuration's tree is gone
   gateway.start();
   spdlog::info("ferrule {} runs {}: {} buses, {} devices, {} points, {} uplinks", FERRULE_VERSION, file.string(),
-               gateway.settings().buses.size(), gateway.settings().device_count(), gateway.settings().point_count(),
+               gateway.settings().buses.size(), gateway.settings().device_count, gateway.settings().point_count,
                gateway.settings().uplinks.size());
   service_manager.ready(gateway.status_line());
   loop.every(5s, [&] { service_manager.status(gateway.status_line()); });

@@ -37,15 +37,17 @@ Settings read_settings(const config::Document& document) {
   read_gateway(root["gateway"], settings);
   if (settings.state_dir.is_relative()) settings.state_dir = document.directory() / settings.state_dir;
   settings.buses = drivers::read_buses(root);
-  const auto publish = read_publish_rule(root["publish"], {});
+  const auto publish = read_publish(root["publish"], {});
   std::unordered_set<std::string> taken;
   for (const auto& bus : settings.buses) settings.mappings.push_back(read_mappings(bus, publish, settings.id, taken));
   settings.broker = mqtt::read_broker(root["broker"]);
   settings.uplinks = bridge::read_uplinks(root, settings.id);
   document.finish();
-  // The nodes point into the document, which ends here.
   for (auto& bus : settings.buses) {
+    settings.device_count += bus.devices.size();
     for (auto& device : bus.devices) {
+      settings.point_count += device.points.size();
+      // The nodes point into the document, which ends here.
       device.publish = device.publish_template = {};
       for (auto& point : device.points) point.publish = point.publish_template = {};
     }
@@ -54,18 +56,6 @@ Settings read_settings(const config::Document& document) {
 }
 
 }  // namespace
-
-std::size_t Settings::device_count() const {
-  std::size_t count = 0;
-  for (const auto& bus : buses) count += bus.devices.size();
-  return count;
-}
-
-std::size_t Settings::point_count() const {
-  std::size_t count = 0;
-  for (const auto& points : mappings) count += points.size();
-  return count;
-}
 
 Settings load_settings(const std::filesystem::path& file) { return read_settings(config::Document::load(file)); }
 

@@ -35,7 +35,7 @@ def verb(request):
 
 
 def test_missing_file(verb, tmp_path):
-    _expect_refusal([verb, tmp_path / "absent.yaml"], EX_CONFIG, "absent.yaml", "No such file")
+    _expect_refusal([verb, tmp_path / "absent.yaml"], EX_CONFIG, "absent.yaml", "does not exist")
 
 
 def test_directory(verb, tmp_path):

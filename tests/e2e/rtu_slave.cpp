@@ -14,6 +14,9 @@
 namespace {
 
 constexpr int kTableSize = 1000;
+// After a request to another unit libmodbus takes whatever comes for that unit's answer, for as long as this: longer
+// than a master's timeout, and a unit that is dead would make this one deaf to its next request.
+constexpr std::uint32_t kForeignAnswerMicroseconds = 40'000;
 
 using Mapping = std::unique_ptr<modbus_mapping_t, decltype(&modbus_mapping_free)>;
 using Context = std::unique_ptr<modbus_t, decltype(&modbus_free)>;
@@ -48,7 +51,8 @@ int main(int argc, char** argv) {
     if (unit == own_unit && !store(*mapping, table, address, value)) return EXIT_FAILURE;
   }
   const Context context(modbus_new_rtu(argv[1], 9600, 'N', 8, 1), &modbus_free);
-  if (!context || modbus_set_slave(context.get(), own_unit) != 0 || modbus_connect(context.get()) != 0) {
+  if (!context || modbus_set_slave(context.get(), own_unit) != 0 || modbus_connect(context.get()) != 0 ||
+      modbus_set_response_timeout(context.get(), 0, kForeignAnswerMicroseconds) != 0) {
     std::cerr << argv[1] << ": " << modbus_strerror(errno) << '\n';
     return EXIT_FAILURE;
   }

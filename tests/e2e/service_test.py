@@ -135,3 +135,8 @@ def test_never_tells_ready_when_it_cannot_start(make_gateway, service_manager):
         gateway.spawn(environment)
         assert gateway.process.wait(10) == 69
     assert not any("READY=1" in message for message in messages())
+
+
+def test_log_tells_what_runs(make_gateway):
+    gateway = make_gateway(buses={"field": plant.tcp_bus(1)}, devices={"plc": plant.device("field")}).start()
+    wait_until(lambda: f"1 buses, 1 devices, {len(plant.POINTS)} points, 0 uplinks" in gateway.process.stderr_text, 5, "what runs")

@@ -7,8 +7,9 @@ import time
 import pytest
 
 import plant
-from rig.cloud import NeverAnswers
+from rig.cloud import Link, NeverAnswers
 from rig.clients import Mosquitto, MqttJs, Paho
+from rig.process import Process
 from rig.slaves import RtuSlave, TcpSlave
 
 _PAYLOAD = re.compile(r'^\{"ts":(\d{13}),"v":([^,{}"]+),"q":"good"\}$')
@@ -55,17 +56,31 @@ def test_values_arrive_at_cloud(bus, mqtt, cloud, make_gateway, closing):
 
 def test_change_of_value_is_published_and_equal_values_are_not(make_gateway, closing):
     slave = closing(TcpSlave({1: plant.CELLS}))
-    gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port, reconnect="100ms..200ms")},
-                           devices={"plc": plant.one_point("field")}).start()
+    gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port)}, devices={"plc": plant.one_point("field")}).start()
     subscriber = closing(Mosquitto(5).subscribe(gateway.port, "plant1/plc/uint16", qos=1))
     assert json.loads(subscriber.next().payload)["v"] == 65535
     subscriber.nothing(within=1)  # five polls
-    slave.close()
-    assert json.loads(subscriber.next().payload)["q"] == "bad"
-    closing(TcpSlave({1: {**plant.CELLS, next(iter(plant.ROWS[2][2])): 7}}, port=slave.port))
-    while (payload := json.loads(subscriber.next().payload))["q"] == "bad":
+    address = plant.POINTS["uint16"]["address"]
+    mbpoll = Process(["mbpoll", "-m", "tcp", "-p", slave.port, "-a", 1, "-t", 4, "-0", "-r", address, "127.0.0.1", 7])
+    assert mbpoll.wait(10) == 0, mbpoll.out
+    assert json.loads(subscriber.next().payload)["v"] == 7
+    subscriber.nothing(within=1)
+
+
+def test_lost_device_keeps_its_last_value_with_its_time_and_comes_back(make_gateway, closing):
+    link = closing(Link(closing(TcpSlave({1: plant.CELLS})).port))
+    gateway = make_gateway(buses={"field": plant.tcp_bus(link.port, reconnect="100ms..200ms", offline={"after": 3, "retry": "100ms..200ms"})},
+                           devices={"plc": plant.one_point("field")}).start()
+    subscriber = closing(Mosquitto(5).subscribe(gateway.port, "plant1/plc/uint16", qos=1))
+    good = json.loads(subscriber.next().payload)
+    link.cut()
+    bad = json.loads(subscriber.next().payload)
+    assert (bad["v"], bad["q"], bad["err"]) == (65535, "bad", "port-lost")
+    assert good["ts"] <= bad["ts"] < time.time() * 1000  # of the last good poll
+    link.restore()
+    while (back := json.loads(subscriber.next().payload))["q"] == "bad":
         pass
-    assert payload["v"] == 7
+    assert back["v"] == 65535 and back["ts"] > bad["ts"] and "err" not in back
 
 
 def test_retained_value_meets_a_late_client(make_gateway, closing):
