@@ -22,7 +22,7 @@ namespace {
 int check(const std::filesystem::path& file) {
   const auto settings = load_settings(file);
   fmt::print("{}: ok: {} buses, {} devices, {} points, {} uplinks\n", file.string(), settings.buses.size(),
-             settings.device_count(), settings.point_count(), settings.uplinks.size());
+             settings.device_count, settings.point_count, settings.uplinks.size());
   return EX_OK;
 }
 

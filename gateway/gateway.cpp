@@ -66,7 +66,7 @@ void Gateway::prepare_state_dir() const {
 void Gateway::add_bus(std::size_t index) {
   auto& line = *lines_.emplace_back(std::make_unique<Line>(std::move(settings_.mappings[index])));
   line.bus = std::make_unique<drivers::Bus>(
-      settings_.buses[index], [this, &line](std::span<const drivers::Reading> readings) { take(line, readings); }, bus_clock_);
+      std::move(settings_.buses[index]), [this, &line](std::span<const drivers::Reading> readings) { take(line, readings); }, bus_clock_);
 }
 
 void Gateway::start() {

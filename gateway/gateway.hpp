@@ -57,7 +57,7 @@ class Gateway {
   void disconnect_clients();
 
   // Constant after construction.
-  Settings settings_;
+  Settings settings_;  // without what the buses and mappers took
   mqtt::Loop& loop_;
   mqtt::SystemClock clock_;
   drivers::SystemClock bus_clock_;

@@ -85,29 +85,29 @@ std::string json_text(const drivers::Value& value, int digits) {
       value);
 }
 
-PublishRule read_publish_rule(const config::Node& node, PublishRule defaults) {
-  PublishRule rule;
-  rule.topic = node["topic"].text(defaults.topic);
-  rule.when = node["when"].one_of(defaults.when, std::span<const Choice<When>>(kWhens));
-  rule.heartbeat = node["heartbeat"].duration(defaults.heartbeat);
-  rule.min_interval = node["min_interval"].duration(defaults.min_interval);
-  rule.deadband = node["deadband"].number(defaults.deadband, 0);
-  rule.qos = static_cast<mqtt::Qos>(node["qos"].integer(static_cast<int>(defaults.qos), 0, 2));
-  rule.retain = node["retain"].boolean(defaults.retain);
-  return rule;
+PublishSettings read_publish(const config::Node& node, const PublishSettings& defaults) {
+  PublishSettings publish{node["topic"].text(defaults.topic), defaults.rule};
+  auto& rule = publish.rule;
+  rule.when = node["when"].one_of(rule.when, kWhens);
+  rule.heartbeat = node["heartbeat"].duration(rule.heartbeat);
+  rule.min_interval = node["min_interval"].duration(rule.min_interval);
+  rule.deadband = node["deadband"].number(rule.deadband, 0);
+  rule.qos = static_cast<mqtt::Qos>(node["qos"].integer(static_cast<int>(rule.qos), 0, 2));
+  rule.retain = node["retain"].boolean(rule.retain);
+  return publish;
 }
 
-std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishRule& defaults, const std::string& gateway_id,
+std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishSettings& defaults, const std::string& gateway_id,
                                         std::unordered_set<std::string>& taken) {
   std::vector<PointMapping> mappings;
   for (const auto& device : bus.devices) {
-    const auto device_rule = read_publish_rule(device.publish, read_publish_rule(device.publish_template, defaults));
+    const auto of_device = read_publish(device.publish, read_publish(device.publish_template, defaults));
     for (const auto& point : device.points) {
-      PointMapping mapping{device.name, point.name, point.unit, {}, {}, significant_digits(point)};
-      mapping.rule = read_publish_rule(point.publish, read_publish_rule(point.publish_template, device_rule));
+      const auto publish = read_publish(point.publish, read_publish(point.publish_template, of_device));
+      PointMapping mapping{device.name, point.name, point.unit, {}, publish.rule, significant_digits(point)};
       const std::array<std::pair<std::string_view, std::string_view>, 4> names{
           {{"gateway", gateway_id}, {"bus", bus.name}, {"device", device.name}, {"point", point.name}}};
-      mapping.topic = render_topic(mapping.rule.topic, point.publish, names);
+      mapping.topic = render_topic(publish.topic, point.publish, names);
       if (!mqtt::is_valid_topic_name(mapping.topic)) {
         point.publish.mistake(fmt::format("\"{}\" is not a valid topic to publish to", mapping.topic));
       } else if (!taken.insert(mapping.topic).second) {

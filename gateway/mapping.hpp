@@ -21,9 +21,8 @@ enum class When : std::uint8_t {
   Poll,    ///< every poll
 };
 
-/// The `publish` section; a device or a point may override any of it.
+/// When and how a point is published.
 struct PublishRule {
-  std::string topic = "{gateway}/{device}/{point}";
   When when = When::Change;
   std::chrono::milliseconds heartbeat{std::chrono::minutes{5}};  ///< 0: none
   std::chrono::milliseconds min_interval{0};  ///< a change sooner than this after the last waits for a later poll
@@ -32,8 +31,14 @@ struct PublishRule {
   bool retain = true;
 };
 
+/// The `publish` section; a device or a point may override any of it.
+struct PublishSettings {
+  std::string topic = "{gateway}/{device}/{point}";
+  PublishRule rule;
+};
+
 /// Reads the publish keys of `node` over `defaults`. Mistakes go to the document.
-PublishRule read_publish_rule(const config::Node& node, PublishRule defaults);
+PublishSettings read_publish(const config::Node& node, const PublishSettings& defaults);
 
 /// How one point is published: its rule with every override applied and its topic rendered.
 struct PointMapping {
@@ -46,7 +51,7 @@ struct PointMapping {
 };
 
 /// The mappings of a bus's points, by PointIndex. A topic that is not valid or stands twice in `taken` is a mistake.
-std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishRule& defaults, const std::string& gateway_id,
+std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishSettings& defaults, const std::string& gateway_id,
                                         std::unordered_set<std::string>& taken);
 
 /// The latest that is known of a point, for people: tables, status, the page.

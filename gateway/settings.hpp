@@ -20,9 +20,8 @@ struct Settings {
   std::vector<std::vector<PointMapping>> mappings;  ///< of each bus, by PointIndex
   mqtt::BrokerSettings broker;
   std::vector<bridge::UplinkSettings> uplinks;
-
-  std::size_t device_count() const;
-  std::size_t point_count() const;
+  std::size_t device_count = 0;  ///< of all buses
+  std::size_t point_count = 0;
 };
 
 /// Reads a configuration file. Throws config::Error with every mistake in it.

@@ -34,8 +34,8 @@ std::string mistakes_of(const std::string& text) {
 TEST(Settings, ReadsAPlantWithItsPublishRules) {
   const auto settings = parse_settings(kPlant, "test.yaml");
   EXPECT_EQ(settings.id, "plant1");
-  EXPECT_EQ(settings.device_count(), 1u);
-  ASSERT_EQ(settings.point_count(), 2u);
+  EXPECT_EQ(settings.device_count, 1u);
+  ASSERT_EQ(settings.point_count, 2u);
   const auto& flow = settings.mappings[0][0];
   EXPECT_EQ(flow.topic, "plant1/boiler/flow");
   EXPECT_EQ(flow.rule.qos, mqtt::Qos::AtMostOnce);
