@@ -1,4 +1,5 @@
-// What a field device is asked for and what came back: the values that cross from a bus thread to the rest of the gateway.
+// What a field device is asked for and what came back: the values that cross from a bus thread to the rest of the
+// gateway.
 #pragma once
 
 #include <chrono>
@@ -20,8 +21,9 @@ std::string_view name(Quality);  ///< "good", "uncertain", "bad"
 /// Why there is no good value, named by what follows from it.
 enum class Failure : std::uint8_t {
   None,
-  Timeout,        ///< no answer in time: the unit counts a miss; other units on the bus are not affected
-  BadReply,       ///< an answer that is not one to our request (CRC, unit, function, length): discarded, the bus is drained to silence
+  Timeout,   ///< no answer in time: the unit counts a miss; other units on the bus are not affected
+  BadReply,  ///< an answer that is not one to our request (CRC, unit, function, length): discarded, the bus is drained
+             ///< to silence
   DeviceBusy,     ///< exception 04, 05, 06: ask again later; the unit is alive
   PointRejected,  ///< exception 01, 02, 03: this address is wrong; polling of the unit's other registers is allowed
   UnitOffline,    ///< exception 0A, 0B from a gateway: the unit is absent, the connection stays
@@ -29,7 +31,8 @@ enum class Failure : std::uint8_t {
   Invalid,        ///< the value is the configured sentinel, or not a number
 };
 inline constexpr std::size_t kFailures = 8;  ///< how many enumerators there are, for tables by cause
-std::string_view name(Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline", "port-lost", "invalid"
+std::string_view name(
+    Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline", "port-lost", "invalid"
 
 /// Index of a point in the list that its bus was built with: dense, constant after construction.
 using PointIndex = std::uint32_t;
@@ -39,9 +42,9 @@ struct Reading {
   PointIndex point = 0;
   Quality quality = Quality::Bad;
   Failure failure = Failure::None;
-  Value value;                                     ///< meaningful only when the quality is Good; else the monostate of the variant (false)
-  std::chrono::system_clock::time_point at;        ///< UTC, when the answer was complete
-  std::chrono::steady_clock::time_point seen;      ///< the same on the monotonic clock
+  Value value;  ///< meaningful only when the quality is Good; else the monostate of the variant (false)
+  std::chrono::system_clock::time_point at;    ///< UTC, when the answer was complete
+  std::chrono::steady_clock::time_point seen;  ///< the same on the monotonic clock
 };
 
 }  // namespace ferrule::drivers

@@ -25,6 +25,7 @@ struct SerialPort::Handle {
   }
   sp_port* port = nullptr;
   bool open = false;
+  bool exclusive = false;
 };
 
 namespace {
@@ -86,33 +87,35 @@ tl::expected<void, Fault> SerialPort::open_line(const std::string& device) {
   if (const auto result = ::sp_get_port_by_name(device.c_str(), &handle->port); result != SP_OK) {
     return failed(library_error(result));
   }
-  if (const auto result = ::sp_open(handle->port, SP_MODE_READ_WRITE); result != SP_OK)
+  if (const auto result = ::sp_open(handle->port, SP_MODE_READ_WRITE); result != SP_OK) {
     return failed(library_error(result));
+  }
   handle->open = true;
 
-  auto* port = handle->port;
+  handle_ = std::move(handle);
+  auto* port = handle_->port;
+  if (::sp_get_port_handle(port, &descriptor_) != SP_OK) return failed("no descriptor");
+  if (auto claimed = claim(); !claimed) return claimed;  // before anything is set on a line that may be another's
+  handle_->exclusive =
+      ::ioctl(descriptor_, TIOCEXCL) == 0;  // not on a pseudo-terminal, where it outlives the one who asked for it
   for (const auto result :
        {::sp_set_baudrate(port, line_.baud), ::sp_set_bits(port, line_.data_bits),
         ::sp_set_parity(port, library_parity(line_.parity)), ::sp_set_stopbits(port, line_.stop_bits),
         ::sp_set_flowcontrol(port, SP_FLOWCONTROL_NONE)}) {
     if (result != SP_OK) return failed(library_error(result));
   }
-  if (::sp_get_port_handle(port, &descriptor_) != SP_OK) return failed("no descriptor");
-  handle_ = std::move(handle);
-  auto claimed = claim();
-  // Of no use on a pseudo-terminal, where it outlives the one who asked for it.
-  if (claimed) ::ioctl(descriptor_, TIOCEXCL);
-  return claimed;
+  return {};
 }
 
 tl::expected<void, Fault> SerialPort::open_pseudo_terminal(const std::string& device) {
   descriptor_ = ::open(device.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (descriptor_ < 0) return failed(std::strerror(errno));
+  if (auto claimed = claim(); !claimed) return claimed;
   termios mode{};
   if (::tcgetattr(descriptor_, &mode) != 0) return failed(std::strerror(errno));
   ::cfmakeraw(&mode);
   if (::tcsetattr(descriptor_, TCSANOW, &mode) != 0) return failed(std::strerror(errno));
-  return claim();
+  return {};
 }
 
 tl::expected<void, Fault> SerialPort::claim() {
@@ -127,7 +130,7 @@ tl::unexpected<Fault> SerialPort::failed(const std::string& why) {
 
 void SerialPort::close() {
   if (handle_) {
-    ::ioctl(descriptor_, TIOCNXCL);
+    if (handle_->exclusive) ::ioctl(descriptor_, TIOCNXCL);
     handle_.reset();
   } else if (descriptor_ >= 0) {
     ::close(descriptor_);

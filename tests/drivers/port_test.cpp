@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "drivers/serial_port.hpp"
@@ -61,6 +62,22 @@ TEST(SerialPort, HasItsLineForItself) {
   EXPECT_EQ(trouble(second), fmt::format("cannot open {}: in use by another program", slave.path()));
   first.close();
   EXPECT_EQ(trouble(second), "");
+}
+
+TEST(SerialPort, SetsUpARealLineAndKeepsItForItself) {
+  StopSignal stop;
+  SerialPort port("/dev/ttyS0", {19200, 7, Parity::Odd, 2}, stop);
+  if (const auto why = trouble(port); !why.empty()) GTEST_SKIP() << why;
+  SerialPort second("/dev/ttyS0", {}, stop);
+  EXPECT_NE(trouble(second), "");  // and it has changed nothing
+  termios mode{};
+  ASSERT_EQ(::tcgetattr(port.descriptor(), &mode), 0);
+  EXPECT_EQ(::cfgetospeed(&mode), speed_t{B19200});
+  EXPECT_EQ(mode.c_cflag & CSIZE, tcflag_t{CS7});
+  EXPECT_NE(mode.c_cflag & PARENB, 0U);
+  EXPECT_NE(mode.c_cflag & PARODD, 0U);
+  EXPECT_NE(mode.c_cflag & CSTOPB, 0U);
+  EXPECT_EQ(mode.c_lflag & (ICANON | ECHO), 0U);
 }
 
 TEST(SerialPort, SaysWhyItCannotOpen) {
