@@ -224,7 +224,13 @@ class PahoLink::Worker final : public paho::callback {
  public:
   Worker(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
       : settings_(settings), endpoint_(parse_url(settings.url).value_or(Endpoint{})), owner_(state, events),
-        mqtt_version_(settings.mqtt_version) {}
+        mqtt_version_(settings.mqtt_version) {
+    // Exchanges under way belong to a session of one version: only with that one do they go on, and none comes twice.
+    for (const auto& record : state.restore()) {
+      if (settings.mqtt_version == 5) mqtt_version_ = PahoRecords::version_of(record.key);
+      version_agreed_ = true;
+    }
+  }
 
   void run();
   void push(Order order);
@@ -366,7 +372,7 @@ void PahoLink::Worker::connect() {
   const auto addresses = resolve(endpoint_, cause);
   for (const auto& address : addresses) {
     auto outcome = attempt(address);
-    if (outcome.wrong_version && settings_.mqtt_version == 5 && !version_agreed_) {
+    if (outcome.wrong_version && settings_.mqtt_version == 5 && (outcome.answered || !version_agreed_)) {
       mqtt_version_ = mqtt_version_ == 5 ? 4 : 5;
       if (mqtt_version_ == 4) outcome = attempt(address);
     }

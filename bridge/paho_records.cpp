@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::size_t kTokenAt = 4;  // in a command's record: an int, the type, stands before it
 
-bool is_of_version(const std::string& key, int mqtt_version) { return (key.find("5-") != key.npos) == (mqtt_version == 5); }
-
 }  // namespace
+
+int PahoRecords::version_of(const std::string& key) { return key.find("5-") != key.npos ? 5 : 4; }
 
 PahoRecords::Key PahoRecords::parse(const std::string& key) {
   const auto hyphen = key.find('-');
@@ -29,7 +29,7 @@ PahoRecords::PahoRecords(LinkState& state, std::map<std::string, std::string>& i
     : state_(state), inbound_(inbound), told_(std::move(told)) {
   std::set<Seq> given_up;
   for (auto& record : state_.restore()) {
-    if (!is_of_version(record.key, mqtt_version)) {  // the session it belongs to cannot be had with this version
+    if (version_of(record.key) != mqtt_version) {  // the session it belongs to cannot be had with this version
       given_up.insert(record.seq);
       continue;
     }

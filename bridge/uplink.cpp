@@ -23,6 +23,7 @@ using std::chrono::milliseconds;
 using Time = std::chrono::steady_clock::time_point;
 
 constexpr auto kStable = 10s;       // after so long online, the back-off begins anew
+constexpr auto kResume = 20s;       // for the exchanges of the last connection
 constexpr auto kSameCause = 60s;    // a cause that repeats is logged so often
 constexpr int kMaxAttempts = 5;     // for a message that the cloud refuses without saying why
 constexpr std::size_t kMaxRefused = 1'000;
@@ -134,6 +135,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void park(Seq seq, mqtt::Reason reason);
   void pause();
   void pump();
+  bool is_resuming();
   void send(Outbox::Entry& entry);
   void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
   milliseconds jittered();
@@ -159,7 +161,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::mt19937 random_{std::random_device{}()};
   std::string last_error_, logged_cause_, logged_disk_error_;
   Time logged_at_{}, disk_error_logged_at_{};
-  bool stopped_ = false;
+  bool resuming_ = false, stopped_ = false;
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };
 
@@ -182,6 +184,7 @@ void Uplink::Impl::connected(bool session_present) {
   // With the session, all that is in flight by now goes on by itself (what ended meanwhile is on its way to us).
   const auto lost = session_present ? 0 : outbox_->requeue_all([](Seq) { return false; });
   repeated_ += lost;
+  resuming_ = true;
   spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, settings_.url, settings_.client_id,
                limits_.mqtt_version == 5 ? "5" : "3.1.1", outbox_->size());
   if (lost > 0) {
@@ -266,12 +269,24 @@ void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const 
 }
 
 void Uplink::Impl::pump() {
-  if (now_ != UplinkState::Online || clock_.now() < resume_at_) return;
+  if (now_ != UplinkState::Online || clock_.now() < resume_at_ || is_resuming()) return;
   while (outbox_->in_flight() < window_) {
     auto* entry = outbox_->next();
     if (entry == nullptr) return;
     send(*entry);
   }
+}
+
+/// Exchanges that go on from an earlier connection end before a new one begins: so packet identifiers rise with the Seqs within
+/// every window, and what is resumed once more after another loss is resumed in order [MQTT-4.6.0-1].
+bool Uplink::Impl::is_resuming() {
+  if (resuming_ && outbox_->in_flight() > 0 && clock_.now() - online_since_ >= kResume) {
+    spdlog::warn("uplink {}: the cloud does not answer for {} exchanges of the last connection; going on without", settings_.name,
+                 outbox_->in_flight());
+    resuming_ = false;
+  }
+  resuming_ = resuming_ && outbox_->in_flight() > 0;
+  return resuming_;
 }
 
 void Uplink::Impl::send(Outbox::Entry& entry) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -15,6 +16,7 @@
 
 #include "bridge/uplink.hpp"
 #include "mqtt/store.hpp"
+#include "tests/bridge/cable.hpp"
 #include "tests/bridge/desk.hpp"
 #include "tests/bridge/mosquitto.hpp"
 
@@ -23,6 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using mqtt::Qos;
+using testing::Cable;
 using testing::Desk;
 using testing::Directory;
 using testing::Mosquitto;
@@ -89,20 +92,22 @@ class KillTest : public ::testing::Test {
     if (!testing::have_mosquitto()) GTEST_SKIP() << "mosquitto is not installed";
   }
 
-  /// Runs a gateway for `time`, kills it, and notes what it acknowledged.
-  void round(const std::string& url, std::uint32_t first, std::chrono::milliseconds time) {
+  static std::chrono::milliseconds some_time(int from, int to) {
+    static std::mt19937 random(std::random_device{}());
+    return std::chrono::milliseconds(std::uniform_int_distribution(from, to)(random));
+  }
+
+  /// Runs a gateway for as long as `meanwhile` takes, kills it, and notes what it acknowledged.
+  void round(const std::string& url, std::uint32_t first, const std::function<void()>& meanwhile) {
     int pipe[2];
     ASSERT_EQ(pipe2(pipe, O_CLOEXEC), 0);
     const pid_t gateway = fork();
     if (gateway == 0) run_gateway(url, directory_.path(), first, pipe[1]);
     ::close(pipe[1]);
-    std::thread killer([&] {
-      std::this_thread::sleep_for(time);
-      ::kill(gateway, SIGKILL);
-    });
-    for (std::uint32_t number = 0; read(pipe[0], &number, sizeof number) == sizeof number;) acknowledged_.insert(number);
-    killer.join();
+    meanwhile();
+    ::kill(gateway, SIGKILL);
     waitpid(gateway, nullptr, 0);
+    for (std::uint32_t number = 0; read(pipe[0], &number, sizeof number) == sizeof number;) acknowledged_.insert(number);
     ::close(pipe[0]);
   }
 
@@ -114,6 +119,16 @@ class KillTest : public ::testing::Test {
     for (int i = 0; i < 600 && waitpid(gateway, &status, WNOHANG) == 0; ++i) std::this_thread::sleep_for(100ms);
     ::kill(gateway, SIGKILL);
     EXPECT_EQ(status, 0);
+  }
+
+  /// Once all that was acknowledged is there, or nothing came for two seconds.
+  void check(const Subscriber& subscriber) {
+    std::size_t before = 0;
+    do {
+      before = subscriber.messages().size();
+      std::this_thread::sleep_for(2s);
+    } while (subscriber.messages().size() != before);
+    check(subscriber.payloads(0));
   }
 
   void check(const std::vector<std::string>& payloads) {
@@ -151,13 +166,30 @@ class KillTest : public ::testing::Test {
 TEST_F(KillTest, KilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
   Mosquitto cloud(directory_.path());
   Subscriber subscriber(cloud, directory_.path(), "#");
-  std::mt19937 random(std::random_device{}());
   for (std::uint32_t i = 1; i <= kRounds; ++i) {
-    round(cloud.url(), i * kPerRound, std::chrono::milliseconds(std::uniform_int_distribution(40, 400)(random)));
+    round(cloud.url(), i * kPerRound, [] { std::this_thread::sleep_for(some_time(40, 400)); });
   }
   finish(cloud.url());
-  std::this_thread::sleep_for(500ms);
-  check(subscriber.payloads(0));
+  check(subscriber);
+}
+
+TEST_F(KillTest, CutAndKilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
+  Mosquitto cloud(directory_.path());
+  Subscriber subscriber(cloud, directory_.path(), "#");
+  Cable cable(cloud.port());
+  for (std::uint32_t i = 1; i <= kRounds; ++i) {
+    cable.mend();
+    round(cable.url(), i * kPerRound, [&] {
+      std::this_thread::sleep_for(some_time(50, 300));
+      cable.cut();
+      std::this_thread::sleep_for(some_time(0, 100));
+      if (i % 2 == 0) cable.mend();  // killed before, during and after the way back
+      std::this_thread::sleep_for(some_time(0, 500));
+    });
+  }
+  cable.mend();
+  finish(cable.url());
+  check(subscriber);
 }
 
 }  // namespace

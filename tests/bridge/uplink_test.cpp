@@ -129,12 +129,53 @@ TEST_F(UplinkTest, AnExchangeThatIsOnDiskGoesOnByItselfUnlessTheSessionIsLost) {
   offline();
   link_->sent.clear();
   online();
-  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
-  EXPECT_EQ(status().in_flight, 2U);
+  EXPECT_THAT(link_->sent, IsEmpty());  // not before the first has ended
+  EXPECT_EQ(status().in_flight, 1U);
   offline();
   link_->state.clear();
   online(false);
   EXPECT_THAT(link_->take_payloads(), ElementsAre("1", "2"));
+}
+
+TEST_F(UplinkTest, NewMessagesFollowOnlyWhenTheResumedExchangesHaveEnded) {
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  append("2", false, Qos::ExactlyOnce);
+  const auto first = link_->sent[0].seq;
+  link_->state.put(first, "s5-1", "packet");
+  offline();
+  link_->sent.clear();
+  online();
+  settle(first);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
+}
+
+TEST_F(UplinkTest, AnExchangeThatTheCloudForgotHoldsUpTheOthersOnlyForAWhile) {
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  append("2");
+  link_->state.put(link_->sent[0].seq, "s5-1", "packet");
+  offline();
+  link_->sent.clear();
+  online();
+  advance(19s);
+  EXPECT_THAT(link_->sent, IsEmpty());
+  advance(2s);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
+}
+
+TEST_F(UplinkTest, AnExchangeThatEndedBeforeWeHeardOfTheConnectionIsNotBegunAnew) {
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  const auto first = link_->sent[0].seq;
+  link_->state.put(first, "s5-1", "packet");
+  offline();
+  link_->sent.clear();
+  link_->state.done(first, true);  // on the link's thread, while what it posts waits
+  online();
+  EXPECT_THAT(link_->sent, IsEmpty());
+  settle(first);
+  EXPECT_EQ(status().queued, 0U);
 }
 
 TEST_F(UplinkTest, ReconnectsWithAGrowingJitteredBackOff) {
@@ -250,9 +291,10 @@ TEST_F(UplinkTest, AfterAKillExchangesUnderWayGoOnAndTheirMessagesAreNotSentAnew
   EXPECT_EQ(restored[0].seq, first);
   uplink_->start();
   online();
-  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
+  EXPECT_THAT(link_->sent, IsEmpty());
   link_->state.done(first, true);
   settle(first);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
   EXPECT_EQ(status().queued, 1U);
 }
 
