@@ -53,7 +53,7 @@ class Broker {
   void accept(std::unique_ptr<Transport> transport);
   /// The gateway's own publication: to retained messages, sessions and consumers.
   void publish(PublicationPtr publication);
-  /// Everything up to `ticket` is on disk: acknowledgements that waited for it go out.
+  /// Everything up to `ticket` is on disk: acknowledgements that waited for it go out, each connection's in order.
   void committed(Ticket ticket);
   /// Flushes what was written since the last call; the owner of the loop calls it once per turn (see `needs_flush`).
   void flush();

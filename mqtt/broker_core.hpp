@@ -121,7 +121,7 @@ class BrokerCore {
   void watch(Connection& connection);
 
   void reject(Connection& connection, Version version, const Refusal& refusal);
-  Client& session_for(Connection& connection, const Connect& packet, bool& present);
+  Client& session_for(const Connect& packet, bool& present);
   void take_over(Client& client, bool clean_start);
   void end_session(Client& client);
   void resume_timers(Client& client);

@@ -22,7 +22,7 @@ Connection::Connection(BrokerCore& core, std::unique_ptr<Transport> transport, B
 
 std::string Connection::who() const {
   if (client == nullptr) return transport_->peer();
-  return fmt::format("client '{}' ({})", client->client_id(), transport_->peer());
+  return fmt::format("client '{}' ({})", for_log(client->client_id()), transport_->peer());
 }
 
 // Receiving

@@ -24,7 +24,7 @@ void BrokerCore::connect(Connection& connection, const Frame& frame) {
                   {Reason::NotAuthorized, "MQTT-3.1.4-2", "will for a topic that begins with $"});
   }
   bool present = false;
-  Client& client = session_for(connection, *packet, present);
+  Client& client = session_for(*packet, present);
   offline_.erase({std::min(client.will_due, client.expires), &client});
   client.will_due = client.expires = Time::max();  // [MQTT-3.1.2-26]
   client.will.reset();
@@ -33,6 +33,7 @@ void BrokerCore::connect(Connection& connection, const Frame& frame) {
   store_will(client, *packet);
   connection.client = &client;
   connection.accepted(*packet);
+  spdlog::debug("broker: {} connected", connection.who());
   ++totals.clients_connected;
   ++totals.clients_total;
   send_connack(connection, *packet, client, present);
@@ -69,7 +70,7 @@ void BrokerCore::reject(Connection& connection, Version version, const Refusal& 
 
 /// Finds or begins the session of a CONNECT [MQTT-3.1.2-5] [MQTT-3.1.2-6], after ending or taking over what stands
 /// against it.
-Client& BrokerCore::session_for(Connection& connection, const Connect& packet, bool& present) {
+Client& BrokerCore::session_for(const Connect& packet, bool& present) {
   const auto found = clients_.find(packet.client_id);
   if (!packet.client_id.empty() && found != clients_.end()) {
     Client& client = *found->second;
@@ -86,7 +87,6 @@ Client& BrokerCore::session_for(Connection& connection, const Connect& packet, b
   auto client = std::make_unique<Client>(std::move(id), settings, deliveries);
   Client& begun = *client;
   clients_.emplace(begun.client_id(), std::move(client));
-  if (may_log()) spdlog::debug("broker: {} is client '{}'", connection.who(), begun.client_id());
   return begun;
 }
 

@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "mqtt/tcp_transport.hpp"
 

@@ -1,8 +1,10 @@
-// Keeps a misbehaving peer from filling the log.
+// Keeps a misbehaving peer from filling the log, and from writing into it what it likes.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace ferrule::mqtt {
 
@@ -25,5 +27,8 @@ class LogLimit {
   Time begin_{};
   std::uint32_t lines_ = 0;
 };
+
+/// A peer's text as it may stand in a log line: without control characters, and at most 100 bytes of it.
+std::string for_log(std::string_view text);
 
 }  // namespace ferrule::mqtt

@@ -23,8 +23,7 @@ Retained::BlockPtr Retained::make_block(const Publication& publication) {
 }
 
 Retained::Kept Retained::keep(const Publication& publication) {
-  TopicTree::Levels levels;
-  const auto path = tree_.split(publication.topic, levels);
+  const auto path = tree_.split(publication.topic);
   if (path.empty()) return Kept::Full;
   const Id known = tree_.find(path);
   const bool present = known != TopicTree::kNone && blocks_[known] != nullptr;
@@ -60,8 +59,7 @@ void Retained::drop_expired(Time now) {
 }
 
 void Retained::find(std::string_view filter, std::vector<Id>& out) const {
-  TopicTree::Levels levels;
-  const auto path = tree_.split(filter, levels);
+  const auto path = tree_.split(filter);
   if (path.empty() || size_ == 0) return;
   std::vector<Id> frontier{TopicTree::kRoot};
   std::vector<Id> next;

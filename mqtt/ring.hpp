@@ -3,6 +3,7 @@
 
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -44,10 +45,10 @@ class Ring {
   }
 
  private:
-  static constexpr std::size_t kFirst = 4;
+  static constexpr std::uint32_t kFirst = 4;
 
   void grow() {
-    const std::size_t larger = capacity_ == 0 ? kFirst : capacity_ * 2;
+    const std::uint32_t larger = capacity_ == 0 ? kFirst : capacity_ * 2;
     auto elements = std::make_unique<T[]>(larger);
     for (std::size_t i = 0; i < size_; ++i) elements[i] = std::move((*this)[i]);
     elements_ = std::move(elements);
@@ -56,8 +57,8 @@ class Ring {
   }
 
   std::unique_ptr<T[]> elements_;
-  std::size_t head_ = 0, size_ = 0;
-  std::size_t capacity_ = 0;  // a power of two, or 0
+  std::uint32_t head_ = 0, size_ = 0;
+  std::uint32_t capacity_ = 0;  // a power of two, or 0
 };
 
 }  // namespace ferrule::mqtt

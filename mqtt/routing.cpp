@@ -34,7 +34,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
   Outcome outcome;
   if (packet.topic.front() == '$') {  // ours alone (section 4.7.2)
     ++totals.publications_refused;
-    if (may_log()) spdlog::warn("broker: {}: may not publish to {}", connection.who(), packet.topic);
+    if (may_log()) spdlog::warn("broker: {}: may not publish to {}", connection.who(), for_log(packet.topic));
     outcome.refused = Reason::NotAuthorized;
   } else {
     Publication& publication = blank_publication();
@@ -42,11 +42,14 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
     publication.payload = packet.payload;
     publication.qos = packet.qos;
     publication.retain = packet.retain;
-    publication.properties = forwardable(packet.properties, forwarded_);
+    publication.properties.clear();
     publication.published = now_;
     publication.expires.reset();
-    if (const auto expiry = packet.properties.number(PropertyId::MessageExpiryInterval)) {
-      publication.expires = now_ + std::chrono::seconds(*expiry);
+    if (!packet.properties.empty()) {
+      publication.properties = forwardable(packet.properties, forwarded_);
+      if (const auto expiry = packet.properties.number(PropertyId::MessageExpiryInterval)) {
+        publication.expires = now_ + std::chrono::seconds(*expiry);
+      }
     }
     publication.origin = client.client_id();
     outcome = route(scratch_, &client, packet.qos != Qos::AtMostOnce);
@@ -110,7 +113,8 @@ BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const S
     if (retained_.keep(*publication) == Retained::Kept::Full) {
       ++totals.retained_dropped;
       if (may_log())
-        spdlog::warn("broker: {} is not retained: {} topics are already", publication->topic, retained_.size());
+        spdlog::warn("broker: {} is not retained: {} topics are already", for_log(publication->topic),
+                     retained_.size());
     }
   }
   outcome.delivered = deliver_all(publication, publisher);

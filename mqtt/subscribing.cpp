@@ -1,5 +1,6 @@
 // SUBSCRIBE and UNSUBSCRIBE in the broker core, and the retained publications that a new subscription gets.
 #include <algorithm>
+#include <utility>
 
 #include "mqtt/broker_core.hpp"
 
@@ -79,6 +80,7 @@ void BrokerCore::continue_replays(Client& client) {
     if (replay.identifier != 0) grant.identifiers = {&replay.identifier, 1};
     client.deliver(publication, fan_out, grant);
   }
+  if (client.replays.empty()) client.replays.shrink_to_fit();
 }
 
 }  // namespace ferrule::mqtt

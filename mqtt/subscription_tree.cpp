@@ -23,14 +23,41 @@ void Matches::clear() {
 
 // Entries
 
-void SubscriptionTree::Entries::push(const Entry& entry) {
-  if (size_ == capacity_) {
-    const auto larger = capacity_ * 2;
-    auto entries = std::make_unique<Entry[]>(larger);
-    std::ranges::copy(all(), entries.get());
-    many_ = std::move(entries);
-    capacity_ = larger;
+SubscriptionTree::Entries::Entries(Entries&& other) noexcept : one_() { *this = std::move(other); }
+
+SubscriptionTree::Entries& SubscriptionTree::Entries::operator=(Entries&& other) noexcept {
+  if (this == &other) return *this;
+  if (capacity_ > 1) delete[] many_;
+  if (other.capacity_ > 1) {
+    many_ = other.many_;
+  } else {
+    one_ = other.one_;
   }
+  size_ = std::exchange(other.size_, 0);
+  capacity_ = std::exchange(other.capacity_, 1);
+  other.one_ = {};
+  return *this;
+}
+
+SubscriptionTree::Entries::~Entries() {
+  if (capacity_ > 1) delete[] many_;
+}
+
+void SubscriptionTree::Entries::move_to(std::uint32_t capacity) {
+  Entry* const old = capacity_ > 1 ? many_ : nullptr;
+  if (capacity > 1) {
+    auto* const entries = new Entry[capacity];
+    std::ranges::copy(all(), entries);
+    many_ = entries;
+  } else {
+    one_ = size_ > 0 ? old[0] : Entry{};
+  }
+  capacity_ = capacity;
+  delete[] old;
+}
+
+void SubscriptionTree::Entries::push(const Entry& entry) {
+  if (size_ == capacity_) move_to(capacity_ * 2);
   ++size_;
   all().back() = entry;
 }
@@ -38,18 +65,13 @@ void SubscriptionTree::Entries::push(const Entry& entry) {
 void SubscriptionTree::Entries::remove(std::size_t index) {
   all()[index] = all().back();
   --size_;
-  if (many_ == nullptr || size_ > capacity_ / 4) return;
-  const auto old = std::exchange(many_, nullptr);
-  capacity_ = size_ <= 1 ? 1 : capacity_ / 2;
-  if (capacity_ > 1) many_ = std::make_unique<Entry[]>(capacity_);
-  std::copy_n(old.get(), size_, all().data());
+  if (capacity_ > 1 && size_ <= capacity_ / 4) move_to(size_ <= 1 ? 1 : capacity_ / 2);
 }
 
 // Subscribing
 
 SubscriptionTree::NodeId SubscriptionTree::node_of(std::string_view filter) {
-  TopicTree::Levels levels;
-  const auto path = tree_.split(filter, levels);
+  const auto path = tree_.split(filter);
   assert(!path.empty());
   const NodeId node = tree_.add(path);
   filters_.reach(tree_.end() - 1);
@@ -61,21 +83,26 @@ SubscriptionTree::NodeId SubscriptionTree::node_of(std::string_view filter) {
 }
 
 SubscriptionTree::NodeId SubscriptionTree::find(std::string_view filter) const {
-  TopicTree::Levels levels;
-  const auto path = tree_.split(filter, levels);
+  const auto path = tree_.split(filter);
   return path.empty() ? TopicTree::kNone : tree_.find(path);
 }
 
 SubscriptionTree::Group* SubscriptionTree::group_at(NodeId node, std::string_view name) {
-  auto& groups = filters_[node].groups;
-  if (groups == nullptr) return nullptr;
-  const auto found = std::ranges::find(*groups, name, &Group::name);
-  return found == groups->end() ? nullptr : &*found;
+  const auto groups = groups_.find(node);
+  if (groups == groups_.end()) return nullptr;
+  const auto found = std::ranges::find(groups->second, name, &Group::name);
+  return found == groups->second.end() ? nullptr : &*found;
 }
 
-SubscriptionTree::Group* SubscriptionTree::group_at(NodeId node, std::uint32_t number) {
-  auto& groups = *filters_[node].groups;
-  return &*std::ranges::find(groups, number, &Group::number);
+/// Of a subscription that exists.
+SubscriptionTree::Entries& SubscriptionTree::entries_at(const Subscriber::Place& place) {
+  if (place.group == 0) return filters_[place.node].entries;
+  return std::ranges::find(groups_.at(place.node), place.group, &Group::number)->members;
+}
+
+const SubscriptionTree::Entries& SubscriptionTree::entries_at(const Subscriber::Place& place) const {
+  if (place.group == 0) return filters_[place.node].entries;
+  return std::ranges::find(groups_.at(place.node), place.group, &Group::number)->members;
 }
 
 SubscriptionTree::Entry SubscriptionTree::entry_of(Subscriber& subscriber, SubscriptionOptions options,
@@ -98,9 +125,7 @@ SubscriptionTree::Added SubscriptionTree::add(Subscriber& subscriber, std::strin
   if (!group.empty()) {
     shared = group_at(node, group);
     if (shared == nullptr) {
-      auto& groups = filters_[node].groups;
-      if (groups == nullptr) groups = std::make_unique<std::vector<Group>>();
-      shared = &groups->emplace_back();
+      shared = &groups_[node].emplace_back();
       shared->name = group;
       shared->number = ++last_group_;
     }
@@ -148,18 +173,16 @@ void SubscriptionTree::remove_all(Subscriber& subscriber) {
 }
 
 void SubscriptionTree::drop(const Subscriber::Place& place, const Subscriber& subscriber) {
-  Filters& filters = filters_[place.node];
-  Group* shared = place.group != 0 ? group_at(place.node, place.group) : nullptr;
-  Entries& entries = shared != nullptr ? shared->members : filters.entries;
+  Entries& entries = entries_at(place);
   const auto found = std::ranges::find(entries.all(), &subscriber, &Entry::subscriber);
   assert(found != entries.all().end());
   entries.remove(static_cast<std::size_t>(found - entries.all().begin()));
   --size_;
-  if (shared != nullptr) {
+  if (place.group != 0) {
     --shared_;
-    if (shared->members.all().empty())
-      std::erase_if(*filters.groups, [&](const Group& group) { return &group == shared; });
-    if (filters.groups->empty()) filters.groups.reset();
+    auto& groups = groups_.at(place.node);
+    std::erase_if(groups, [](const Group& group) { return group.members.all().empty(); });
+    if (groups.empty()) groups_.erase(place.node);
   }
   release(place.node);
 }
@@ -181,8 +204,7 @@ void SubscriptionTree::match(std::string_view topic, const Subscriber* publisher
   out.clear();
   if (size_ == 0) return;
   ++round_;
-  TopicTree::Levels levels;
-  const auto path = tree_.split(topic, levels);
+  const auto path = tree_.split(topic);
   if (path.empty()) return;
   const bool dollar = topic.front() == '$';
   frontier_.assign(1, TopicTree::kRoot);
@@ -206,13 +228,14 @@ void SubscriptionTree::match(std::string_view topic, const Subscriber* publisher
 }
 
 void SubscriptionTree::collect(NodeId node, const Subscriber* publisher, Matches& out) {
-  Filters& filters = filters_[node];
-  for (const Entry& entry : filters.entries.all()) {
+  for (const Entry& entry : filters_[node].entries.all()) {
     if (entry.no_local != 0 && entry.subscriber == publisher) continue;  // [MQTT-3.8.3-3]
     merge(entry, out);
   }
-  if (filters.groups == nullptr) return;
-  for (Group& group : *filters.groups) {
+  if (groups_.empty()) return;
+  const auto groups = groups_.find(node);
+  if (groups == groups_.end()) return;
+  for (Group& group : groups->second) {
     const Entry* member = next_member(group);
     out.matches_.push_back(
         {member->subscriber, member->qos, member->retain_as_published != 0, member->identifier, Match::kLast});
@@ -261,14 +284,10 @@ std::vector<SubscriptionTree::Listed> SubscriptionTree::subscriptions_of(const S
   for (const auto& place : subscriber.places_) {
     Listed listed;
     listed.filter = tree_.path(place.node);
-    const Filters& filters = filters_[place.node];
-    const Entries* entries = &filters.entries;
     if (place.group != 0) {
-      const Group& group = *std::ranges::find(*filters.groups, place.group, &Group::number);
-      listed.group = group.name;
-      entries = &group.members;
+      listed.group = std::ranges::find(groups_.at(place.node), place.group, &Group::number)->name;
     }
-    const Entry& entry = *std::ranges::find(entries->all(), &subscriber, &Entry::subscriber);
+    const Entry& entry = *std::ranges::find(entries_at(place).all(), &subscriber, &Entry::subscriber);
     listed.options = {entry.qos, entry.no_local != 0, entry.retain_as_published != 0,
                       static_cast<std::uint8_t>(entry.retain_handling)};
     listed.identifier = entry.identifier;

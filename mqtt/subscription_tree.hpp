@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "mqtt/packets.hpp"
@@ -117,17 +118,24 @@ class SubscriptionTree {
     Qos qos = Qos::AtMostOnce;
   };
 
-  /// Entries in no order; the first stands in place, because most filters have one subscriber.
+  /// Entries in no order. One stands in place, because most filters have one subscriber.
   class Entries {
    public:
-    std::span<Entry> all() { return {many_ ? many_.get() : &one_, size_}; }
-    std::span<const Entry> all() const { return {many_ ? many_.get() : &one_, size_}; }
+    Entries() : one_() {}
+    Entries(Entries&& other) noexcept;
+    Entries& operator=(Entries&& other) noexcept;
+    ~Entries();
+    std::span<Entry> all() { return {capacity_ > 1 ? many_ : &one_, size_}; }
+    std::span<const Entry> all() const { return {capacity_ > 1 ? many_ : &one_, size_}; }
     void push(const Entry& entry);
     void remove(std::size_t index);
 
    private:
-    Entry one_;
-    std::unique_ptr<Entry[]> many_;
+    void move_to(std::uint32_t capacity);
+    union {
+      Entry one_;    // while capacity_ is 1
+      Entry* many_;  // an array of our own
+    };
     std::uint32_t size_ = 0, capacity_ = 1;
   };
 
@@ -138,16 +146,16 @@ class SubscriptionTree {
     Entries members;
   };
 
-  struct Filters {                                             // what hangs on one node
+  struct Filters {  // what hangs on one node; shared subscriptions are rare, and apart
     NodeId plus = TopicTree::kNone, multi = TopicTree::kNone;  // its children `+` and `#`
     Entries entries;
-    std::unique_ptr<std::vector<Group>> groups;
   };
 
   NodeId node_of(std::string_view filter);
   NodeId find(std::string_view filter) const;
   Group* group_at(NodeId node, std::string_view name);
-  Group* group_at(NodeId node, std::uint32_t number);
+  Entries& entries_at(const Subscriber::Place& place);
+  const Entries& entries_at(const Subscriber::Place& place) const;
   void drop(const Subscriber::Place& place, const Subscriber& subscriber);
   void release(NodeId node);
 
@@ -158,6 +166,7 @@ class SubscriptionTree {
 
   TopicTree tree_;
   Slab<Filters> filters_;
+  std::unordered_map<NodeId, std::vector<Group>> groups_;
   std::uint32_t last_group_ = 0;
   std::size_t size_ = 0, shared_ = 0;
   std::uint64_t round_ = 0;

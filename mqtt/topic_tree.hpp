@@ -47,15 +47,14 @@ class TopicTree {
     std::string_view text;
     std::uint32_t hash = 0;
   };
-  using Levels = std::array<Level, kMaxTopicLevels>;
 
   TopicTree();
   TopicTree(const TopicTree&) = delete;
   TopicTree& operator=(const TopicTree&) = delete;
 
-  /// Cuts a topic or filter into levels, as views into it. Empty when there are more than kMaxTopicLevels.
-  std::span<const Level> split(std::string_view topic, Levels& levels) const;
-  Level level(std::string_view text) const { return {text, hash(text)}; }
+  /// Cuts a topic or filter into levels, as views into it; valid until the next `split`. Empty when there are more than
+  /// kMaxTopicLevels.
+  std::span<const Level> split(std::string_view topic) const;
 
   NodeId child(NodeId parent, const Level& level) const;  ///< kNone when there is none
   NodeId find(std::span<const Level> path) const;
@@ -99,6 +98,7 @@ class TopicTree {
   NodeId free_ = kNone;        // chained through `next`
   std::vector<NodeId> table_;  // linear probing; kNone: empty
   std::size_t used_ = 0;
+  mutable std::array<Level, kMaxTopicLevels> levels_;  // of the last `split`
 };
 
 }  // namespace ferrule::mqtt

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "broker_world.hpp"
+#include "mqtt/log_limit.hpp"
 #include "wire_text.hpp"
 
 namespace ferrule::mqtt::testing {
@@ -271,6 +272,11 @@ TEST(Broker, AnswersMalformedPacketsByVersion_MQTT_4_13_1_1) {
   EXPECT_EQ(d.take().substr(2, 1), wire("82"));
   d.expect_closed();
   EXPECT_EQ(world.broker.counters().protocol_errors, 4U);
+}
+
+TEST(Broker, WritesNoControlCharactersOfPeersIntoItsLog) {
+  EXPECT_EQ(for_log("plant\n1\x1B[31m \x7F caf\xC3\xA9"), "plant?1?[31m ? caf\xC3\xA9");
+  EXPECT_EQ(for_log(std::string(101, 'x')), std::string(100, 'x') + "...");
 }
 
 TEST(Broker, CarriesOnWhereAPacketWasCutByTheNetwork) {
