@@ -35,6 +35,8 @@ class PahoRecords {
   /// `inbound` is what is kept of received messages, beyond this connection. `mqtt_version`: 5 or 4.
   PahoRecords(LinkState& state, std::map<std::string, std::string>& inbound, int mqtt_version, Told told);
 
+  static int version_of(const std::string& key);  ///< of MQTT, 5 or 4, of the session that a record of LinkState belongs to
+
   // For the link.
   void opened();   ///< Paho has read what there is; when it asks for the keys again the session is lost
   void closing();  ///< what Paho removes from now on means nothing
