@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "mqtt/broker_core.hpp"
 
@@ -80,9 +79,12 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
 Publication& BrokerCore::blank_publication() {
   const bool reusable = scratch_.use_count() == 1 && scratch_->payload.capacity() <= kMaxReusedBytes &&
                         scratch_->properties.capacity() <= kMaxReusedBytes;
-  if (reusable) {
-    std::atomic_thread_fence(std::memory_order_acquire);  // another thread may have dropped the last other reference
-  } else {
+  if (reusable && !consumers.empty()) {
+    // A consumer's thread may have dropped the last other reference just now. Taking one orders its reads before our
+    // writes: libstdc++ counts with acquire and release.
+    const PublicationPtr ordered = scratch_;
+  }
+  if (!reusable) {
     auto fresh = std::make_shared<Publication>();
     scratch_to_fill_ = fresh.get();
     scratch_ = std::move(fresh);
