@@ -40,9 +40,9 @@ void read_url(const config::Node& node, UplinkSettings& settings) {
   if (url.starts_with("mqtts://") || url.starts_with("ssl://")) {
     node.mistake("TLS is not supported by this version", "mqtt://host:1883");
   } else if (url.find('@') != url.npos) {
-    node.mistake("a user name does not belong into the address", "use the keys `username` and `password`");
+    node.mistake("a user name does not belong into the address", "use the keys \"username\" and \"password\"");
   } else {
-    node.mistake(fmt::format("`{}` is not the address of a broker", url), "mqtt://host or mqtt://host:1883");
+    node.mistake(fmt::format("\"{}\" is not the address of a broker", url), "mqtt://host or mqtt://host:1883");
   }
 }
 
@@ -51,13 +51,13 @@ void check_placeholders(const config::Node& node, const std::string& to) {
     if (to.compare(at, kPlaceholder.size(), kPlaceholder) != 0) {
       const auto end = to.find('}', at);
       const auto size = end == to.npos ? end : end - at + 1;
-      node.mistake(fmt::format("`{}` is no placeholder", to.substr(at, size)), "the one there is: {topic}");
+      node.mistake(fmt::format("\"{}\" is no placeholder", to.substr(at, size)), "the one there is: {topic}");
       return;
     }
     at += kPlaceholder.size();
   }
   if (!mqtt::is_valid_topic_name(rewrite(to, "x"))) {
-    node.mistake(fmt::format("`{}` does not make a topic that one can publish to", to), "no `+`, no `#`, not empty");
+    node.mistake(fmt::format("\"{}\" does not make a topic that one can publish to", to), "no \"+\", no \"#\", not empty");
   }
 }
 
@@ -76,7 +76,7 @@ std::optional<OutRoute> read_route(const config::Node& node) {
   if (text.empty()) return {};
   const auto from = mqtt::TopicFilter::parse(text);
   if (!from) {
-    from_node.mistake(fmt::format("`{}` is not a topic filter", text), "e.g. plant1/# or +/temperature");
+    from_node.mistake(fmt::format("\"{}\" is not a topic filter", text), "e.g. plant1/# or +/temperature");
     return {};
   }
   return OutRoute{*from, to, qos};
@@ -88,7 +88,7 @@ void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
     if (!route) continue;
     const auto same = [&](const OutRoute& other) { return other.from == route->from; };
     if (std::ranges::any_of(routes, same)) {
-      item["from"].mistake(fmt::format("`{}` stands above already, and the first route that matches is taken", route->from.text()));
+      item["from"].mistake(fmt::format("\"{}\" stands above already, and the first route that matches is taken", route->from.text()));
     }
     routes.push_back(*route);
   }
@@ -110,7 +110,7 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   settings.name = name;
   settings.where = node.where();
   if (!is_plain_name(name)) {
-    node.mistake(fmt::format("`{}` cannot be part of a file name", name), "letters, digits, `-`, `_` and `.`, at most 64");
+    node.mistake(fmt::format("\"{}\" cannot be part of a file name", name), "letters, digits, \"-\", \"_\" and \".\", at most 64");
   }
   read_url(node["url"], settings);
   settings.client_id = node["client_id"].text(default_client_id);
@@ -145,9 +145,9 @@ void check_client_ids(const config::Node& node, const std::vector<UplinkSettings
     for (std::size_t j = 0; j < i; ++j) {
       const auto here = parse_url(uplinks[i].url);
       if (!here || here != parse_url(uplinks[j].url) || uplinks[i].client_id != uplinks[j].client_id) continue;
-      node[uplinks[i].name]["client_id"].mistake(fmt::format("uplink {} connects to the same broker with the same client id `{}`",
+      node[uplinks[i].name]["client_id"].mistake(fmt::format("uplink {} connects to the same broker with the same client id \"{}\"",
                                                              uplinks[j].name, uplinks[i].client_id),
-                                                 "give one of them another `client_id`");
+                                                 "give one of them another \"client_id\"");
     }
   }
 }
