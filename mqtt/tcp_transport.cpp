@@ -76,6 +76,10 @@ class TcpTransport::Socket {
     // Without it Nagle's algorithm and delayed acknowledgements make QoS 1 wait 40 ms. Fails on sockets that are not
     // TCP.
     ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // A client may have no MQTT keep-alive; the kernel then finds out that its machine is gone.
+    const int idle = 120;  // seconds
+    ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   }
 
   void start(Ref self, Sink& sink) {
