@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 
 #include "gateway/demo_cloud.hpp"
@@ -28,7 +29,6 @@ constexpr auto kRestore = 35s;
 constexpr auto kLastPoll = 45s;  // of `--once`
 constexpr auto kJudge = 56s;     // of `--once`, at the latest
 constexpr std::uint16_t kBrokerPort = 1883;
-constexpr std::uint16_t kCloudPort = 1884;
 
 /// A directory of the demo's own, gone with it.
 class Scratch {
@@ -73,6 +73,7 @@ class Demo {
   int run();
 
  private:
+  void open_gateway(std::uint16_t port);
   void introduce();
   void every_second();
   void cut_or_restore(std::chrono::steady_clock::duration elapsed);
@@ -80,16 +81,14 @@ class Demo {
   void end(int exit_code);
 
   const DemoOptions options_;
-  const CloudAddress cloud_;
   Scratch scratch_;
   std::optional<DemoCloudProcess> cloud_process_;
+  const CloudAddress cloud_;
   DemoLink cable_;
   DemoPlant plant_;
   mqtt::Loop loop_;
   DemoLedger ledger_;
-  std::uint16_t broker_port_;
-  std::string configuration_;
-  Gateway gateway_;
+  std::unique_ptr<Gateway> gateway_;
   std::optional<DemoObserver> observer_;
   DemoScreen screen_;
   std::chrono::steady_clock::time_point start_{};
@@ -100,8 +99,9 @@ class Demo {
   int exit_code_ = 0;
 };
 
-CloudAddress choose_cloud(const std::string& url) {
-  return url.empty() ? CloudAddress{"127.0.0.1", free_port(kCloudPort)} : parse_cloud(url);
+std::optional<DemoCloudProcess> start_cloud(const std::string& url, const std::filesystem::path& directory) {
+  if (!url.empty()) return std::nullopt;
+  return std::optional<DemoCloudProcess>(std::in_place, directory);
 }
 
 std::string prefix_in_cloud() { return fmt::format("ferrule-demo-{}/", getpid()); }
@@ -125,26 +125,36 @@ uplinks:
 
 Demo::Demo(const DemoOptions& options)
     : options_(options),
-      cloud_(choose_cloud(options.cloud)),
+      cloud_process_(start_cloud(options.cloud, scratch_.path)),
+      cloud_(cloud_process_ ? CloudAddress{"127.0.0.1", cloud_process_->port()} : parse_cloud(options.cloud)),
       cable_(cloud_.host, cloud_.port),
       plant_(options.seed),
-      ledger_("demo/", prefix_in_cloud()),
-      broker_port_(free_port(kBrokerPort)),
-      configuration_(demo_configuration(plant_, broker_port_, cable_.port(), scratch_.path, options.cloud.empty())),
-      gateway_(parse_settings(configuration_, "demo.yaml"), loop_) {
-  if (options.cloud.empty()) cloud_process_.emplace(scratch_.path, cloud_.port);
-  std::ofstream(scratch_.path / "demo.yaml") << configuration_;
-  gateway_.broker().attach(ledger_);
+      ledger_("demo/", prefix_in_cloud()) {
+  try {
+    open_gateway(kBrokerPort);
+  } catch (const config::Error& error) {
+    if (error.exit_code() != EX_UNAVAILABLE) throw;
+    open_gateway(0);
+  }
+  gateway_->broker().attach(ledger_);
+}
+
+void Demo::open_gateway(std::uint16_t port) {
+  const auto text = demo_configuration(plant_, port, cable_.port(), scratch_.path, options_.cloud.empty());
+  gateway_ = std::make_unique<Gateway>(parse_settings(text, "demo.yaml"), loop_);
+  std::ofstream(scratch_.path / "demo.yaml") << text;
 }
 
 void Demo::introduce() {
   screen_.say(fmt::format("Ferrule {}: a simulated plant, from the field bus to the cloud", FERRULE_VERSION));
   screen_.say(plant_.description());
-  screen_.say(fmt::format("  local broker   127.0.0.1:{}{}", broker_port_, broker_port_ == kBrokerPort ? "" : "  (1883 is taken)"));
+  const auto listening = gateway_->listening().front();  // 127.0.0.1:PORT
+  const auto port = listening.substr(listening.rfind(':') + 1);
+  screen_.say(fmt::format("  local broker   {}{}", listening, port == std::to_string(kBrokerPort) ? "" : "  (1883 is taken)"));
   screen_.say(fmt::format("  cloud broker   {}:{}, reached through a cable that is cut from t={} s to t={} s", cloud_.host,
                           cloud_.port, kCut.count(), kRestore.count()));
   screen_.say(fmt::format("  configuration  {}", (scratch_.path / "demo.yaml").string()));
-  screen_.say(fmt::format("\nNext, in another terminal:  mosquitto_sub -h 127.0.0.1 -p {} -t 'demo/#' -v", broker_port_));
+  screen_.say(fmt::format("\nNext, in another terminal:  mosquitto_sub -h 127.0.0.1 -p {} -t 'demo/#' -v", port));
   if (!options_.once) screen_.say("End with Ctrl-C.");
 }
 
@@ -156,7 +166,7 @@ int Demo::run() {
       [this] {
         if (start_ != std::chrono::steady_clock::time_point{}) return;
         start_ = std::chrono::steady_clock::now();
-        gateway_.start();
+        gateway_->start();
         loop_.every(1s, [this] { every_second(); });
       },
       [this](const mqtt::Publication& publication) { ledger_.arrived(publication); },
@@ -175,7 +185,7 @@ void Demo::every_second() {
   if (ending_) return;
   const auto elapsed = std::chrono::steady_clock::now() - start_;
   cut_or_restore(elapsed);
-  screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_.points(), gateway_.uplinks().front(), ledger_);
+  screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_->points(), gateway_->uplinks().front(), ledger_);
   if (options_.once) finish_once(elapsed);
 }
 
@@ -196,11 +206,11 @@ void Demo::finish_once(std::chrono::steady_clock::duration elapsed) {
   if (polling_ && elapsed >= kLastPoll) {
     polling_ = false;
     screen_.say("\nPolling has ended; waiting for the last messages to arrive");
-    gateway_.stop_polling();
+    gateway_->stop_polling();
     return;  // what the buses read last is still on its way to the broker
   }
   if (polling_) return;
-  const bool arrived = gateway_.uplinks().front().queued == 0 && ledger_.arrived_count() >= ledger_.published_count();
+  const bool arrived = gateway_->uplinks().front().queued == 0 && ledger_.arrived_count() >= ledger_.published_count();
   if (!arrived && elapsed < kJudge) return;
   const auto verdict = ledger_.judge();
   screen_.show_verdict(verdict);
@@ -210,7 +220,7 @@ void Demo::finish_once(std::chrono::steady_clock::duration elapsed) {
 void Demo::end(int exit_code) {
   if (std::exchange(ending_, true)) return;
   exit_code_ = exit_code;
-  gateway_.stop();
+  gateway_->stop();
 }
 
 }  // namespace

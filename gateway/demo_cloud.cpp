@@ -1,12 +1,9 @@
 #include "gateway/demo_cloud.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
+#include <string_view>
 #include <thread>
 
 #include "bridge/paho_link.hpp"
@@ -28,20 +26,15 @@ using namespace std::chrono_literals;
 constexpr auto kStartTime = 5s;
 constexpr auto kGrace = 500ms;
 
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-bool someone_listens(std::uint16_t port) {
-  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto address = loopback(port);
-  const bool connected = connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  ::close(descriptor);
-  return connected;
+/// The port in the line with which a gateway says that it listens; 0 when there is none yet.
+std::uint16_t port_in(const std::filesystem::path& log) {
+  constexpr std::string_view kListening = "listening on 127.0.0.1:";
+  std::ifstream file(log);
+  for (std::string line; std::getline(file, line);) {
+    const auto found = line.find(kListening);
+    if (found != std::string::npos && !file.eof()) return static_cast<std::uint16_t>(std::stoi(line.substr(found + kListening.size())));
+  }
+  return 0;
 }
 
 /// Only what fork(2) allows in a process with threads.
@@ -59,36 +52,21 @@ bool someone_listens(std::uint16_t port) {
 
 }  // namespace
 
-std::uint16_t free_port(std::uint16_t wanted) {
-  for (const std::uint16_t port : {wanted, std::uint16_t{0}}) {
-    const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int yes = 1;
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    auto address = loopback(port);
-    socklen_t size = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    const bool free = bind(descriptor, generic, size) == 0 && getsockname(descriptor, generic, &size) == 0;
-    ::close(descriptor);
-    if (free) return ntohs(address.sin_port);
-  }
-  throw std::runtime_error("no free port on 127.0.0.1");
-}
-
-DemoCloudProcess::DemoCloudProcess(const std::filesystem::path& directory, std::uint16_t port) {
+DemoCloudProcess::DemoCloudProcess(const std::filesystem::path& directory) {
   const auto configuration = (directory / "cloud.yaml").string();
   const auto log = (directory / "cloud.log").string();
-  std::ofstream(configuration) << "version: 1\ngateway: {id: cloud}\nbroker: {listen: [{port: " << port << "}]}\n";
+  std::ofstream(configuration) << "version: 1\ngateway: {id: cloud}\nbroker: {listen: [{port: 0}]}\n";
   std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   std::array<char*, 4> arguments{program.data(), const_cast<char*>("run"), const_cast<char*>(configuration.c_str()), nullptr};
   process_ = fork();
   if (process_ == 0) become(program.c_str(), arguments.data(), log.c_str());
   if (process_ < 0) throw std::runtime_error("cannot start the stand-in cloud");
-  wait_until_it_listens(port);
+  wait_until_it_listens(log);
 }
 
-void DemoCloudProcess::wait_until_it_listens(std::uint16_t port) const {
+void DemoCloudProcess::wait_until_it_listens(const std::filesystem::path& log) {
   const auto deadline = std::chrono::steady_clock::now() + kStartTime;
-  while (!someone_listens(port)) {
+  while ((port_ = port_in(log)) == 0) {
     if (std::chrono::steady_clock::now() > deadline || waitpid(process_, nullptr, WNOHANG) != 0) {
       throw std::runtime_error("the stand-in cloud does not start");
     }

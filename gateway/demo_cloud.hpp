@@ -19,14 +19,17 @@ class DemoCloudProcess {
  public:
   /// Writes its configuration and log into `directory`. Throws std::runtime_error when the process cannot be started or does
   /// not listen within 5 s.
-  DemoCloudProcess(const std::filesystem::path& directory, std::uint16_t port);
+  explicit DemoCloudProcess(const std::filesystem::path& directory);
   ~DemoCloudProcess();
   DemoCloudProcess(const DemoCloudProcess&) = delete;
   DemoCloudProcess& operator=(const DemoCloudProcess&) = delete;
 
+  std::uint16_t port() const { return port_; }  ///< of 127.0.0.1; one that was free
+
  private:
-  void wait_until_it_listens(std::uint16_t port) const;
+  void wait_until_it_listens(const std::filesystem::path& log);
   pid_t process_ = -1;
+  std::uint16_t port_ = 0;
 };
 
 /// A client of the cloud's own, beside the uplink, that takes all of `filter`.
@@ -54,8 +57,5 @@ class DemoObserver final : public bridge::LinkEvents {
   std::unique_ptr<NoState> state_;
   std::unique_ptr<bridge::Link> link_;
 };
-
-/// A port of 127.0.0.1 that is free now: `wanted` when it is.
-std::uint16_t free_port(std::uint16_t wanted);
 
 }  // namespace ferrule::gateway

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <csignal>
 #include <cstring>
@@ -20,10 +21,19 @@ using namespace std::chrono_literals;
 /// reading the configuration left behind. Measured with 500 buses: no more processor time.
 void limit_malloc_arenas() { mallopt(M_ARENA_MAX, 1); }
 
+/// The buses' descriptors stay below 1024, where libmodbus's select() reaches; the broker's go above it, if they may.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int run(const std::filesystem::path& file) {
   limit_malloc_arenas();
+  raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
   const ServiceManager service_manager;
   mqtt::Loop loop;
