@@ -5,6 +5,7 @@ import pathlib
 import pwd
 import shutil
 import socket
+import subprocess
 import threading
 
 from rig.gateway import accepts
@@ -13,14 +14,19 @@ from rig.process import Process, wait_until
 
 
 class Cloud:
-    """mosquitto on a free port, with persistence and without limits on what it queues."""
+    """mosquitto on a free port, with persistence and without limits on what it queues; `user` and `password`: it wants these."""
 
-    def __init__(self, directory: pathlib.Path):
+    def __init__(self, directory: pathlib.Path, user: str = "", password: str = ""):
         self.port = free_port()
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "mosquitto.conf"
+        access = "allow_anonymous true"
+        if user:
+            passwords = directory / "passwords"
+            subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, user, password], check=True, capture_output=True)
+            access = f"allow_anonymous false\npassword_file {passwords}"
         config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {directory}/\n"
+            f"listener {self.port} 127.0.0.1\n{access}\npersistence true\npersistence_location {directory}/\n"
             "max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\nlog_dest stderr\nlog_type all\n"
             f"user {pwd.getpwuid(os.getuid()).pw_name}\n")
         binary = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")

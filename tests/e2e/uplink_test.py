@@ -1,0 +1,49 @@
+"""The uplink towards a cloud that is particular about who comes."""
+
+import pytest
+
+import plant
+from rig.clients import Paho
+from rig.cloud import Cloud
+from rig.process import wait_until
+
+
+@pytest.fixture
+def strict_cloud(closing, tmp_path):
+    return closing(Cloud(tmp_path / "strict", "plant1", "to be or not"))
+
+
+def _start(make_gateway, cloud, password: str, mqtt):
+    """A gateway with an uplink whose password comes from a file beside the configuration."""
+    gateway = make_gateway(uplinks={"hq": plant.uplink(cloud.port, username="plant1", password="PASSWORD", mqtt=mqtt)})
+    (gateway.file.parent / "hq-password").write_text(password + "\n")
+    gateway.file.write_text(gateway.file.read_text().replace('"PASSWORD"', "!file hq-password"))
+    return gateway.start()
+
+
+@pytest.mark.parametrize("mqtt", ["3.1.1", 5], ids=["over_311", "over_5"])
+def test_password_from_a_file_lets_it_in(mqtt, strict_cloud, make_gateway):
+    gateway = _start(make_gateway, strict_cloud, "to be or not", mqtt)
+    wait_until(lambda: "uplink hq: online" in gateway.process.stderr_text, 10, "the uplink is online")
+
+
+@pytest.mark.parametrize("mqtt", ["3.1.1", 5], ids=["over_311", "over_5"])
+def test_wrong_password_is_said_without_the_password(mqtt, strict_cloud, make_gateway):
+    gateway = _start(make_gateway, strict_cloud, "hunter2", mqtt)
+    wait_until(lambda: "not authorized" in gateway.process.stderr_text.lower(), 10, "the log says why")
+    assert "hunter2" not in gateway.process.stderr_text
+    Paho(4).publish(gateway.port, "plant1/x", "kept", qos=1)  # acknowledged: it waits on disk
+    assert gateway.process.running
+
+
+def test_first_matching_route_rewrites_topic_and_sets_qos(cloud, make_gateway, closing):
+    subscriber = closing(Paho(4).subscribe(cloud.port, "#", qos=2))
+    routes = [{"from": "plant1/+/energy", "to": "billing/{topic}", "qos": 2}, {"from": "plant1/#", "to": "sites/{topic}", "qos": 1},
+              {"from": "plain/#"}]
+    gateway = make_gateway(uplinks={"hq": plant.uplink(cloud.port, out=routes)}).start()
+    for topic, qos in (("plant1/a/energy", 1), ("plant1/a/power", 2), ("elsewhere", 2), ("plain/x", 2)):
+        Paho(4).publish(gateway.port, topic, topic, qos=qos)
+    received = [subscriber.next() for _ in range(3)]
+    assert [(one.topic, one.payload, one.qos) for one in received] == [
+        ("billing/plant1/a/energy", "plant1/a/energy", 2), ("sites/plant1/a/power", "plant1/a/power", 1), ("plain/x", "plain/x", 2)]
+    subscriber.nothing()
