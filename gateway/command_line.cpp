@@ -28,8 +28,8 @@ int check(const std::filesystem::path& file) {
 
 constexpr std::array<std::string_view, 4> kVerbs{"run", "check", "demo", "version"};
 
-/// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are those of
-/// <sysexits.h>.
+/// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
+/// those of <sysexits.h>.
 int report_usage(const CLI::App& app, const CLI::ParseError& error, std::string_view verb) {
   if (app.get_subcommands().empty() && !verb.empty() && verb.front() != '-') {
     const auto meant = config::nearest(verb, kVerbs);
@@ -43,9 +43,10 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, std::string_
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
-  CLI::App app{"Ferrule bridges field buses to MQTT: it polls Modbus devices, serves their values from a local MQTT broker and "
-               "carries them to cloud brokers through a queue on disk that loses nothing.",
-               "ferrule"};
+  CLI::App app{
+      "Ferrule bridges field buses to MQTT: it polls Modbus devices, serves their values from a local MQTT broker and "
+      "carries them to cloud brokers through a queue on disk that loses nothing.",
+      "ferrule"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "ferrule " FERRULE_VERSION);
 
@@ -55,12 +56,15 @@ int run_command_line(int argc, char** argv) {
   auto* check_verb = app.add_subcommand("check", "Check a configuration: prints every mistake, exits with 0 or 78");
   check_verb->add_option("FILE", file, "Configuration (YAML)")->required();
   DemoOptions demo_options;
-  auto* demo_verb = app.add_subcommand("demo", "Show a simulated plant's data flow to a stand-in cloud; needs no hardware");
-  demo_verb->add_flag("--once", demo_options.once,
-                      "End by itself within 60 s; exit 0 only if every message reached the cloud exactly once and in order");
+  auto* demo_verb =
+      app.add_subcommand("demo", "Show a simulated plant's data flow to a stand-in cloud; needs no hardware");
+  demo_verb->add_flag(
+      "--once", demo_options.once,
+      "End by itself within 60 s; exit 0 only if every message reached the cloud exactly once and in order");
   demo_verb->add_option("--cloud", demo_options.cloud, "Use this broker as the cloud, e.g. mqtt://broker.example:1883")
       ->type_name("URL");
-  demo_verb->add_option("--seed", demo_options.seed, "Seed of the simulated values, to repeat a run")->capture_default_str();
+  demo_verb->add_option("--seed", demo_options.seed, "Seed of the simulated values, to repeat a run")
+      ->capture_default_str();
   auto* version_verb = app.add_subcommand("version", "Print the version");
   try {
     app.parse(argc, argv);

@@ -55,7 +55,8 @@ struct CloudAddress {
 /// `mqtt://host[:port]`
 CloudAddress parse_cloud(const std::string& url) {
   constexpr std::string_view kScheme = "mqtt://";
-  if (!url.starts_with(kScheme)) throw config::Error({}, "--cloud", "must look like mqtt://host:port, is '" + url + "'", EX_USAGE);
+  if (!url.starts_with(kScheme))
+    throw config::Error({}, "--cloud", "must look like mqtt://host:port, is '" + url + "'", EX_USAGE);
   CloudAddress address{url.substr(kScheme.size()), kBrokerPort};
   if (const auto colon = address.host.rfind(':'); colon != std::string::npos) {
     const int port = std::atoi(address.host.c_str() + colon + 1);
@@ -120,7 +121,8 @@ uplinks:
     reconnect: 500ms..2s
     out: [{{from: "demo/#", to: "{}{{topic}}"}}]
 )",
-                     state_dir.string(), plant.configuration(), own_cloud, broker_port, cable_port, getpid(), prefix_in_cloud());
+                     state_dir.string(), plant.configuration(), own_cloud, broker_port, cable_port, getpid(),
+                     prefix_in_cloud());
 }
 
 Demo::Demo(const DemoOptions& options)
@@ -150,9 +152,10 @@ void Demo::introduce() {
   screen_.say(plant_.description());
   const auto listening = gateway_->listening().front();  // 127.0.0.1:PORT
   const auto port = listening.substr(listening.rfind(':') + 1);
-  screen_.say(fmt::format("  local broker   {}{}", listening, port == std::to_string(kBrokerPort) ? "" : "  (1883 is taken)"));
-  screen_.say(fmt::format("  cloud broker   {}:{}, reached through a cable that is cut from t={} s to t={} s", cloud_.host,
-                          cloud_.port, kCut.count(), kRestore.count()));
+  screen_.say(
+      fmt::format("  local broker   {}{}", listening, port == std::to_string(kBrokerPort) ? "" : "  (1883 is taken)"));
+  screen_.say(fmt::format("  cloud broker   {}:{}, reached through a cable that is cut from t={} s to t={} s",
+                          cloud_.host, cloud_.port, kCut.count(), kRestore.count()));
   screen_.say(fmt::format("  configuration  {}", (scratch_.path / "demo.yaml").string()));
   screen_.say(fmt::format("\nNext, in another terminal:  mosquitto_sub -h 127.0.0.1 -p {} -t 'demo/#' -v", port));
   if (!options_.once) screen_.say("End with Ctrl-C.");
@@ -185,7 +188,8 @@ void Demo::every_second() {
   if (ending_) return;
   const auto elapsed = std::chrono::steady_clock::now() - start_;
   cut_or_restore(elapsed);
-  screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_->points(), gateway_->uplinks().front(), ledger_);
+  screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_->points(),
+               gateway_->uplinks().front(), ledger_);
   if (options_.once) finish_once(elapsed);
 }
 
@@ -193,7 +197,8 @@ void Demo::cut_or_restore(std::chrono::steady_clock::duration elapsed) {
   if (!cut_ && elapsed >= kCut) {
     cut_ = true;
     cable_.cut(true);
-    screen_.say(fmt::format("\n>>> t={} s: the uplink is cut; what is published from now on waits in the queue on disk", kCut.count()));
+    screen_.say(fmt::format("\n>>> t={} s: the uplink is cut; what is published from now on waits in the queue on disk",
+                            kCut.count()));
   }
   if (!restored_ && elapsed >= kRestore) {
     restored_ = true;

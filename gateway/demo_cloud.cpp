@@ -32,7 +32,8 @@ std::uint16_t port_in(const std::filesystem::path& log) {
   std::ifstream file(log);
   for (std::string line; std::getline(file, line);) {
     const auto found = line.find(kListening);
-    if (found != std::string::npos && !file.eof()) return static_cast<std::uint16_t>(std::stoi(line.substr(found + kListening.size())));
+    if (found != std::string::npos && !file.eof())
+      return static_cast<std::uint16_t>(std::stoi(line.substr(found + kListening.size())));
   }
   return 0;
 }
@@ -57,7 +58,8 @@ DemoCloudProcess::DemoCloudProcess(const std::filesystem::path& directory) {
   const auto log = (directory / "cloud.log").string();
   std::ofstream(configuration) << "version: 1\ngateway: {id: cloud}\nbroker: {listen: [{port: 0}]}\n";
   std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::array<char*, 4> arguments{program.data(), const_cast<char*>("run"), const_cast<char*>(configuration.c_str()), nullptr};
+  std::array<char*, 4> arguments{program.data(), const_cast<char*>("run"), const_cast<char*>(configuration.c_str()),
+                                 nullptr};
   process_ = fork();
   if (process_ == 0) become(program.c_str(), arguments.data(), log.c_str());
   if (process_ < 0) throw std::runtime_error("cannot start the stand-in cloud");
@@ -87,7 +89,8 @@ class DemoObserver::NoState final : public bridge::LinkState {
 };
 
 DemoObserver::DemoObserver(const std::string& url, std::string filter, Post post, std::function<void()> subscribed,
-                           std::function<void(const mqtt::Publication&)> arrived, std::function<void(std::string)> failed)
+                           std::function<void(const mqtt::Publication&)> arrived,
+                           std::function<void(std::string)> failed)
     : filter_(std::move(filter)),
       post_(std::move(post)),
       subscribed_(std::move(subscribed)),

@@ -1,4 +1,5 @@
-// The demo's cloud: a second Ferrule as a plain broker in a process of its own, and someone who watches what arrives in it.
+// The demo's cloud: a second Ferrule as a plain broker in a process of its own, and someone who watches what arrives in
+// it.
 #pragma once
 
 #include <sys/types.h>
@@ -17,8 +18,8 @@ namespace ferrule::gateway {
 /// `ferrule run` with a broker and nothing else, until destroyed.
 class DemoCloudProcess {
  public:
-  /// Writes its configuration and log into `directory`. Throws std::runtime_error when the process cannot be started or does
-  /// not listen within 5 s.
+  /// Writes its configuration and log into `directory`. Throws std::runtime_error when the process cannot be started or
+  /// does not listen within 5 s.
   explicit DemoCloudProcess(const std::filesystem::path& directory);
   ~DemoCloudProcess();
   DemoCloudProcess(const DemoCloudProcess&) = delete;

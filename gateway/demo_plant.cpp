@@ -30,8 +30,9 @@ SimulatedPoint input(std::uint16_t address, Type type, Waveform waveform) {
 
 SimulatedSlave energy_meter() {
   return {1,
-          {input(0, Type::Float32, {Shape::RandomWalk, 225, 236, 20s}), input(6, Type::Float32, {Shape::Sine, 2, 18, 40s}),
-           input(12, Type::Float32, {Shape::Sine, 450, 4100, 40s}), input(342, Type::Float32, {Shape::Counter, 1200, 1260, 60s})},
+          {input(0, Type::Float32, {Shape::RandomWalk, 225, 236, 20s}),
+           input(6, Type::Float32, {Shape::Sine, 2, 18, 40s}), input(12, Type::Float32, {Shape::Sine, 450, 4100, 40s}),
+           input(342, Type::Float32, {Shape::Counter, 1200, 1260, 60s})},
           {}};
 }
 
@@ -126,7 +127,8 @@ std::string DemoPlant::description() const {
       "  energy meter   Modbus RTU, {} unit 1\n"
       "  flaky sensor   Modbus RTU, {} unit 2; drops {:.0f} % of its answers\n"
       "  boiler PLC     Modbus TCP, 127.0.0.1:{} unit 1{}",
-      impl_->tty_, impl_->tty_, kDroppedAnswers * 100, impl_->port_, impl_->port_ == kPlcPort ? "" : "  (1502 is taken)");
+      impl_->tty_, impl_->tty_, kDroppedAnswers * 100, impl_->port_,
+      impl_->port_ == kPlcPort ? "" : "  (1502 is taken)");
 }
 
 }  // namespace ferrule::gateway

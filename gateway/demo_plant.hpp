@@ -7,8 +7,8 @@
 
 namespace ferrule::gateway {
 
-/// An RTU line on a pseudo-terminal with an energy meter and a flaky sensor that drops 5 % of its answers, and a boiler's PLC on
-/// Modbus TCP. Answers on threads of its own until destroyed.
+/// An RTU line on a pseudo-terminal with an energy meter and a flaky sensor that drops 5 % of its answers, and a
+/// boiler's PLC on Modbus TCP. Answers on threads of its own until destroyed.
 class DemoPlant {
  public:
   explicit DemoPlant(std::uint64_t seed);

@@ -27,7 +27,8 @@ std::string quality(const PointStatus& point) {
 }
 
 std::string table(const std::vector<PointStatus>& points) {
-  std::string text = fmt::format("  {:<10} {:<14} {:>12} {:<6} {:<16} {:>8}\n", "device", "point", "value", "unit", "quality", "age");
+  std::string text =
+      fmt::format("  {:<10} {:<14} {:>12} {:<6} {:<16} {:>8}\n", "device", "point", "value", "unit", "quality", "age");
   for (const auto& point : points) {
     fmt::format_to(std::back_inserter(text), "  {:<10} {:<14} {:>12} {:<6} {:<16} {:>8}\n", point.device, point.point,
                    point.value.empty() ? "-" : point.value, point.unit, quality(point), age(point));
@@ -35,10 +36,11 @@ std::string table(const std::vector<PointStatus>& points) {
   return text;
 }
 
-std::string queue_line(std::chrono::milliseconds elapsed, const bridge::UplinkStatus& uplink, const DemoLedger& ledger) {
+std::string queue_line(std::chrono::milliseconds elapsed, const bridge::UplinkStatus& uplink,
+                       const DemoLedger& ledger) {
   auto line = fmt::format("t={:>2} s  uplink {:<11} queue {:>5}  published {:>5}  in the cloud {:>5}",
-                          std::chrono::duration_cast<std::chrono::seconds>(elapsed).count(), name(uplink.state), uplink.queued,
-                          ledger.published_count(), ledger.arrived_count());
+                          std::chrono::duration_cast<std::chrono::seconds>(elapsed).count(), name(uplink.state),
+                          uplink.queued, ledger.published_count(), ledger.arrived_count());
   return line += fmt::format("  {}\n", std::string(std::min<std::size_t>(kQueueBar, (uplink.queued + 4) / 5), '#'));
 }
 

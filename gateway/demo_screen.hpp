@@ -17,9 +17,10 @@ class DemoScreen {
   DemoScreen();
 
   void say(const std::string& line);  ///< stays on the screen, above the table
-  /// Shows the plant now: redrawn in place on a terminal; in a pipe one line about the queue, and the table now and then.
-  void show(std::chrono::milliseconds elapsed, const std::vector<PointStatus>& points, const bridge::UplinkStatus& uplink,
-            const DemoLedger& ledger);
+  /// Shows the plant now: redrawn in place on a terminal; in a pipe one line about the queue, and the table now and
+  /// then.
+  void show(std::chrono::milliseconds elapsed, const std::vector<PointStatus>& points,
+            const bridge::UplinkStatus& uplink, const DemoLedger& ledger);
   void show_verdict(const Verdict& verdict);
 
  private:

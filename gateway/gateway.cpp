@@ -15,8 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Poll batches on their way to the broker thread. Above it a bus drops what it just read (policy: drop-newest; mapping state
-/// is left alone, so that a change shows with the next poll) and counts it.
+/// Poll batches on their way to the broker thread. Above it a bus drops what it just read (policy: drop-newest; mapping
+/// state is left alone, so that a change shows with the next poll) and counts it.
 constexpr std::size_t kMaxBatchesUnderWay = 10'000;
 constexpr auto kUplinkGrace = 500ms;
 constexpr auto kFarewell = 50ms;  // for the loop to send what is left to the clients
@@ -59,14 +59,16 @@ void Gateway::prepare_state_dir() const {
   if (!error && access(settings_.state_dir.c_str(), W_OK | X_OK) != 0) error.assign(errno, std::generic_category());
   if (error) {
     throw config::Error(settings_.state_dir_where, "gateway.state_dir",
-                        fmt::format("cannot write to {}: {}", settings_.state_dir.string(), error.message()), EX_CANTCREAT);
+                        fmt::format("cannot write to {}: {}", settings_.state_dir.string(), error.message()),
+                        EX_CANTCREAT);
   }
 }
 
 void Gateway::add_bus(std::size_t index) {
   auto& line = *lines_.emplace_back(std::make_unique<Line>(std::move(settings_.mappings[index])));
   line.bus = std::make_unique<drivers::Bus>(
-      std::move(settings_.buses[index]), [this, &line](std::span<const drivers::Reading> readings) { take(line, readings); }, bus_clock_);
+      std::move(settings_.buses[index]),
+      [this, &line](std::span<const drivers::Reading> readings) { take(line, readings); }, bus_clock_);
 }
 
 void Gateway::start() {
@@ -152,10 +154,12 @@ std::string Gateway::status_line() const {
   std::size_t online = 0;
   for (const auto& bus : buses()) {
     devices += bus.devices.size();
-    online += static_cast<std::size_t>(std::ranges::count_if(bus.devices, [](const auto& device) { return device.online; }));
+    online +=
+        static_cast<std::size_t>(std::ranges::count_if(bus.devices, [](const auto& device) { return device.online; }));
   }
   auto line = fmt::format("{}/{} devices ok", online, devices);
-  for (const auto& uplink : uplinks()) line += fmt::format(", uplink {} {}, queue {}", uplink.name, name(uplink.state), uplink.queued);
+  for (const auto& uplink : uplinks())
+    line += fmt::format(", uplink {} {}, queue {}", uplink.name, name(uplink.state), uplink.queued);
   return line;
 }
 

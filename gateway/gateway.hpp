@@ -29,18 +29,18 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  void start();       ///< starts polling and the uplinks
+  void start();         ///< starts polling and the uplinks
   void stop_polling();  ///< the buses end; what they read goes on its way
   /// Ends buses, uplinks and clients in this order, within 2 s, and then stops the loop.
   void stop();
 
   mqtt::Broker& broker() { return broker_; }
   const Settings& settings() const { return settings_; }
-  std::vector<std::string> listening() const;       ///< e.g. "127.0.0.1:1883"
+  std::vector<std::string> listening() const;  ///< e.g. "127.0.0.1:1883"
   std::vector<drivers::BusStatus> buses() const;
   std::vector<bridge::UplinkStatus> uplinks() const;
-  std::vector<PointStatus> points() const;          ///< of every bus, in the order of the configuration
-  std::string status_line() const;                  ///< "3/4 devices ok, queue 0, uplink up"
+  std::vector<PointStatus> points() const;  ///< of every bus, in the order of the configuration
+  std::string status_line() const;          ///< "3/4 devices ok, queue 0, uplink up"
   std::uint64_t skipped_readings() const { return skipped_readings_; }  ///< because the broker thread was behind
 
  private:

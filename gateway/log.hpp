@@ -4,7 +4,8 @@
 namespace ferrule::gateway {
 
 /// Sets up spdlog's default logger on standard error. Under systemd (JOURNAL_STREAM names our standard error) each line
-/// begins with its priority, `<4>`, and carries no time, because the journal adds it; elsewhere with UTC time and level.
+/// begins with its priority, `<4>`, and carries no time, because the journal adds it; elsewhere with UTC time and
+/// level.
 void set_up_log();
 /// Only warnings and errors from now on: `ferrule demo` has the terminal for itself.
 void quiet_log();

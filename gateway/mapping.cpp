@@ -62,7 +62,8 @@ double as_number(const drivers::Value& value) {
 }
 
 bool changed(const drivers::Value& before, const drivers::Value& after, double deadband) {
-  if (deadband <= 0 || std::holds_alternative<bool>(after) || std::holds_alternative<std::string>(after)) return before != after;
+  if (deadband <= 0 || std::holds_alternative<bool>(after) || std::holds_alternative<std::string>(after))
+    return before != after;
   return !(std::abs(as_number(after) - as_number(before)) < deadband);
 }
 
@@ -97,8 +98,8 @@ PublishSettings read_publish(const config::Node& node, const PublishSettings& de
   return publish;
 }
 
-std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishSettings& defaults, const std::string& gateway_id,
-                                        std::unordered_set<std::string>& taken) {
+std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishSettings& defaults,
+                                        const std::string& gateway_id, std::unordered_set<std::string>& taken) {
   std::vector<PointMapping> mappings;
   for (const auto& device : bus.devices) {
     const auto of_device = read_publish(device.publish, read_publish(device.publish_template, defaults));
@@ -125,11 +126,13 @@ Mapper::Mapper(std::vector<PointMapping> mappings) : mappings_(std::move(mapping
 }
 
 bool Mapper::due(const PublishRule& rule, const State& state, const drivers::Reading& reading) const {
-  if (!state.has_published || state.published_quality != reading.quality || state.published_failure != reading.failure) return true;
+  if (!state.has_published || state.published_quality != reading.quality || state.published_failure != reading.failure)
+    return true;
   if (rule.when == When::Poll) return true;
   const auto since = reading.seen - state.sent;
   if (rule.heartbeat.count() > 0 && since >= rule.heartbeat) return true;
-  return reading.quality == Quality::Good && since >= rule.min_interval && changed(state.published, reading.value, rule.deadband);
+  return reading.quality == Quality::Good && since >= rule.min_interval &&
+         changed(state.published, reading.value, rule.deadband);
 }
 
 void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications) {
@@ -141,7 +144,8 @@ void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::P
       state.value = json_text(reading.value, mapping.digits);
       state.has_value = true;
     }
-    // A value that turns bad keeps the time at which it was true; before the first value, the time of the failure stands.
+    // A value that turns bad keeps the time at which it was true; before the first value, the time of the failure
+    // stands.
     if (reading.quality == Quality::Good || !state.has_value) {
       state.at = reading.at;
       state.seen = reading.seen;
@@ -152,9 +156,10 @@ void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::P
 
     auto publication = std::make_shared<mqtt::Publication>();
     publication->topic = mapping.topic;
-    publication->payload = fmt::format(
-        R"({{"ts":{},"v":{},"q":"{}")", std::chrono::duration_cast<std::chrono::milliseconds>(state.at.time_since_epoch()).count(),
-        state.value, drivers::name(reading.quality));
+    publication->payload =
+        fmt::format(R"({{"ts":{},"v":{},"q":"{}")",
+                    std::chrono::duration_cast<std::chrono::milliseconds>(state.at.time_since_epoch()).count(),
+                    state.value, drivers::name(reading.quality));
     if (reading.failure != drivers::Failure::None) {
       fmt::format_to(std::back_inserter(publication->payload), R"(,"err":"{}")", drivers::name(reading.failure));
     }
@@ -178,8 +183,8 @@ std::vector<PointStatus> Mapper::snapshot() const {
   points.reserve(mappings_.size());
   for (std::size_t i = 0; i < mappings_.size(); ++i) {
     const auto& [mapping, state] = std::tie(mappings_[i], states_[i]);
-    points.push_back({mapping.device, mapping.point, mapping.unit, state.has_value ? state.value : std::string{}, state.quality,
-                      state.failure, state.seen});
+    points.push_back({mapping.device, mapping.point, mapping.unit, state.has_value ? state.value : std::string{},
+                      state.quality, state.failure, state.seen});
   }
   return points;
 }

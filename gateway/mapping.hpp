@@ -26,7 +26,7 @@ struct PublishRule {
   When when = When::Change;
   std::chrono::milliseconds heartbeat{std::chrono::minutes{5}};  ///< 0: none
   std::chrono::milliseconds min_interval{0};  ///< a change sooner than this after the last waits for a later poll
-  double deadband = 0;  ///< a numeric value that moved by less, in its unit, has not changed
+  double deadband = 0;                        ///< a numeric value that moved by less, in its unit, has not changed
   mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
   bool retain = true;
 };
@@ -51,8 +51,8 @@ struct PointMapping {
 };
 
 /// The mappings of a bus's points, by PointIndex. A topic that is not valid or stands twice in `taken` is a mistake.
-std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishSettings& defaults, const std::string& gateway_id,
-                                        std::unordered_set<std::string>& taken);
+std::vector<PointMapping> read_mappings(const drivers::BusSettings& bus, const PublishSettings& defaults,
+                                        const std::string& gateway_id, std::unordered_set<std::string>& taken);
 
 /// The latest that is known of a point, for people: tables, status, the page.
 struct PointStatus {
@@ -76,11 +76,11 @@ class Mapper {
 
  private:
   struct State {
-    std::string value;                             // JSON text of the last good value; "null" before the first
-    drivers::Value published;                      // last published good value, for the deadband
-    std::chrono::system_clock::time_point at;      // of `value`
-    std::chrono::steady_clock::time_point seen;    // of `value`
-    std::chrono::steady_clock::time_point sent;    // last publication
+    std::string value;                           // JSON text of the last good value; "null" before the first
+    drivers::Value published;                    // last published good value, for the deadband
+    std::chrono::system_clock::time_point at;    // of `value`
+    std::chrono::steady_clock::time_point seen;  // of `value`
+    std::chrono::steady_clock::time_point sent;  // last publication
     drivers::Quality quality = drivers::Quality::Uncertain;
     drivers::Failure failure = drivers::Failure::None;
     bool has_value = false;

@@ -17,8 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// An arena per bus thread costs hundreds of megabytes of address space and several of memory; one in all lets the buses use what
-/// reading the configuration left behind. Measured with 500 buses: no more processor time.
+/// An arena per bus thread costs hundreds of megabytes of address space and several of memory; one in all lets the
+/// buses use what reading the configuration left behind. Measured with 500 buses: no more processor time.
 void limit_malloc_arenas() { mallopt(M_ARENA_MAX, 1); }
 
 /// The buses' descriptors stay below 1024, where libmodbus's select() reaches; the broker's go above it, if they may.

@@ -7,7 +7,9 @@
 
 namespace ferrule::gateway {
 
-void ServiceManager::ready(const std::string& status) const { sd_notify(0, fmt::format("READY=1\nSTATUS={}", status).c_str()); }
+void ServiceManager::ready(const std::string& status) const {
+  sd_notify(0, fmt::format("READY=1\nSTATUS={}", status).c_str());
+}
 
 void ServiceManager::status(const std::string& status) const { sd_notify(0, fmt::format("STATUS={}", status).c_str()); }
 

@@ -15,7 +15,8 @@ using drivers::Reading;
 /// One point under test, fed at times of our choice.
 class Point {
  public:
-  explicit Point(PublishRule rule, int digits = 0) : mapper_({{"meter", "voltage", "V", "plant/meter/voltage", rule, digits}}) {}
+  explicit Point(PublishRule rule, int digits = 0)
+      : mapper_({{"meter", "voltage", "V", "plant/meter/voltage", rule, digits}}) {}
 
   /// The payloads published for this reading.
   std::vector<std::string> good(drivers::Value value, std::chrono::milliseconds at) {

@@ -58,7 +58,8 @@ TEST(Settings, AnUnknownPlaceholderIsAMistakeAtTheTopic) {
 }
 
 TEST(Settings, TwoPointsWithOneTopicAreAMistake) {
-  EXPECT_THAT(mistakes_of(std::string(kPlant) + "publish: {topic: \"{gateway}/{bus}/x\"}\n"), HasSubstr("already used by another point"));
+  EXPECT_THAT(mistakes_of(std::string(kPlant) + "publish: {topic: \"{gateway}/{bus}/x\"}\n"),
+              HasSubstr("already used by another point"));
 }
 
 TEST(Settings, AGatewayIdIsOneTopicLevel) {
@@ -66,7 +67,8 @@ TEST(Settings, AGatewayIdIsOneTopicLevel) {
 }
 
 TEST(Settings, MistakesOfAllSectionsComeInOneRun) {
-  const auto text = mistakes_of("gateway: {id: \"#\"}\nbroker: {listen: [{port: 99999}]}\npublish: {qos: 3}\nnonsense: 1\n");
+  const auto text =
+      mistakes_of("gateway: {id: \"#\"}\nbroker: {listen: [{port: 99999}]}\npublish: {qos: 3}\nnonsense: 1\n");
   EXPECT_THAT(text, HasSubstr("gateway.id"));
   EXPECT_THAT(text, HasSubstr("broker.listen"));
   EXPECT_THAT(text, HasSubstr("publish.qos"));
