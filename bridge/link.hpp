@@ -1,4 +1,5 @@
-// The wire to one cloud broker, behind one interface: Paho MQTT C++ today, a client state machine of our own to measure against it.
+// The wire to one cloud broker, behind one interface: Paho MQTT C++ today, a client state machine of our own to measure
+// against it.
 #pragma once
 
 #include <chrono>
@@ -30,19 +31,20 @@ class LinkEvents {
   virtual ~LinkEvents() = default;
   /// Comes just before each on_connected.
   virtual void on_limits(const LinkLimits& /*limits*/) {}
-  /// The cloud accepted us. `session_present`: it still knows our session, so exchanges in LinkState continue by themselves;
-  /// otherwise LinkState is empty by now.
+  /// The cloud accepted us. `session_present`: it still knows our session, so exchanges in LinkState continue by
+  /// themselves; otherwise LinkState is empty by now.
   virtual void on_connected(bool session_present) = 0;
-  /// Refused, failed, cut or closed; `cause` says what a person can act upon, with the reason code where there is one. From
-  /// here on the link holds no message but those in LinkState: what else was sent and not settled has to be sent again.
+  /// Refused, failed, cut or closed; `cause` says what a person can act upon, with the reason code where there is one.
+  /// From here on the link holds no message but those in LinkState: what else was sent and not settled has to be sent
+  /// again.
   virtual void on_disconnected(std::string cause) = 0;
   /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Never for QoS 0.
   virtual void on_settled(Seq seq, mqtt::Reason reason) = 0;
   virtual void on_message(mqtt::PublicationPtr publication) = 0;
 };
 
-/// The QoS 2 exchanges of a link, which it must not lose: kept on disk beside the outbox rows they belong to. Called on the
-/// link's threads.
+/// The QoS 2 exchanges of a link, which it must not lose: kept on disk beside the outbox rows they belong to. Called on
+/// the link's threads.
 class LinkState {
  public:
   struct InFlight {
@@ -51,10 +53,11 @@ class LinkState {
     std::string packet;  ///< its record, opaque to us
   };
   virtual ~LinkState() = default;
-  /// Returns when the record, and the row it belongs to, are on disk; throws std::runtime_error when they could not be written.
+  /// Returns when the record, and the row it belongs to, are on disk; throws std::runtime_error when they could not be
+  /// written.
   virtual void put(Seq seq, const std::string& key, const std::string& packet) = 0;
-  /// The exchange ended: its packet identifier may be used again. `delivered`: the cloud has the message; otherwise it refused
-  /// it. Returns at once; it is on disk before the next `put` returns.
+  /// The exchange ended: its packet identifier may be used again. `delivered`: the cloud has the message; otherwise it
+  /// refused it. Returns at once; it is on disk before the next `put` returns.
   virtual void done(Seq /*seq*/, bool /*delivered*/) {}
   /// The cloud lost the session: no exchange goes on. Returns when that is on disk; throws like `put`.
   virtual void clear() {}
@@ -67,12 +70,12 @@ class Link {
   virtual ~Link() = default;
   /// Begins one attempt; on_connected or on_disconnected follows. Never retries by itself.
   virtual void connect() = 0;
-  /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 (any `seq`) is dropped and
-  /// counted when too much of it waits for the socket.
+  /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 (any `seq`) is
+  /// dropped and counted when too much of it waits for the socket.
   virtual void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) = 0;
   virtual void subscribe(const std::string& filter, mqtt::Qos qos) = 0;
-  /// Ends the connection, or the attempt, within `grace`; on_disconnected is called before it returns unless it had been before.
-  /// The link is not used again but to be destroyed.
+  /// Ends the connection, or the attempt, within `grace`; on_disconnected is called before it returns unless it had
+  /// been before. The link is not used again but to be destroyed.
   virtual void disconnect(std::chrono::milliseconds grace) = 0;
   virtual std::uint64_t dropped() const { return 0; }  ///< QoS 0
 };

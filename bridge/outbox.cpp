@@ -12,16 +12,17 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kHeadRows = 4'096;
 constexpr std::uint64_t kHeadBytes = 8 << 20;
-constexpr std::size_t kRefillBelow = 2'048;       // rows
-constexpr std::uint64_t kTailBytes = 32 << 20;    // beyond, the disk does not keep up: the queue counts as full
-constexpr std::uint64_t kUnwritten = 5'000;       // messages that wait for their commit interval
+constexpr std::size_t kRefillBelow = 2'048;     // rows
+constexpr std::uint64_t kTailBytes = 32 << 20;  // beyond, the disk does not keep up: the queue counts as full
+constexpr std::uint64_t kUnwritten = 5'000;     // messages that wait for their commit interval
 constexpr std::size_t kErasures = 1'000;
-constexpr Seq kSeqBlock = 100'000;                // Seqs reserved on disk at a time
+constexpr Seq kSeqBlock = 100'000;  // Seqs reserved on disk at a time
 constexpr auto kDiskRetry = 1s;
 
 /// Between the monotonic clock and the calendar.
 milliseconds calendar_offset(const mqtt::Clock& clock) {
-  const auto since_epoch = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto since_epoch =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   return since_epoch - std::chrono::duration_cast<milliseconds>(clock.now().time_since_epoch());
 }
 
@@ -35,9 +36,14 @@ std::chrono::steady_clock::time_point monotonic(std::int64_t time, milliseconds 
 
 Row make_row(const Outbox::Entry& entry, milliseconds offset) {
   const auto& publication = *entry.publication;
-  Row row{entry.seq,          entry.cloud_topic(),    entry.qos,
-          publication.retain, publication.payload,    publication.properties,
-          calendar(publication.published, offset), {}};
+  Row row{entry.seq,
+          entry.cloud_topic(),
+          entry.qos,
+          publication.retain,
+          publication.payload,
+          publication.properties,
+          calendar(publication.published, offset),
+          {}};
   if (publication.expires) row.expires = calendar(*publication.expires, offset);
   return row;
 }
@@ -60,8 +66,8 @@ Outbox::Outbox(OutboxFile& file, mqtt::Store& store, const QueueSettings& settin
 
 // ---- a message comes
 
-tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr publication, std::string topic, mqtt::Qos qos,
-                                                        bool durable) {
+tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr publication, std::string topic,
+                                                        mqtt::Qos qos, bool durable) {
   if (durable && !disk_error_.empty()) return tl::unexpected(mqtt::Reason::ImplementationSpecificError);
   Entry entry;
   entry.cost = row_cost(topic.empty() ? publication->topic.size() : topic.size(), publication->payload.size(),
@@ -142,10 +148,12 @@ void Outbox::drop_from_disk(std::uint64_t needed) {
   dropping_ = true;
   const auto bytes = std::max(needed, slack());
   const auto removed = std::make_shared<OutboxFile::Removed>();
-  const auto ticket = post([this, removed, bytes, after = last_in_head_] { *removed = file_.drop_oldest(after, bytes); });
-  store_.read([] {}, [this, alive = std::weak_ptr(alive_), removed, bytes, ticket] {
-    if (!alive.expired()) dropped_from_disk(*removed, bytes, ticket);
-  });
+  const auto ticket =
+      post([this, removed, bytes, after = last_in_head_] { *removed = file_.drop_oldest(after, bytes); });
+  store_.read([] {},
+              [this, alive = std::weak_ptr(alive_), removed, bytes, ticket] {
+                if (!alive.expired()) dropped_from_disk(*removed, bytes, ticket);
+              });
 }
 
 void Outbox::dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, mqtt::Ticket ticket) {

@@ -24,11 +24,11 @@
 
 namespace ferrule::bridge {
 
-/// Three parts, oldest first: the head in memory, which the uplink sends from; the backlog, only on disk; the tail in memory, on
-/// its way to the disk. While there is no backlog, new messages join the head and the tail is empty.
+/// Three parts, oldest first: the head in memory, which the uplink sends from; the backlog, only on disk; the tail in
+/// memory, on its way to the disk. While there is no backlog, new messages join the head and the tail is empty.
 ///
-/// A message that somebody waits for is handed to the store at once. The others are when they are `commit_interval` old, unless
-/// the cloud acknowledged them before: a healthy uplink leaves the disk alone.
+/// A message that somebody waits for is handed to the store at once. The others are when they are `commit_interval`
+/// old, unless the cloud acknowledged them before: a healthy uplink leaves the disk alone.
 ///
 /// Thread: the broker's. `file`, `store` and `clock` must outlive it.
 class Outbox {
@@ -60,13 +60,14 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  /// `topic` is the one at the cloud, empty for the publication's own. Returns the ticket to wait for when `durable`; refuses with
-  /// QuotaExceeded when the queue is full and its policy says so, and with ImplementationSpecificError what cannot be made
-  /// durable because the disk fails.
-  tl::expected<mqtt::Ticket, mqtt::Reason> append(mqtt::PublicationPtr publication, std::string topic, mqtt::Qos qos, bool durable);
+  /// `topic` is the one at the cloud, empty for the publication's own. Returns the ticket to wait for when `durable`;
+  /// refuses with QuotaExceeded when the queue is full and its policy says so, and with ImplementationSpecificError
+  /// what cannot be made durable because the disk fails.
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(mqtt::PublicationPtr publication, std::string topic, mqtt::Qos qos,
+                                                  bool durable);
 
-  /// The oldest message that is not in flight, or null when there is none in memory; more may be on their way from the disk (see
-  /// on_loaded). Valid until the next call of any member.
+  /// The oldest message that is not in flight, or null when there is none in memory; more may be on their way from the
+  /// disk (see on_loaded). Valid until the next call of any member.
   Entry* next();
   void sent(Entry& entry);                  ///< it is in flight now
   void hold(Seq seq);                       ///< likewise, for an exchange that goes on after a restart
@@ -78,8 +79,8 @@ class Outbox {
 
   void tick();  ///< every 100 ms
   void committed(mqtt::Ticket ticket);
-  /// Whether something that was handed to the store in vain is not on disk yet: until then nobody may be told that what it waits
-  /// for is.
+  /// Whether something that was handed to the store in vain is not on disk yet: until then nobody may be told that what
+  /// it waits for is.
   bool owes_disk() const { return !disk_error_.empty() || committed_ < owed_until_; }
   void failed(const std::string& what);  ///< the store could not write the file; tried again every second
   void flush();                          ///< hands everything to the store
@@ -137,14 +138,14 @@ class Outbox {
 
   // Owned by the broker thread
   Entries head_, tail_;
-  std::set<Seq> held_;     ///< held, and not in the head yet
-  bool backlog_ = false;   ///< there may be rows on disk between head_ and tail_
+  std::set<Seq> held_;    ///< held, and not in the head yet
+  bool backlog_ = false;  ///< there may be rows on disk between head_ and tail_
   bool loading_ = false;
   bool dropping_ = false;
   std::uint64_t head_bytes_ = 0, tail_bytes_ = 0;
   Seq next_seq_ = 1, reserved_ = 1;
-  Seq cursor_ = 0;         ///< nothing below it waits to be sent
-  Seq last_in_head_ = 0;   ///< the newest that ever was in the head
+  Seq cursor_ = 0;        ///< nothing below it waits to be sent
+  Seq last_in_head_ = 0;  ///< the newest that ever was in the head
   std::uint64_t rows_ = 0, bytes_ = 0;
   std::size_t in_flight_ = 0, unwritten_ = 0;
   std::vector<Erasure> erasures_;                                      ///< not handed to the store

@@ -23,13 +23,13 @@ namespace {
 
 constexpr int kApplicationId = 0x46727571;  // "Fruq"
 constexpr int kSchema = 1;
-constexpr std::size_t kMaxInterned = 20'000;      // topics; the others stand in their rows
-constexpr std::int64_t kMaxParked = 10'000;       // rows; the oldest go first
+constexpr std::size_t kMaxInterned = 20'000;         // topics; the others stand in their rows
+constexpr std::int64_t kMaxParked = 10'000;          // rows; the oldest go first
 constexpr std::uintmax_t kCheckAllBelow = 32 << 20;  // bytes: a bigger file is checked only where it is read
-constexpr std::uint64_t kVacuumAbove = 2'048;     // free pages
+constexpr std::uint64_t kVacuumAbove = 2'048;        // free pages
 constexpr std::uint64_t kPage = 4'096;
-constexpr std::uint64_t kRowOverhead = 48;        // cell, header, seq, times, flags, pointer in the page
-constexpr std::size_t kInline = 3'900;            // bytes of a row that fit a page; beyond, whole pages are taken
+constexpr std::uint64_t kRowOverhead = 48;  // cell, header, seq, times, flags, pointer in the page
+constexpr std::size_t kInline = 3'900;      // bytes of a row that fit a page; beyond, whole pages are taken
 
 constexpr auto kCreate = R"(
   CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), reserved INTEGER NOT NULL, rows INTEGER NOT NULL,
@@ -72,17 +72,21 @@ std::uint64_t row_cost(std::size_t topic_bytes, std::size_t payload_bytes, std::
   return kRowOverhead + topic_bytes + (bytes + kPage - 1) / kPage * kPage;
 }
 
-/// Held from construction to destruction. Beside the database, because SQLite's own locks end when any descriptor on it is closed.
+/// Held from construction to destruction. Beside the database, because SQLite's own locks end when any descriptor on it
+/// is closed.
 class OutboxFile::Lock {
  public:
-  explicit Lock(const std::filesystem::path& path) : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    if (descriptor_ < 0) throw std::runtime_error(fmt::format("cannot create {}: {}", path.string(), std::strerror(errno)));
+  explicit Lock(const std::filesystem::path& path)
+      : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    if (descriptor_ < 0)
+      throw std::runtime_error(fmt::format("cannot create {}: {}", path.string(), std::strerror(errno)));
     if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
     const int error = errno;
     ::close(descriptor_);
-    throw std::runtime_error(error == EWOULDBLOCK
-                                 ? fmt::format("{} is held by another process: is this gateway running already?", path.string())
-                                 : fmt::format("cannot lock {}: {}", path.string(), std::strerror(error)));
+    throw std::runtime_error(
+        error == EWOULDBLOCK
+            ? fmt::format("{} is held by another process: is this gateway running already?", path.string())
+            : fmt::format("cannot lock {}: {}", path.string(), std::strerror(error)));
   }
   ~Lock() { ::close(descriptor_); }
   Lock(const Lock&) = delete;
@@ -157,7 +161,9 @@ void OutboxFile::Database::create() {
   db.exec(kCreate);
   // A new file begins where no older one of this gateway can have got to: receivers recognise repeats by Seq.
   auto& begin = statement("UPDATE meta SET reserved = ?");
-  begin.bind(1, std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  begin.bind(1,
+             std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+                 .count());
   begin.exec();
   transaction.commit();
 }
@@ -176,7 +182,8 @@ void OutboxFile::Database::check(const std::filesystem::path& path) {
 void OutboxFile::Database::load_meta() {
   auto& select = statement("SELECT reserved, rows, bytes FROM meta WHERE id = 1");
   if (!select.executeStep()) throw Unusable("its table `meta` is empty");
-  meta = {count(select.getColumn(0).getInt64()), count(select.getColumn(1).getInt64()), count(select.getColumn(2).getInt64())};
+  meta = {count(select.getColumn(0).getInt64()), count(select.getColumn(1).getInt64()),
+          count(select.getColumn(2).getInt64())};
   select.reset();
   committed_ = meta;
   auto& topics = statement("SELECT name, id FROM topic");
@@ -247,7 +254,8 @@ void OutboxFile::open() {
       if (retried) throw;
       set_aside(error.what());
     } catch (const SQLite::Exception& error) {
-      if (retried || !is_damage(error)) throw std::runtime_error(fmt::format("cannot open {}: {}", path_.string(), error.what()));
+      if (retried || !is_damage(error))
+        throw std::runtime_error(fmt::format("cannot open {}: {}", path_.string(), error.what()));
       set_aside(error.what());
     }
   }
@@ -266,11 +274,12 @@ void OutboxFile::set_aside(const std::string& why) {
     std::filesystem::rename(std::filesystem::path(path_) += suffix, std::filesystem::path(target) += suffix, error);
   }
   ++set_aside_;
-  spdlog::error("outbox: {} cannot be used ({}): set aside as {}; what it holds is not sent. A new one is begun", path_.string(),
-                why, target.string());
+  spdlog::error("outbox: {} cannot be used ({}): set aside as {}; what it holds is not sent. A new one is begun",
+                path_.string(), why, target.string());
 }
 
-/// Notes damage, so that the next transaction begins a new file, and makes every error a std::runtime_error with the file's name.
+/// Notes damage, so that the next transaction begins a new file, and makes every error a std::runtime_error with the
+/// file's name.
 template <class F>
 auto OutboxFile::guarded(F f) {
   if (!database_) throw std::runtime_error(fmt::format("{} is not open", path_.string()));
@@ -371,7 +380,8 @@ OutboxFile::Removed OutboxFile::drop_oldest(Seq after, std::uint64_t bytes) {
     }
     oldest.reset();
     removed.last = last;
-    for (const auto* sql : {"DELETE FROM queue WHERE seq > ? AND seq <= ?", "DELETE FROM record WHERE seq > ? AND seq <= ?"}) {
+    for (const auto* sql :
+         {"DELETE FROM queue WHERE seq > ? AND seq <= ?", "DELETE FROM record WHERE seq > ? AND seq <= ?"}) {
       auto& remove = database.statement(sql);
       remove.bind(1, number(after));
       remove.bind(2, number(last));
@@ -392,7 +402,8 @@ std::uint64_t OutboxFile::park(Seq seq, mqtt::Reason reason, std::int64_t now) {
     copy.bind(2, now);
     copy.bind(3, number(seq));
     copy.exec();
-    auto& trim = database.statement("DELETE FROM parked WHERE seq <= (SELECT seq FROM parked ORDER BY seq DESC LIMIT 1 OFFSET ?)");
+    auto& trim = database.statement(
+        "DELETE FROM parked WHERE seq <= (SELECT seq FROM parked ORDER BY seq DESC LIMIT 1 OFFSET ?)");
     trim.bind(1, kMaxParked);
     return static_cast<std::uint64_t>(trim.exec());
   });
@@ -428,7 +439,8 @@ void OutboxFile::reserve(Seq end) {
 
 OutboxFile::Page OutboxFile::load(Seq after, std::size_t rows, std::uint64_t bytes) {
   return guarded([&](Database& database) {
-    auto& select = database.statement(R"(SELECT seq, coalesce((SELECT name FROM topic WHERE id = queue.topic), topic), flags, payload,
+    auto& select = database.statement(
+        R"(SELECT seq, coalesce((SELECT name FROM topic WHERE id = queue.topic), topic), flags, payload,
         properties, published, expires FROM queue WHERE seq > ? ORDER BY seq)");
     select.bind(1, number(after));
     Page page;
@@ -461,7 +473,8 @@ std::vector<LinkState::InFlight> OutboxFile::records() {
     auto& select = database.statement("SELECT seq, key, packet FROM record ORDER BY seq, key");
     std::vector<LinkState::InFlight> records;
     while (select.executeStep()) {
-      records.push_back({count(select.getColumn(0).getInt64()), select.getColumn(1).getString(), bytes_of(select.getColumn(2))});
+      records.push_back(
+          {count(select.getColumn(0).getInt64()), select.getColumn(1).getString(), bytes_of(select.getColumn(2))});
     }
     select.reset();
     return records;
@@ -473,7 +486,8 @@ std::uint64_t OutboxFile::rows() const { return database_->meta.rows; }
 std::uint64_t OutboxFile::bytes() const { return database_->meta.bytes; }
 
 std::uint64_t OutboxFile::parked() {
-  return guarded([](Database& database) { return count(database.db.execAndGet("SELECT count(*) FROM parked").getInt64()); });
+  return guarded(
+      [](Database& database) { return count(database.db.execAndGet("SELECT count(*) FROM parked").getInt64()); });
 }
 
 }  // namespace ferrule::bridge

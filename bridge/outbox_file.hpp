@@ -23,28 +23,29 @@ struct Row {
   mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
   bool retain = false;
   std::string payload;
-  std::string properties;          ///< as Publication::properties
-  std::int64_t published = 0;      ///< milliseconds since the epoch, UTC
+  std::string properties;               ///< as Publication::properties
+  std::int64_t published = 0;           ///< milliseconds since the epoch, UTC
   std::optional<std::int64_t> expires;  ///< likewise
 };
 
 /// What a message counts for in the bound on the queue: its bytes and what SQLite adds to them.
 std::uint64_t row_cost(std::size_t topic_bytes, std::size_t payload_bytes, std::size_t properties_bytes);
 
-/// Thread: the store's, but for the constructor and what is marked otherwise; the members that read may also be called between the
-/// constructor and the first job. Members throw std::runtime_error when SQLite refuses.
+/// Thread: the store's, but for the constructor and what is marked otherwise; the members that read may also be called
+/// between the constructor and the first job. Members throw std::runtime_error when SQLite refuses.
 ///
 ///     meta    one row: how far Seqs were handed out, number and bytes of the rows
 ///     topic   id, name: interned, because a gateway has few topics and many messages
-///     queue   seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2), payload,
+///     queue   seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2),
+///     payload,
 ///             properties, published, expires
 ///     record  seq, key, packet: the exchanges that a Link has under way (LinkState)
 ///     parked  what the cloud refused for good, with its reason
 class OutboxFile final : public mqtt::StoreFile {
  public:
-  /// Opens or creates `path`, alone: throws std::runtime_error when another process has it, or when it cannot be written. A file
-  /// that is damaged, foreign or of another schema is renamed to `<path>.corrupt-<UTC time>` with a line in the log, and a new
-  /// one is begun. Once a job finds the file damaged, the next transaction does the same.
+  /// Opens or creates `path`, alone: throws std::runtime_error when another process has it, or when it cannot be
+  /// written. A file that is damaged, foreign or of another schema is renamed to `<path>.corrupt-<UTC time>` with a
+  /// line in the log, and a new one is begun. Once a job finds the file damaged, the next transaction does the same.
   explicit OutboxFile(std::filesystem::path path);
   ~OutboxFile() override;
   OutboxFile(const OutboxFile&) = delete;

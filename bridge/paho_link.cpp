@@ -2,17 +2,11 @@
 
 #include <fmt/format.h>
 #include <mqtt/async_client.h>
-#include <netdb.h>
-#include <poll.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -22,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "bridge/address.hpp"
+#include "bridge/link_owner.hpp"
 #include "bridge/paho_records.hpp"
 #include "mqtt/properties.hpp"
 
@@ -34,61 +30,20 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr auto kConnectTime = 10s;      // for TCP and CONNACK, at each address
-constexpr auto kPahoTime = 60s;         // its own limit, which it checks every 3 s only: ours comes first
-constexpr int kExplainTime = 500;        // ms
-constexpr auto kFarewell = 200ms;       // for DISCONNECT to be written
-constexpr auto kThreadEnd = 3s;         // Paho's threads look up once a second
-constexpr int kMaxInflight = 65'535;    // Paho never waits on its own account: the window is the uplink's
-constexpr std::size_t kMaxAddresses = 4;
+constexpr auto kConnectTime = 10s;           // for TCP and CONNACK, at each address
+constexpr auto kPahoTime = 60s;              // its own limit, which it checks every 3 s only: ours comes first
+constexpr auto kFarewell = 200ms;            // for DISCONNECT to be written
+constexpr auto kThreadEnd = 3s;              // Paho's threads look up once a second
+constexpr int kMaxInflight = 65'535;         // Paho never waits on its own account: the window is the uplink's
 constexpr std::size_t kMaxUnqueued = 1'000;  // QoS 0 messages that wait for the socket
+constexpr std::size_t kUnqueuedInPaho = 16;  // of them
 constexpr auto kIdProperty = "ferrule-id";
-
-/// The addresses of a name, numeric, as Paho writes them.
-std::vector<std::string> resolve(const Endpoint& endpoint, std::string& error) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  const int code = getaddrinfo(endpoint.host.c_str(), nullptr, &hints, &list);
-  if (code != 0) {
-    error = fmt::format("cannot resolve {}: {}", endpoint.host, gai_strerror(code));
-    return {};
-  }
-  std::vector<std::string> addresses;
-  for (const auto* entry = list; entry != nullptr && addresses.size() < kMaxAddresses; entry = entry->ai_next) {
-    char host[NI_MAXHOST];
-    if (getnameinfo(entry->ai_addr, entry->ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST) != 0) continue;
-    addresses.push_back(Endpoint{host, endpoint.port}.text());
-  }
-  freeaddrinfo(list);
-  if (addresses.empty()) error = fmt::format("{} has no address", endpoint.host);
-  return addresses;
-}
-
-/// Why there is no TCP connection, which Paho does not say: tries again, for a moment.
-std::string explain(const std::string& address) {
-  const auto endpoint = *parse_url("mqtt://" + address);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  addrinfo* target = nullptr;
-  if (getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &target) != 0) return "no TCP connection";
-  const int descriptor = socket(target->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  int error = ::connect(descriptor, target->ai_addr, target->ai_addrlen) == 0 ? 0 : errno;
-  freeaddrinfo(target);
-  pollfd ready{descriptor, POLLOUT, 0};
-  if (error == EINPROGRESS && poll(&ready, 1, kExplainTime) == 1) {
-    socklen_t size = sizeof error;
-    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size);
-  }
-  ::close(descriptor);
-  return error == 0 ? "no TCP connection" : std::strerror(error);
-}
 
 /// What MQTT 3.1.1 table 3.1 calls them.
 std::string_view return_code_name(int code) {
-  constexpr std::string_view kNames[] = {"accepted",           "unacceptable protocol version", "client identifier rejected",
-                                         "server unavailable", "bad user name or password",     "not authorized"};
+  constexpr std::string_view kNames[] = {
+      "accepted",           "unacceptable protocol version", "client identifier rejected",
+      "server unavailable", "bad user name or password",     "not authorized"};
   return code >= 0 && code < 6 ? kNames[code] : "unknown return code";
 }
 
@@ -99,7 +54,9 @@ std::optional<mqtt::Reason> reason_of(const paho::token& token) {
   return static_cast<mqtt::Reason>(code);
 }
 
-std::string with_code(mqtt::Reason reason) { return fmt::format("{} (0x{:02X})", mqtt::name(reason), static_cast<unsigned>(reason)); }
+std::string with_code(mqtt::Reason reason) {
+  return fmt::format("{} (0x{:02X})", mqtt::name(reason), static_cast<unsigned>(reason));
+}
 
 paho::properties properties_of(const mqtt::Publication& publication, const std::string& id) {
   paho::properties properties;
@@ -117,60 +74,14 @@ paho::properties properties_of(const mqtt::Publication& publication, const std::
     }
   }
   if (publication.expires) {  // what is left of it [MQTT-3.3.2-6]
-    const auto left = std::chrono::ceil<std::chrono::seconds>(*publication.expires - std::chrono::steady_clock::now()).count();
-    properties.add({paho::property::MESSAGE_EXPIRY_INTERVAL, static_cast<std::int32_t>(std::clamp<std::int64_t>(left, 1, INT32_MAX))});
+    const auto left =
+        std::chrono::ceil<std::chrono::seconds>(*publication.expires - std::chrono::steady_clock::now()).count();
+    properties.add({paho::property::MESSAGE_EXPIRY_INTERVAL,
+                    static_cast<std::int32_t>(std::clamp<std::int64_t>(left, 1, INT32_MAX))});
   }
   if (!id.empty()) properties.add({paho::property::USER_PROPERTY, kIdProperty, id});
   return properties;
 }
-
-/// Passes what the link says to its owner until the owner is gone.
-class Owner final : public LinkState, public LinkEvents {
- public:
-  Owner(LinkState& state, LinkEvents& events) : state_(&state), events_(&events) {}
-
-  /// Waits for a call under way. Nothing gets through afterwards.
-  void leave() {
-    const std::lock_guard lock(mutex_);
-    state_ = nullptr;
-    events_ = nullptr;
-  }
-
-  void put(Seq seq, const std::string& key, const std::string& packet) override {
-    const std::lock_guard lock(mutex_);
-    if (state_ == nullptr) throw std::runtime_error("the uplink is stopping");
-    state_->put(seq, key, packet);
-  }
-  void clear() override {
-    const std::lock_guard lock(mutex_);
-    if (state_ == nullptr) throw std::runtime_error("the uplink is stopping");
-    state_->clear();
-  }
-  void done(Seq seq, bool delivered) override {
-    const std::lock_guard lock(mutex_);
-    if (state_ != nullptr) state_->done(seq, delivered);
-  }
-  std::vector<InFlight> restore() override {
-    const std::lock_guard lock(mutex_);
-    return state_ != nullptr ? state_->restore() : std::vector<InFlight>{};
-  }
-  void on_limits(const LinkLimits& limits) override { tell(&LinkEvents::on_limits, limits); }
-  void on_connected(bool session_present) override { tell(&LinkEvents::on_connected, session_present); }
-  void on_disconnected(std::string cause) override { tell(&LinkEvents::on_disconnected, std::move(cause)); }
-  void on_settled(Seq seq, mqtt::Reason reason) override { tell(&LinkEvents::on_settled, seq, reason); }
-  void on_message(mqtt::PublicationPtr publication) override { tell(&LinkEvents::on_message, std::move(publication)); }
-
- private:
-  template <class Member, class... Arguments>
-  void tell(Member member, Arguments&&... arguments) {
-    const std::lock_guard lock(mutex_);
-    if (events_ != nullptr) (events_->*member)(std::forward<Arguments>(arguments)...);
-  }
-
-  std::mutex mutex_;
-  LinkState* state_;
-  LinkEvents* events_;
-};
 
 /// Paho's persistence in terms of PahoRecords.
 class Persistence final : public paho::iclient_persistence {
@@ -210,8 +121,8 @@ struct Order {
 struct Outcome {
   bool connected = false;
   bool session_present = false;
-  bool answered = false;             // by a CONNACK
-  bool wrong_version = false;        // or what may be one: closed without CONNACK
+  bool answered = false;       // by a CONNACK
+  bool wrong_version = false;  // or what may be one: closed without CONNACK
   bool no_tcp = false;
   std::string cause;
   LinkLimits limits;
@@ -220,10 +131,12 @@ struct Outcome {
 }  // namespace
 
 /// The link's thread and what it shares with Paho's.
-class PahoLink::Worker final : public paho::callback {
+class PahoLink::Worker {
  public:
   Worker(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
-      : settings_(settings), endpoint_(parse_url(settings.url).value_or(Endpoint{})), owner_(state, events),
+      : settings_(settings),
+        endpoint_(parse_url(settings.url).value_or(Endpoint{})),
+        owner_(state, events),
         mqtt_version_(settings.mqtt_version) {
     // Exchanges under way belong to a session of one version: only with that one do they go on, and none comes twice.
     for (const auto& record : state.restore()) {
@@ -251,24 +164,26 @@ class PahoLink::Worker final : public paho::callback {
   };
 
   // Paho's threads.
-  void connection_lost(const std::string& cause) override;
-  void message_arrived(paho::const_message_ptr message) override;
+  void message_arrived(const paho::const_message_ptr& message);
   void succeeded(const paho::token& token);
   void failed(const paho::token& token);
   void connect_failed(const paho::token& token);
+  void sent_unqueued();
   void closed_by_cloud(mqtt::Reason reason);
   void lose(std::string cause);
 
   // The link's thread.
   void perform(Order order);
   void connect();
+  bool is_wrong_version(const Outcome& outcome);
   Outcome attempt(const std::string& address);
   void open_client(const std::string& address);
   paho::connect_options connect_options() const;
   bool welcome(const Outcome& outcome);
   void publish(const Order& order);
   void subscribe(const Order& order);
-  void wait_until_stored();
+  paho::const_message_ptr message_of(const Order& order) const;
+  bool wait_for_turn(mqtt::Qos qos);
   void after_loss();
   void close_client();
   void say_goodbye();
@@ -276,17 +191,18 @@ class PahoLink::Worker final : public paho::callback {
   // Constant after construction
   const UplinkSettings settings_;
   const Endpoint endpoint_;
-  Owner owner_;
+  LinkOwner owner_;
   Listener listener_{*this};
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // Guarded by mutex_
   std::deque<Order> orders_;
-  std::optional<Outcome> outcome_;       // of the attempt under way
-  std::optional<std::string> lost_;      // why the connection ended
-  std::string goodbye_;                  // what the cloud's DISCONNECT said
-  std::size_t unqueued_ = 0;             // QoS 0, given to Paho or waiting to be
+  std::optional<Outcome> outcome_;    // of the attempt under way
+  std::optional<std::string> lost_;   // why the connection ended
+  std::string goodbye_;               // what the cloud's DISCONNECT said
+  std::size_t unqueued_ = 0;          // QoS 0, given to Paho or waiting to be
+  std::size_t unqueued_in_paho_ = 0;  // of them
   std::uint64_t dropped_ = 0;
   bool stopping_ = false, said_goodbye_ = false, ended_ = false, finished_ = false;
 
@@ -298,6 +214,7 @@ class PahoLink::Worker final : public paho::callback {
   LinkLimits limits_;
   int mqtt_version_;
   bool version_agreed_ = false;
+  int unanswered_ = 0;         // attempts whose CONNECT the server answered by closing
   bool session_lost_ = false;  // and LinkState not cleared yet
 };
 
@@ -372,7 +289,7 @@ void PahoLink::Worker::connect() {
   const auto addresses = resolve(endpoint_, cause);
   for (const auto& address : addresses) {
     auto outcome = attempt(address);
-    if (outcome.wrong_version && settings_.mqtt_version == 5 && (outcome.answered || !version_agreed_)) {
+    if (is_wrong_version(outcome)) {
       mqtt_version_ = mqtt_version_ == 5 ? 4 : 5;
       if (mqtt_version_ == 4) outcome = attempt(address);
     }
@@ -383,6 +300,13 @@ void PahoLink::Worker::connect() {
     if (outcome.answered || stopping_) break;
   }
   owner_.on_disconnected(std::move(cause));
+}
+
+/// A server that closes without an answer may not know MQTT 5, or be about to stop: it is asked once more.
+bool PahoLink::Worker::is_wrong_version(const Outcome& outcome) {
+  if (!outcome.wrong_version || settings_.mqtt_version != 5) return false;
+  if (outcome.answered) return true;
+  return !version_agreed_ && ++unanswered_ % 2 == 0;
 }
 
 Outcome PahoLink::Worker::attempt(const std::string& address) {
@@ -402,7 +326,8 @@ Outcome PahoLink::Worker::attempt(const std::string& address) {
   } catch (const std::exception& error) {
     outcome.cause = error.what();
   }
-  if (!outcome.connected) outcome.cause = fmt::format("{}: {}", address, outcome.no_tcp ? explain(address) : outcome.cause);
+  if (!outcome.connected)
+    outcome.cause = fmt::format("{}: {}", address, outcome.no_tcp ? explain_no_connection(address) : outcome.cause);
   return outcome;
 }
 
@@ -423,10 +348,13 @@ void PahoLink::Worker::open_client(const std::string& address) {
                         [this](const std::string& what) { lose(fmt::format("cannot write the outbox: {}", what)); }});
   persistence_ = std::make_unique<Persistence>(*records_);
   paho::create_options options(mqtt_version_, kMaxInflight);
-  options.set_persist_qos0(false);
+  options.set_persist_qos0(true);  // or Paho C 1.3.12 leaks each one that it still has when it is destroyed
   client_ = std::make_unique<paho::async_client>("tcp://" + address, settings_.client_id, options, persistence_.get());
   records_->opened();
-  client_->set_callback(*this);
+  // Not set_callback, which takes its lock and Paho C's in the order opposite to that of its own callbacks.
+  client_->set_connection_lost_handler(
+      [this](const std::string& cause) { lose(cause.empty() ? "the connection broke" : cause); });
+  client_->set_message_callback([this](const paho::const_message_ptr& message) { message_arrived(message); });
   client_->set_disconnected_handler(
       [this](const paho::properties&, paho::ReasonCode code) { closed_by_cloud(static_cast<mqtt::Reason>(code)); });
 }
@@ -471,9 +399,7 @@ bool PahoLink::Worker::welcome(const Outcome& outcome) {
 void PahoLink::Worker::succeeded(const paho::token& token) {
   if (token.get_type() == paho::token::PUBLISH) {
     if (token.get_message_id() != 0) return records_->acknowledged(token.get_message_id(), mqtt::Reason::Success);
-    const std::lock_guard lock(mutex_);
-    --unqueued_;
-    return;
+    return sent_unqueued();
   }
   std::optional<Outcome> outcome;
   if (token.get_type() == paho::token::CONNECT) {
@@ -503,6 +429,15 @@ void PahoLink::Worker::succeeded(const paho::token& token) {
   wake_.notify_all();
 }
 
+/// A QoS 0 message is in the socket, or lost.
+void PahoLink::Worker::sent_unqueued() {
+  const std::lock_guard lock(mutex_);
+  if (unqueued_in_paho_ == 0) return;
+  --unqueued_in_paho_;
+  --unqueued_;
+  wake_.notify_all();
+}
+
 void PahoLink::Worker::failed(const paho::token& token) {
   const auto reason = reason_of(token);
   switch (token.get_type()) {
@@ -510,12 +445,13 @@ void PahoLink::Worker::failed(const paho::token& token) {
       return connect_failed(token);
     case paho::token::PUBLISH: {
       if (token.get_message_id() != 0 && reason) return records_->acknowledged(token.get_message_id(), *reason);
-      const std::lock_guard lock(mutex_);
-      if (token.get_message_id() == 0 && unqueued_ > 0) --unqueued_;
-      return;  // interrupted by the loss of the connection, which we hear of otherwise
+      // Otherwise interrupted by the loss of the connection, which we hear of by itself.
+      if (token.get_message_id() == 0) sent_unqueued();
+      return;
     }
     case paho::token::SUBSCRIBE:
-      spdlog::warn("uplink {}: the cloud refused a subscription{}", settings_.name, reason ? ": " + with_code(*reason) : "");
+      spdlog::warn("uplink {}: the cloud refused a subscription{}", settings_.name,
+                   reason ? ": " + with_code(*reason) : "");
       return;
     default:
       const std::lock_guard lock(mutex_);
@@ -561,38 +497,43 @@ void PahoLink::Worker::connect_failed(const paho::token& token) {
 void PahoLink::Worker::publish(const Order& order) {
   const bool unqueued = order.qos == mqtt::Qos::AtMostOnce;
   try {
-    if (!client_) throw std::runtime_error("not connected");
-    if (order.qos == mqtt::Qos::ExactlyOnce) wait_until_stored();
-    const auto& publication = *order.publication;
-    paho::properties properties;
-    if (mqtt_version_ == 5) {
-      properties = properties_of(publication, unqueued ? "" : fmt::format("{}-{}", settings_.client_id, order.seq));
-    }
-    const auto message = paho::message::create(order.topic, publication.payload.data(), publication.payload.size(),
-                                               static_cast<int>(order.qos), publication.retain && limits_.retain_available, properties);
+    if (!wait_for_turn(order.qos)) throw paho::exception(MQTTASYNC_DISCONNECTED);
     if (!unqueued) records_->publishing(order.seq, order.qos);
-    client_->publish(message, nullptr, listener_);
+    client_->publish(message_of(order), nullptr, listener_);
   } catch (const paho::exception& error) {
     const int code = error.get_return_code();
     if (unqueued) {
-      const std::lock_guard lock(mutex_);
-      --unqueued_;
+      sent_unqueued();
     } else if (code == MQTTASYNC_BAD_UTF8_STRING) {
       owner_.on_settled(order.seq, mqtt::Reason::TopicNameInvalid);
-    } else if (code != MQTTASYNC_DISCONNECTED) {
+    } else if (code != MQTTASYNC_DISCONNECTED) {  // then who sent it hears of the loss, and sends it again
       owner_.on_settled(order.seq, mqtt::Reason::ReceiveMaximumExceeded);
     }
-  } catch (const std::runtime_error&) {  // the connection is gone: who sent it will hear of that and send it again
-    const std::lock_guard lock(mutex_);
-    if (unqueued) --unqueued_;
   }
 }
 
-/// At most one QoS 2 message is under way to Paho's send thread, see PahoRecords.
-void PahoLink::Worker::wait_until_stored() {
+paho::const_message_ptr PahoLink::Worker::message_of(const Order& order) const {
+  const auto& publication = *order.publication;
+  paho::properties properties;
+  if (mqtt_version_ == 5) {
+    const bool numbered = order.qos != mqtt::Qos::AtMostOnce;
+    properties = properties_of(publication, numbered ? fmt::format("{}-{}", settings_.client_id, order.seq) : "");
+  }
+  return paho::message::create(order.topic, publication.payload.data(), publication.payload.size(),
+                               static_cast<int>(order.qos), publication.retain && limits_.retain_available, properties);
+}
+
+/// At most one QoS 2 message is under way to Paho's send thread, see PahoRecords, and few of QoS 0. False when the
+/// connection is gone.
+bool PahoLink::Worker::wait_for_turn(mqtt::Qos qos) {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return stopping_ || lost_ || !records_->storing(); });
-  if (stopping_ || lost_) throw std::runtime_error("not connected");
+  const auto free = [&] {
+    if (qos == mqtt::Qos::ExactlyOnce) return !records_->storing();
+    return qos == mqtt::Qos::AtLeastOnce || unqueued_in_paho_ < kUnqueuedInPaho;
+  };
+  if (client_) wake_.wait(lock, [&] { return stopping_ || lost_ || free(); });
+  if (qos == mqtt::Qos::AtMostOnce) ++unqueued_in_paho_;
+  return client_ && !stopping_ && !lost_;
 }
 
 void PahoLink::Worker::subscribe(const Order& order) {
@@ -605,7 +546,7 @@ void PahoLink::Worker::subscribe(const Order& order) {
   }
 }
 
-void PahoLink::Worker::message_arrived(paho::const_message_ptr message) {
+void PahoLink::Worker::message_arrived(const paho::const_message_ptr& message) {
   if (!message) return;
   auto publication = std::make_shared<mqtt::Publication>();
   publication->topic = message->get_topic();
@@ -618,8 +559,6 @@ void PahoLink::Worker::message_arrived(paho::const_message_ptr message) {
 }
 
 // ---- the end of a connection
-
-void PahoLink::Worker::connection_lost(const std::string& cause) { lose(cause.empty() ? "the connection broke" : cause); }
 
 void PahoLink::Worker::closed_by_cloud(mqtt::Reason reason) {
   const std::lock_guard lock(mutex_);
@@ -649,8 +588,7 @@ void PahoLink::Worker::close_client() {
   persistence_.reset();
   records_.reset();
   const std::lock_guard lock(mutex_);
-  unqueued_ = static_cast<std::size_t>(std::ranges::count_if(
-      orders_, [](const Order& order) { return order.kind == Order::Kind::Send && order.qos == mqtt::Qos::AtMostOnce; }));
+  unqueued_ -= std::exchange(unqueued_in_paho_, 0);
 }
 
 void PahoLink::Worker::stop(milliseconds grace) {
@@ -704,7 +642,9 @@ void PahoLink::send(Seq seq, mqtt::PublicationPtr publication, const std::string
   worker_->push({Order::Kind::Send, seq, std::move(publication), topic, qos});
 }
 
-void PahoLink::subscribe(const std::string& filter, mqtt::Qos qos) { worker_->push({Order::Kind::Subscribe, 0, {}, filter, qos}); }
+void PahoLink::subscribe(const std::string& filter, mqtt::Qos qos) {
+  worker_->push({Order::Kind::Subscribe, 0, {}, filter, qos});
+}
 
 void PahoLink::disconnect(milliseconds grace) { worker_->stop(grace); }
 

@@ -12,12 +12,13 @@
 
 namespace ferrule::bridge {
 
-/// Calls Paho only on a thread of its own, because any call may block: Paho has one lock for all its clients, and holds it while
-/// it connects and while a record is written. Names are resolved on that thread too, outside the lock, so that a DNS that does
-/// not answer holds up nobody else. Each connection gets a client of its own, which finds the QoS 2 exchanges under way in
-/// `state`: the way back after a cut cable is the way back after a kill.
+/// Calls Paho only on a thread of its own, because any call may block: Paho has one lock for all its clients, and holds
+/// it while it connects and while a record is written. Names are resolved on that thread too, outside the lock, so that
+/// a DNS that does not answer holds up nobody else. Each connection gets a client of its own, which finds the QoS 2
+/// exchanges under way in `state`: the way back after a cut cable is the way back after a kill.
 ///
-/// With MQTT 5 each message carries a user property `ferrule-id` = `<client id>-<seq>`, by which a receiver can tell a repetition.
+/// With MQTT 5 each message carries a user property `ferrule-id` = `<client id>-<seq>`, by which a receiver can tell a
+/// repetition.
 ///
 /// `state` and `events` must live until `disconnect` has returned, or until the destruction.
 class PahoLink final : public Link {

@@ -138,7 +138,8 @@ void PahoRecords::remove(const std::string& key) {
     const auto exchange = kind == "s" ? exchanges_.find(number) : exchanges_.end();
     if (exchange != exchanges_.end() && exchange->second.restored) {
       ends_unseen = true;
-      // Without a PUBREL before it, this was a PUBREC with an error code that nobody tells us: sent anew, it will be seen.
+      // Without a PUBREL before it, this was a PUBREC with an error code that nobody tells us: sent anew, it will be
+      // seen.
       if (!exchange->second.released) reason = mqtt::Reason::UnspecifiedError;
     }
   }

@@ -19,9 +19,10 @@ namespace ferrule::bridge {
 ///     sc-MID  PUBREL sent, until PUBCOMP
 ///     r-MID   PUBLISH received at QoS 2; q-N: received and not taken yet
 ///
-/// Only `s` and `sc` of QoS 2 go to LinkState: a QoS 1 message whose fate is unknown is simply sent again. Paho ignores errors of
-/// its persistence: a QoS 2 packet leaves although its record could not be written. Its exchange goes on in memory then, `failed` ends
-/// the connection, and as messages of QoS 2 are given to Paho one by one it is never more than one.
+/// Only `s` and `sc` of QoS 2 go to LinkState: a QoS 1 message whose fate is unknown is simply sent again. Paho ignores
+/// errors of its persistence: a QoS 2 packet leaves although its record could not be written. Its exchange goes on in
+/// memory then, `failed` ends the connection, and as messages of QoS 2 are given to Paho one by one it is never more
+/// than one.
 ///
 /// One for each connection. Thread: any; Paho calls from its own threads, some of them at once.
 class PahoRecords {
@@ -35,7 +36,8 @@ class PahoRecords {
   /// `inbound` is what is kept of received messages, beyond this connection. `mqtt_version`: 5 or 4.
   PahoRecords(LinkState& state, std::map<std::string, std::string>& inbound, int mqtt_version, Told told);
 
-  static int version_of(const std::string& key);  ///< of MQTT, 5 or 4, of the session that a record of LinkState belongs to
+  static int version_of(
+      const std::string& key);  ///< of MQTT, 5 or 4, of the session that a record of LinkState belongs to
 
   // For the link.
   void opened();   ///< Paho has read what there is; when it asks for the keys again the session is lost

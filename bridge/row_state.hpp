@@ -19,9 +19,9 @@ class RowState final : public LinkState {
   /// Reads the records of `file`, which no job may use yet. Throws std::runtime_error.
   RowState(OutboxFile& file, mqtt::Store& store);
 
-  /// A QoS 2 message is about to be sent: its row is written with its first record, if it is not there yet. A packet must not
-  /// leave before its row is on disk: after a restart the same packet identifier could stand for another message, which the
-  /// cloud would take for a repetition and swallow.
+  /// A QoS 2 message is about to be sent: its row is written with its first record, if it is not there yet. A packet
+  /// must not leave before its row is on disk: after a restart the same packet identifier could stand for another
+  /// message, which the cloud would take for a repetition and swallow.
   void prepare(Row row);
   /// The link gave it back: nothing is to be written for it.
   void unprepare_all();

@@ -23,7 +23,8 @@ constexpr std::int64_t kMaxWindow = 10'000;
 
 bool is_plain_name(std::string_view name) {
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
   };
   return !name.empty() && name.size() <= kLongestName && name.front() != '.' && std::ranges::all_of(name, plain);
 }
@@ -57,7 +58,8 @@ void check_placeholders(const config::Node& node, const std::string& to) {
     at += kPlaceholder.size();
   }
   if (!mqtt::is_valid_topic_name(rewrite(to, "x"))) {
-    node.mistake(fmt::format("\"{}\" does not make a topic that one can publish to", to), "no \"+\", no \"#\", not empty");
+    node.mistake(fmt::format("\"{}\" does not make a topic that one can publish to", to),
+                 "no \"+\", no \"#\", not empty");
   }
 }
 
@@ -88,7 +90,8 @@ void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
     if (!route) continue;
     const auto same = [&](const OutRoute& other) { return other.from == route->from; };
     if (std::ranges::any_of(routes, same)) {
-      item["from"].mistake(fmt::format("\"{}\" stands above already, and the first route that matches is taken", route->from.text()));
+      item["from"].mistake(
+          fmt::format("\"{}\" stands above already, and the first route that matches is taken", route->from.text()));
     }
     routes.push_back(*route);
   }
@@ -101,7 +104,8 @@ void read_times(const config::Node& node, UplinkSettings& settings) {
   settings.session_expiry = seconds(node["session_expiry"].duration(settings.session_expiry, 1min, 4'294'967'294s));
   const auto reconnect = node["reconnect"];
   settings.reconnect = reconnect.duration_range(settings.reconnect);
-  if (settings.reconnect.first < kShortestBackOff) reconnect.mistake("less than 100ms would hammer the broker", "1s..60s");
+  if (settings.reconnect.first < kShortestBackOff)
+    reconnect.mistake("less than 100ms would hammer the broker", "1s..60s");
 }
 
 UplinkSettings read_uplink(const std::string& name, const config::Node& node, const std::string& default_client_id) {
@@ -110,7 +114,8 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   settings.name = name;
   settings.where = node.where();
   if (!is_plain_name(name)) {
-    node.mistake(fmt::format("\"{}\" cannot be part of a file name", name), "letters, digits, \"-\", \"_\" and \".\", at most 64");
+    node.mistake(fmt::format("\"{}\" cannot be part of a file name", name),
+                 "letters, digits, \"-\", \"_\" and \".\", at most 64");
   }
   read_url(node["url"], settings);
   settings.client_id = node["client_id"].text(default_client_id);
@@ -121,7 +126,8 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   if (settings.mqtt_version == 4 && settings.username.empty() && !settings.password.empty()) {
     node["password"].mistake("MQTT 3.1.1 knows no password without a user name");  // [MQTT-3.1.2-22]
   }
-  settings.window = static_cast<std::size_t>(node["window"].integer(static_cast<std::int64_t>(settings.window), 1, kMaxWindow));
+  settings.window =
+      static_cast<std::size_t>(node["window"].integer(static_cast<std::int64_t>(settings.window), 1, kMaxWindow));
   read_times(node, settings);
   read_routes(node["out"], settings.out);
   return settings;
@@ -135,7 +141,8 @@ QueueSettings read_queue(const config::Node& node) {
   queue.max_size = node["max_size"].size(queue.max_size, kSmallestQueue);
   queue.when_full = node["when_full"].one_of<WhenFull>(queue.when_full, kPolicies);
   const auto sync = node["sync"];
-  queue.commit_interval = sync.is_scalar() && sync.text() == "always" ? 0ms : sync.duration(queue.commit_interval, 10ms, 1h);
+  queue.commit_interval =
+      sync.is_scalar() && sync.text() == "always" ? 0ms : sync.duration(queue.commit_interval, 10ms, 1h);
   return queue;
 }
 
@@ -145,9 +152,10 @@ void check_client_ids(const config::Node& node, const std::vector<UplinkSettings
     for (std::size_t j = 0; j < i; ++j) {
       const auto here = parse_url(uplinks[i].url);
       if (!here || here != parse_url(uplinks[j].url) || uplinks[i].client_id != uplinks[j].client_id) continue;
-      node[uplinks[i].name]["client_id"].mistake(fmt::format("uplink {} connects to the same broker with the same client id \"{}\"",
-                                                             uplinks[j].name, uplinks[i].client_id),
-                                                 "give one of them another \"client_id\"");
+      node[uplinks[i].name]["client_id"].mistake(
+          fmt::format("uplink {} connects to the same broker with the same client id \"{}\"", uplinks[j].name,
+                      uplinks[i].client_id),
+          "give one of them another \"client_id\"");
     }
   }
 }

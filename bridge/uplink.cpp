@@ -22,13 +22,13 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Time = std::chrono::steady_clock::time_point;
 
-constexpr auto kStable = 10s;       // after so long online, the back-off begins anew
-constexpr auto kResume = 20s;       // for the exchanges of the last connection
-constexpr auto kSameCause = 60s;    // a cause that repeats is logged so often
-constexpr int kMaxAttempts = 5;     // for a message that the cloud refuses without saying why
+constexpr auto kStable = 10s;     // after so long online, the back-off begins anew
+constexpr auto kResume = 20s;     // for the exchanges of the last connection
+constexpr auto kSameCause = 60s;  // a cause that repeats is logged so often
+constexpr int kMaxAttempts = 5;   // for a message that the cloud refuses without saying why
 constexpr std::size_t kMaxRefused = 1'000;
 constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
-constexpr auto kFirstPause = 1s;    // after Quota exceeded, Server busy
+constexpr auto kFirstPause = 1s;              // after Quota exceeded, Server busy
 constexpr auto kLongestPause = 60s;
 
 /// What to do with a message after the cloud's answer to it.
@@ -84,7 +84,8 @@ std::string_view name(UplinkState state) {
   return "unknown";
 }
 
-/// Lives as long as something that the link posted may come, hence shared. Thread: the broker's, but for what LinkEvents says.
+/// Lives as long as something that the link posted may come, hence shared. Thread: the broker's, but for what
+/// LinkEvents says.
 class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_this<Impl> {
  public:
   Impl(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
@@ -94,9 +95,11 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
         post_(std::move(post)),
         clock_(clock),
         file_(open_or_explain(
-            settings_, [&] { return std::make_unique<OutboxFile>(state_dir / fmt::format("outbox-{}.db", settings_.name)); })),
+            settings_,
+            [&] { return std::make_unique<OutboxFile>(state_dir / fmt::format("outbox-{}.db", settings_.name)); })),
         state_(open_or_explain(settings_, [&] { return std::make_unique<RowState>(*file_, store_); })),
-        outbox_(open_or_explain(settings_, [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
+        outbox_(open_or_explain(settings_,
+                                [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
         window_(settings_.window),
         back_off_(settings_.reconnect.first) {
     for (const auto& record : state_->restore()) outbox_->hold(record.seq);
@@ -188,8 +191,8 @@ void Uplink::Impl::connected(bool session_present) {
   spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, settings_.url, settings_.client_id,
                limits_.mqtt_version == 5 ? "5" : "3.1.1", outbox_->size());
   if (lost > 0) {
-    spdlog::warn("uplink {}: the cloud lost our session; {} messages under way are sent again and may arrive twice", settings_.name,
-                 lost);
+    spdlog::warn("uplink {}: the cloud lost our session; {} messages under way are sent again and may arrive twice",
+                 settings_.name, lost);
   }
   pump();
 }
@@ -277,12 +280,12 @@ void Uplink::Impl::pump() {
   }
 }
 
-/// Exchanges that go on from an earlier connection end before a new one begins: so packet identifiers rise with the Seqs within
-/// every window, and what is resumed once more after another loss is resumed in order [MQTT-4.6.0-1].
+/// Exchanges that go on from an earlier connection end before a new one begins: so packet identifiers rise with the
+/// Seqs within every window, and what is resumed once more after another loss is resumed in order [MQTT-4.6.0-1].
 bool Uplink::Impl::is_resuming() {
   if (resuming_ && outbox_->in_flight() > 0 && clock_.now() - online_since_ >= kResume) {
-    spdlog::warn("uplink {}: the cloud does not answer for {} exchanges of the last connection; going on without", settings_.name,
-                 outbox_->in_flight());
+    spdlog::warn("uplink {}: the cloud does not answer for {} exchanges of the last connection; going on without",
+                 settings_.name, outbox_->in_flight());
     resuming_ = false;
   }
   resuming_ = resuming_ && outbox_->in_flight() > 0;
@@ -293,7 +296,8 @@ void Uplink::Impl::send(Outbox::Entry& entry) {
   const auto qos = std::min(entry.qos, limits_.maximum_qos);  // [MQTT-3.2.2-11]
   const auto seq = entry.seq;
   const auto& publication = *entry.publication;
-  const auto size = entry.cloud_topic().size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
+  const auto size =
+      entry.cloud_topic().size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
   if (limits_.maximum_packet_size != 0 && size > limits_.maximum_packet_size) {  // [MQTT-3.2.2-15]
     park(seq, mqtt::Reason::PacketTooLarge);
     return;
@@ -339,8 +343,8 @@ void Uplink::Impl::refused_without_reason(Seq seq, mqtt::Reason reason) {
 
 void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
   outbox_->park(seq, reason);
-  spdlog::warn("uplink {}: the cloud refused message {}-{} for good: {} (0x{:02X}); it is parked in the database", settings_.name, settings_.client_id, seq,
-               mqtt::name(reason), static_cast<unsigned>(reason));
+  spdlog::warn("uplink {}: the cloud refused message {}-{} for good: {} (0x{:02X}); it is parked in the database",
+               settings_.name, settings_.client_id, seq, mqtt::name(reason), static_cast<unsigned>(reason));
 }
 
 void Uplink::Impl::pause() {
@@ -417,13 +421,15 @@ void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {
 
 // ---- the handle
 
-Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
-               mqtt::Clock& clock)
+Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
+               mqtt::Store::Post post, mqtt::Clock& clock)
     : Uplink(std::move(settings), state_dir, store, std::move(post), clock,
-             [](const UplinkSettings& of, LinkState& state, LinkEvents& events) { return std::make_unique<PahoLink>(of, state, events); }) {}
+             [](const UplinkSettings& of, LinkState& state, LinkEvents& events) {
+               return std::make_unique<PahoLink>(of, state, events);
+             }) {}
 
-Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
-               mqtt::Clock& clock, const LinkFactory& make_link)
+Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
+               mqtt::Store::Post post, mqtt::Clock& clock, const LinkFactory& make_link)
     : impl_(std::make_shared<Impl>(std::move(settings), state_dir, store, std::move(post), clock)) {
   impl_->use(make_link(impl_->settings(), impl_->link_state(), *impl_));
 }

@@ -23,8 +23,8 @@ std::string_view name(UplinkState);  ///< "offline", "connecting", "online", "ba
 struct UplinkStatus {
   std::string name;
   UplinkState state = UplinkState::Offline;
-  std::uint64_t queued = 0;         ///< messages not yet acknowledged by the cloud, in flight included
-  std::uint64_t queued_bytes = 0;   ///< what they count for in `queue.max_size`
+  std::uint64_t queued = 0;        ///< messages not yet acknowledged by the cloud, in flight included
+  std::uint64_t queued_bytes = 0;  ///< what they count for in `queue.max_size`
   std::uint64_t in_flight = 0;
   std::uint64_t acknowledged = 0;   ///< since the start
   std::uint64_t dropped = 0;        ///< since the start, by the policy for a full queue
@@ -36,11 +36,11 @@ struct UplinkStatus {
   std::uint64_t connections = 0;    ///< since the start
   std::uint64_t set_aside = 0;      ///< since the start: damaged files
   std::uint64_t database_bytes = 0;
-  std::string last_error;           ///< why it is not online, or that the disk fails; empty when all is well
+  std::string last_error;  ///< why it is not online, or that the disk fails; empty when all is well
 };
 
-/// Every member on the broker thread. Opens (or creates) `<state_dir>/outbox-<name>.db`; throws config::Error when that cannot be
-/// written or when another process holds it.
+/// Every member on the broker thread. Opens (or creates) `<state_dir>/outbox-<name>.db`; throws config::Error when that
+/// cannot be written or when another process holds it.
 class Uplink final : public mqtt::Consumer {
  public:
   /// Makes the link; `state` and `events` outlive it.
@@ -60,7 +60,8 @@ class Uplink final : public mqtt::Consumer {
   void committed(mqtt::Ticket ticket);  ///< from the store
   /// From the store: a group of jobs on `file` was rolled back. Nothing to do with it when the file is another's.
   void store_failed(const mqtt::StoreFile& file, const std::string& what);
-  /// Whether acknowledgements have to wait, whatever the store committed meanwhile: a write failed and was not made good yet.
+  /// Whether acknowledgements have to wait, whatever the store committed meanwhile: a write failed and was not made
+  /// good yet.
   bool owes_disk() const;
   void tick();  ///< call every 100 ms: commit interval, back-off
   /// Ends the link within `grace` and hands everything unwritten to the store. The store must be destroyed after this.

@@ -59,7 +59,8 @@ bool pass_on(int from, int to) {
     poll(ready.data(), ready.size(), -1);
     for (std::size_t i = pairs.size(); i-- > 0;) {
       const auto [a, b] = pairs[i];
-      const bool open = (ready[1 + 2 * i].revents == 0 || pass_on(a, b)) && (ready[2 + 2 * i].revents == 0 || pass_on(b, a));
+      const bool open =
+          (ready[1 + 2 * i].revents == 0 || pass_on(a, b)) && (ready[2 + 2 * i].revents == 0 || pass_on(b, a));
       if (open) continue;
       ::close(a);
       ::close(b);

@@ -16,7 +16,7 @@ class Cable {
   Cable(const Cable&) = delete;
   Cable& operator=(const Cable&) = delete;
 
-  void cut();   ///< connections break with what is under way on them, and new ones are refused
+  void cut();  ///< connections break with what is under way on them, and new ones are refused
   void mend();
   std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
 

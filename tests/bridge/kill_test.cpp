@@ -38,9 +38,9 @@ constexpr std::uint64_t kAhead = 60;            // messages queued at most
 /// Every other message is of QoS 2.
 Qos qos_of(std::uint32_t number) { return number % 2 == 0 ? Qos::ExactlyOnce : Qos::AtLeastOnce; }
 
-/// The gateway's side, in a process of its own: publishes numbers from `first` on, or none when it is 0 and ends once the queue is
-/// empty. Writes each number to `acknowledged` when its publisher would have been told that it is safe.
-[[noreturn]] void run_gateway(const std::string& url, const std::filesystem::path& directory, std::uint32_t first, int acknowledged) {
+/// The gateway's side, in a process of its own: publishes numbers from `first` on, or none when it is 0 and ends once
+/// the queue is empty. Writes each number to `acknowledged` when its publisher would have been told that it is safe.
+int run_gateway(const std::string& url, const std::filesystem::path& directory, std::uint32_t first, int acknowledged) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   spdlog::set_level(spdlog::level::off);
   Desk desk;
@@ -83,7 +83,7 @@ Qos qos_of(std::uint32_t number) { return number % 2 == 0 ? Qos::ExactlyOnce : Q
     }
   }
   uplink->stop(500ms);
-  _exit(0);
+  return 0;
 }
 
 class KillTest : public ::testing::Test {
@@ -102,19 +102,20 @@ class KillTest : public ::testing::Test {
     int pipe[2];
     ASSERT_EQ(pipe2(pipe, O_CLOEXEC), 0);
     const pid_t gateway = fork();
-    if (gateway == 0) run_gateway(url, directory_.path(), first, pipe[1]);
+    if (gateway == 0) _exit(run_gateway(url, directory_.path(), first, pipe[1]));
     ::close(pipe[1]);
     meanwhile();
     ::kill(gateway, SIGKILL);
     waitpid(gateway, nullptr, 0);
-    for (std::uint32_t number = 0; read(pipe[0], &number, sizeof number) == sizeof number;) acknowledged_.insert(number);
+    for (std::uint32_t number = 0; read(pipe[0], &number, sizeof number) == sizeof number;)
+      acknowledged_.insert(number);
     ::close(pipe[0]);
   }
 
   /// Lets a gateway send what is left.
   void finish(const std::string& url) {
     const pid_t gateway = fork();
-    if (gateway == 0) run_gateway(url, directory_.path(), 0, STDERR_FILENO);
+    if (gateway == 0) _exit(run_gateway(url, directory_.path(), 0, STDERR_FILENO));
     int status = 0;
     for (int i = 0; i < 600 && waitpid(gateway, &status, WNOHANG) == 0; ++i) std::this_thread::sleep_for(100ms);
     ::kill(gateway, SIGKILL);
@@ -154,8 +155,8 @@ class KillTest : public ::testing::Test {
     EXPECT_EQ(out_of_order, 0U);
     RecordProperty("acknowledged", static_cast<int>(acknowledged_.size()));
     RecordProperty("qos1_repeated", static_cast<int>(repeated));
-    std::printf("%zu acknowledged, %zu arrived, %zu lost, QoS 2 twice %zu, QoS 1 repeated %zu, out of order %zu\n", acknowledged_.size(),
-                times.size(), lost, twice, repeated, out_of_order);
+    std::printf("%zu acknowledged, %zu arrived, %zu lost, QoS 2 twice %zu, QoS 1 repeated %zu, out of order %zu\n",
+                acknowledged_.size(), times.size(), lost, twice, repeated, out_of_order);
     EXPECT_GT(acknowledged_.size(), 500U);
   }
 

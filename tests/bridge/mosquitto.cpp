@@ -79,7 +79,8 @@ void end(pid_t& process, int signal) {
 
 std::string unhex(const std::string& hex) {
   std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
   return bytes;
 }
 
@@ -97,7 +98,8 @@ Mosquitto::~Mosquitto() { kill(); }
 void Mosquitto::start() {
   const auto configuration = directory_ / "mosquitto.conf";
   std::ofstream(configuration) << "listener " << port_ << " 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-                               << "max_inflight_messages 0\nuser root\n" << extra_ << "\n";
+                               << "max_inflight_messages 0\nuser root\n"
+                               << extra_ << "\n";
   process_ = spawn({find_program("mosquitto"), "-c", configuration.string()}, directory_ / "mosquitto.log");
   const auto deadline = std::chrono::steady_clock::now() + 5s;
   while (!listens(port_)) {
@@ -113,15 +115,17 @@ void Mosquitto::pause(bool paused) { ::kill(process_, paused ? SIGSTOP : SIGCONT
 Subscriber::Subscriber(const Mosquitto& mosquitto, const std::filesystem::path& directory, const std::string& filter)
     : output_(directory / fmt::format("subscriber-{}.txt", mosquitto.port())) {
   // One line each: QoS, retain, topic, payload in hex behind an x, user properties. `-d` tells of the subscription.
-  process_ = spawn({find_program("stdbuf"), "-oL", find_program("mosquitto_sub"), "-p", std::to_string(mosquitto.port()), "-t", filter, "-q", "2", "-V", "5", "-c", "-x",
-                    "3600", "-i", "observer", "-d", "-F", "message %q %r %t x%x %P"},
-                   output_);
+  process_ =
+      spawn({find_program("stdbuf"), "-oL", find_program("mosquitto_sub"), "-p", std::to_string(mosquitto.port()), "-t",
+             filter, "-q", "2", "-V", "5", "-c", "-x", "3600", "-i", "observer", "-d", "-F", "message %q %r %t x%x %P"},
+            output_);
   const auto deadline = std::chrono::steady_clock::now() + 5s;
   for (;;) {
     std::stringstream text;
     text << std::ifstream(output_).rdbuf();
     if (text.str().find("Subscribed") != std::string::npos) return;
-    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("mosquitto_sub does not subscribe: " + text.str());
+    if (std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error("mosquitto_sub does not subscribe: " + text.str());
     std::this_thread::sleep_for(10ms);
   }
 }

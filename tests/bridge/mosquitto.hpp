@@ -25,9 +25,9 @@ class Mosquitto {
 
   std::uint16_t port() const { return port_; }
   std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
-  void stop();   ///< with SIGTERM: it saves its state first if it has persistence
-  void kill();   ///< with SIGKILL
-  void start();  ///< again, on the same port
+  void stop();              ///< with SIGTERM: it saves its state first if it has persistence
+  void kill();              ///< with SIGKILL
+  void start();             ///< again, on the same port
   void pause(bool paused);  ///< SIGSTOP, SIGCONT: a black hole
 
  private:

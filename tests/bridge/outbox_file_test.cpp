@@ -15,9 +15,9 @@
 namespace ferrule::bridge {
 namespace {
 
+using testing::Directory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Directory;
 
 Row row(Seq seq, std::string payload = "p") {
   Row row;
@@ -59,7 +59,8 @@ class OutboxFileTest : public ::testing::Test {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
       const auto name = entry.path().filename().string();
-      if (name.find(".corrupt-") != name.npos && !name.ends_with("-wal") && !name.ends_with("-shm")) names.push_back(name);
+      if (name.find(".corrupt-") != name.npos && !name.ends_with("-wal") && !name.ends_with("-shm"))
+        names.push_back(name);
     }
     return names;
   }
@@ -276,7 +277,8 @@ TEST_F(OutboxFileTest, ADamagedPageIsFoundWhenTheFileIsOpened) {
 TEST_F(OutboxFileTest, DamageFoundInUseIsSetAsideByTheNextTransaction) {
   auto file = open();
   in_transaction(*file, [&] {
-    for (Seq seq = 1; seq <= 100'000; ++seq) file->insert(row(seq, std::string(500, 'x')));  // too big to be checked at the start
+    for (Seq seq = 1; seq <= 100'000; ++seq)
+      file->insert(row(seq, std::string(500, 'x')));  // too big to be checked at the start
   });
   file.reset();
   ASSERT_GT(std::filesystem::file_size(path_), std::uintmax_t{32} << 20);

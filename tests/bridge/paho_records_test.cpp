@@ -13,9 +13,9 @@ namespace {
 
 using mqtt::Qos;
 using mqtt::Reason;
-using testing::MemoryState;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::MemoryState;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 

@@ -26,7 +26,9 @@ std::string mistakes(const std::string& text) {
 }
 
 /// An uplink whose other keys are as they should be.
-std::string uplink(const std::string& keys) { return "uplinks:\n  hq:\n    url: mqtt://hq\n    out: [{from: \"#\"}]\n    " + keys + "\n"; }
+std::string uplink(const std::string& keys) {
+  return "uplinks:\n  hq:\n    url: mqtt://hq\n    out: [{from: \"#\"}]\n    " + keys + "\n";
+}
 
 TEST(BridgeSettings, NeedNothingButAnAddressAndARoute) {
   const auto uplinks = read("uplinks: {hq: {url: mqtt://hq.example, out: [{from: \"plant1/#\"}]}}");
@@ -100,36 +102,43 @@ TEST_P(BridgeMistakes, AreNamedWithTheirLine) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BridgeMistakes,
-                         ::testing::Values(Wrong{"window: 0", "window"}, Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
-                                           Wrong{"reconnect: 10ms..1s", "hammer"}, Wrong{"reconnect: 9s..1s", "reconnect"},
-                                           Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"cleint_id: x", "client_id"},
-                                           Wrong{"passwort: x", "password"}));
+                         ::testing::Values(Wrong{"window: 0", "window"}, Wrong{"mqtt: 4", "mqtt"},
+                                           Wrong{"keep_alive: 1s", "keep_alive"},
+                                           Wrong{"reconnect: 10ms..1s", "hammer"},
+                                           Wrong{"reconnect: 9s..1s", "reconnect"},
+                                           Wrong{"session_expiry: 1s", "session_expiry"},
+                                           Wrong{"cleint_id: x", "client_id"}, Wrong{"passwort: x", "password"}));
 
 class WrongUrls : public ::testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongUrls, AreExplained) {
-  EXPECT_THAT(mistakes(std::string("uplinks: {hq: {out: [{from: \"#\"}], url: ") + GetParam().keys + "}}"), HasSubstr(GetParam().message));
+  EXPECT_THAT(mistakes(std::string("uplinks: {hq: {out: [{from: \"#\"}], url: ") + GetParam().keys + "}}"),
+              HasSubstr(GetParam().message));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, WrongUrls,
                          ::testing::Values(Wrong{"mqtts://hq", "TLS"}, Wrong{"\"mqtt://me:pw@hq\"", "username"},
                                            Wrong{"hq:1883", "mqtt://host"}, Wrong{"mqtt://", "mqtt://host"},
                                            Wrong{"mqtt://hq:0", "mqtt://host"}, Wrong{"mqtt://hq:99999", "mqtt://host"},
-                                           Wrong{"mqtt://hq:18x", "mqtt://host"}, Wrong{"mqtt://hq/path", "mqtt://host"},
+                                           Wrong{"mqtt://hq:18x", "mqtt://host"},
+                                           Wrong{"mqtt://hq/path", "mqtt://host"},
                                            Wrong{"\"mqtt://[::1\"", "mqtt://host"}, Wrong{"~", "url"}));
 
 class WrongRoutes : public ::testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongRoutes, AreExplained) {
-  EXPECT_THAT(mistakes(std::string("uplinks: {hq: {url: mqtt://hq, out: ") + GetParam().keys + "}}"), HasSubstr(GetParam().message));
+  EXPECT_THAT(mistakes(std::string("uplinks: {hq: {url: mqtt://hq, out: ") + GetParam().keys + "}}"),
+              HasSubstr(GetParam().message));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, WrongRoutes,
-    ::testing::Values(Wrong{"[]", "needs a route"}, Wrong{"[{to: x}]", "from"}, Wrong{"[{from: \"a/#/b\"}]", "not a topic filter"},
-                      Wrong{"[{from: \"#\", to: \"a/+\"}]", "publish to"}, Wrong{"[{from: \"#\", to: \"{tpoic}\"}]", "{tpoic}"},
-                      Wrong{"[{from: \"#\", to: \"a}\"}]", "no placeholder"}, Wrong{"[{from: \"#\", qos: 3}]", "qos"},
-                      Wrong{"[{from: \"#\"}, {from: \"#\", to: x}]", "stands above"}));
+INSTANTIATE_TEST_SUITE_P(All, WrongRoutes,
+                         ::testing::Values(Wrong{"[]", "needs a route"}, Wrong{"[{to: x}]", "from"},
+                                           Wrong{"[{from: \"a/#/b\"}]", "not a topic filter"},
+                                           Wrong{"[{from: \"#\", to: \"a/+\"}]", "publish to"},
+                                           Wrong{"[{from: \"#\", to: \"{tpoic}\"}]", "{tpoic}"},
+                                           Wrong{"[{from: \"#\", to: \"a}\"}]", "no placeholder"},
+                                           Wrong{"[{from: \"#\", qos: 3}]", "qos"},
+                                           Wrong{"[{from: \"#\"}, {from: \"#\", to: x}]", "stands above"}));
 
 TEST(BridgeSettings, TwoUplinksToOneBrokerNeedTwoClientIds) {
   const auto text = mistakes(R"(uplinks:

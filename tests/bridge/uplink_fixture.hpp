@@ -71,7 +71,8 @@ class UplinkFixture : public ::testing::Test {
   void settle_all_sent() {
     for (const auto& one : std::exchange(link_->sent, {})) settle(one.seq);
   }
-  tl::expected<mqtt::Ticket, mqtt::Reason> append(const std::string& payload, bool durable = false, mqtt::Qos qos = mqtt::Qos::AtLeastOnce,
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(const std::string& payload, bool durable = false,
+                                                  mqtt::Qos qos = mqtt::Qos::AtLeastOnce,
                                                   const std::string& topic = "plant/a") {
     auto publication = std::make_shared<mqtt::Publication>();
     publication->topic = topic;
