@@ -157,7 +157,7 @@ class KillTest : public ::testing::Test {
     RecordProperty("qos1_repeated", static_cast<int>(repeated));
     std::printf("%zu acknowledged, %zu arrived, %zu lost, QoS 2 twice %zu, QoS 1 repeated %zu, out of order %zu\n",
                 acknowledged_.size(), times.size(), lost, twice, repeated, out_of_order);
-    EXPECT_GT(acknowledged_.size(), 500U);
+    EXPECT_GT(acknowledged_.size(), 100U);  // that there was load, on a loaded machine too
   }
 
   Directory directory_;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <map>
 #include <optional>
 #include <thread>
@@ -26,6 +27,7 @@ using testing::Desk;
 using testing::Directory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 using testing::MemoryState;
 using testing::Mosquitto;
 using testing::Subscriber;
@@ -225,6 +227,23 @@ TEST_F(PahoLinkTest, SaysWhatTheServerAnnounced) {
   retain_ = true;
   send(1, "p", Qos::AtLeastOnce);
   ASSERT_TRUE(settle(1));
+}
+
+TEST_F(PahoLinkTest, SaysWhyTheCloudRefusedAMessage) {
+  const auto rights = directory_.path() / "rights";
+  std::ofstream(rights) << "topic write allowed/#\n";
+  Mosquitto cloud(directory_.path(), "log_type all\nacl_file " + rights.string());
+  make_link(cloud.url());
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  send(1, "p", Qos::AtLeastOnce, "forbidden/1");
+  send(2, "p", Qos::ExactlyOnce, "forbidden/2");
+  send(3, "p", Qos::ExactlyOnce, "allowed/3");
+  settle(3); for (auto& [a,b]: settled_) printf("%d %x\n", int(a), int(b)); for (auto& r: state_.restore()) printf("rec %s\n", r.key.c_str()); printf("cause %s\n", cause_.value_or("-").c_str()); (void)system(("cat " + (directory_.path()/"mosquitto.log").string()).c_str());
+  ASSERT_TRUE(settle(3));
+  EXPECT_EQ(settled_[1], Reason::NotAuthorized);
+  EXPECT_EQ(settled_[2], Reason::NotAuthorized);
+  EXPECT_EQ(settled_[3], Reason::Success);
+  EXPECT_THAT(state_.ended(), ElementsAre(Pair(2, false), Pair(3, true)));
 }
 
 TEST_F(PahoLinkTest, AnExchangeCutByTheCloudsDeathEndsOnceAfterItsReturn) {
