@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kHeadRows = 4'096;
 constexpr std::uint64_t kHeadBytes = 8 << 20;
 constexpr std::size_t kRefillBelow = 2'048;     // rows
-constexpr std::uint64_t kTailBytes = 32 << 20;  // beyond, the disk does not keep up: the queue counts as full
+constexpr std::uint64_t kTailBytes = 16 << 20;  // beyond, the disk does not keep up: the queue counts as full
 constexpr std::uint64_t kUnwritten = 5'000;     // messages that wait for their commit interval
 constexpr std::size_t kErasures = 1'000;
 constexpr Seq kSeqBlock = 100'000;  // Seqs reserved on disk at a time

@@ -178,6 +178,7 @@ void Uplink::Impl::connect() {
 }
 
 void Uplink::Impl::connected(bool session_present) {
+  if (stopped_) return;
   now_ = UplinkState::Online;
   ++connections_;
   online_since_ = clock_.now();
@@ -272,7 +273,7 @@ void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const 
 }
 
 void Uplink::Impl::pump() {
-  if (now_ != UplinkState::Online || clock_.now() < resume_at_ || is_resuming()) return;
+  if (stopped_ || now_ != UplinkState::Online || clock_.now() < resume_at_ || is_resuming()) return;
   while (outbox_->in_flight() < window_) {
     auto* entry = outbox_->next();
     if (entry == nullptr) return;
