@@ -122,12 +122,12 @@ class KillTest : public ::testing::Test {
     EXPECT_EQ(status, 0);
   }
 
-  /// Once all that was acknowledged is there, or nothing came for two seconds.
+  /// Once all that was acknowledged is there, or nothing came for eight seconds.
   void check(const Subscriber& subscriber) {
     std::size_t before = 0;
     do {
       before = subscriber.messages().size();
-      std::this_thread::sleep_for(2s);
+      std::this_thread::sleep_for(8s);
     } while (subscriber.messages().size() != before);
     check(subscriber.payloads(0));
   }
