@@ -19,6 +19,7 @@
 #include "bridge/address.hpp"
 #include "bridge/link_owner.hpp"
 #include "bridge/paho_records.hpp"
+#include "bridge/paho_version.hpp"
 #include "mqtt/properties.hpp"
 
 namespace paho = ::mqtt;
@@ -349,6 +350,7 @@ void PahoLink::Worker::open_client(const std::string& address) {
   persistence_ = std::make_unique<Persistence>(*records_);
   paho::create_options options(mqtt_version_, kMaxInflight);
   options.set_persist_qos0(true);  // or Paho C 1.3.12 leaks each one that it still has when it is destroyed
+  const PahoVersion version(mqtt_version_);
   client_ = std::make_unique<paho::async_client>("tcp://" + address, settings_.client_id, options, persistence_.get());
   records_->opened();
   // Not set_callback, which takes its lock and Paho C's in the order opposite to that of its own callbacks.

@@ -315,6 +315,27 @@ TEST_F(PahoLinkTest, AnExchangeCutByTheCloudsDeathEndsOnceAfterItsReturn) {
   EXPECT_THAT(payloads, ElementsAre("2", "3", "4", "5", "6", "before"));
 }
 
+TEST_F(PahoLinkTest, AnExchangeOf311GoesOnAfterARestartWithTheVeryPayloadOnce) {
+  Mosquitto cloud(directory_.path());
+  Subscriber subscriber(cloud, directory_.path(), "#");
+  settings_.mqtt_version = 4;
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  send(1, "before", Qos::ExactlyOnce);
+  ASSERT_TRUE(settle(1));
+  cloud.pause(true);
+  send(2, "two", Qos::ExactlyOnce);
+  send(3, "", Qos::ExactlyOnce);
+  ASSERT_TRUE(wait_for_records(2));
+  link_.reset();
+  cloud.pause(false);
+  make_link(cloud.url());
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  EXPECT_TRUE(present_);
+  EXPECT_TRUE(wait_for_records(0));
+  EXPECT_THAT(subscriber.payloads(3), ElementsAre("before", "two", ""));
+}
+
 TEST_F(PahoLinkTest, ALostSessionClearsTheExchangesBeforeAnythingIsSent) {
   Mosquitto cloud(directory_.path());
   make_link(cloud.url());

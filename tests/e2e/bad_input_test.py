@@ -114,8 +114,8 @@ def test_state_directory_below_a_file(make_gateway, tmp_path):
 def test_read_only_state_directory(make_gateway, tmp_path):
     state = tmp_path / "read-only"
     state.mkdir(mode=0o555)
-    if os.access(state, os.W_OK):  # root may write anywhere but in the kernel's own file systems
-        state = pathlib.Path("/sys/ferrule")
+    if os.access(state, os.W_OK):  # root may write anywhere but in the kernel's own file system
+        state = pathlib.Path("/proc/ferrule")
     gateway = make_gateway(uplinks={"hq": plant.uplink(free_port())})
     gateway.config["gateway"]["state_dir"] = str(state)
     gateway.write()

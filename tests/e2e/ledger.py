@@ -72,6 +72,7 @@ class Collector:
     def __init__(self, port: int):
         self.numbers = collections.defaultdict(list)  # by topic
         self.count = 0
+        self.corrupt = []
         self._lock = threading.Lock()
         self.client = paho_client(new_client_id(), paho.MQTTv311, True)
         subscribed = queue.Queue()
@@ -84,6 +85,9 @@ class Collector:
 
     def _take(self, client, userdata, message):
         with self._lock:
+            if not message.payload.isdigit():
+                self.corrupt.append((message.topic, message.payload))
+                return
             self.numbers[message.topic.removeprefix("sites/")].append(int(message.payload))
             self.count += 1
 
@@ -108,13 +112,14 @@ def wait_for_all(publisher: Publisher, collector: Collector, stalled_after: floa
 
 
 def check(publisher: Publisher, collector: Collector, exactly_once: bool):
-    """No acknowledged number missing, order kept per topic, and with `exactly_once` none twice."""
+    """Nothing that was not published, no acknowledged number missing, order kept per topic, and with `exactly_once` none twice."""
     seen = collector.seen()
     missing = sorted(set(publisher.acknowledged) - seen)
     duplicates = collector.count - len(seen)
     print(f"published {publisher.published}, acknowledged {len(publisher.acknowledged)}, arrived {len(seen)}, "
           f"lost {len(missing)}, duplicates {duplicates}")
     assert publisher.acknowledged, "nothing was acknowledged"
+    assert not collector.corrupt, f"never published: {collector.corrupt[:10]}"
     assert not missing, f"{len(missing)} acknowledged and lost: {missing[:20]}"
     for topic, numbers in collector.numbers.items():
         first_seen = list(dict.fromkeys(numbers))

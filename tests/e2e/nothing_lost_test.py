@@ -36,7 +36,7 @@ def _cycle(dice, gateway, link):
 @pytest.mark.parametrize("mqtt", ["3.1.1", 5], ids=["over_311", "over_5"])
 def test_acknowledged_survives_cuts_and_kills(qos, mqtt, dice, cloud, link, make_gateway, closing):
     collector = closing(ledger.Collector(cloud.port))
-    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port, qos=2, mqtt=mqtt)}).start()
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port, qos=qos, mqtt=mqtt)}).start()
     publisher = ledger.Publisher(gateway.port, qos, per_second=200)
     for _ in range(_KILLS):
         _cycle(dice, gateway, link)
