@@ -36,9 +36,10 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
     uplinks_.push_back(std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, post, clock_));
     broker_.attach(*uplinks_.back());
   }
-  for (const auto& listen : settings_.broker.listen) {
+  for (std::size_t i = 0; i < settings_.broker.listen.size(); ++i) {
     listeners_.push_back(std::make_unique<mqtt::Listener>(
-        loop_, listen, [this](std::unique_ptr<mqtt::Transport> transport) { broker_.accept(std::move(transport)); }));
+        loop_, settings_.broker.listen[i], i,
+        [this](std::unique_ptr<mqtt::Transport> transport) { broker_.accept(std::move(transport)); }));
   }
   broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
   for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);

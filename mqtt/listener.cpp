@@ -113,15 +113,16 @@ int move_up(int descriptor) {
 
 class Listener::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(Loop& loop, const ListenSettings& settings, Accept accept)
+  Impl(Loop& loop, const ListenSettings& settings, std::size_t index, Accept accept)
       : loop_(loop),
+        index_(index),
         acceptor_(loop.native(), open_listening(settings)),
         pause_(loop.native()),
         accept_(std::move(accept)) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     ::getsockname(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&address), &size);
-    name_ = std::make_shared<const std::string>(address_text(address));
+    name_ = address_text(address);
     port_ = ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
                                                 : reinterpret_cast<const sockaddr_in&>(address).sin_port);
   }
@@ -142,7 +143,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   std::uint16_t port() const { return port_; }
-  const std::string& name() const { return *name_; }
+  const std::string& name() const { return name_; }
   std::uint64_t failed_accepts() const { return failed_accepts_; }
 
  private:
@@ -157,7 +158,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
         if (errno == EINTR || errno == ECONNABORTED) continue;
         return pause_after(errno);
       }
-      accept_(std::make_unique<TcpTransport>(loop_, move_up(descriptor), peer, name_));
+      accept_(std::make_unique<TcpTransport>(loop_, move_up(descriptor), peer, index_));
     }
     if (!closed_) wait();
   }
@@ -167,8 +168,8 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
     ++failed_accepts_;
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_log_) {
-      spdlog::warn("broker: {} cannot accept connections: {} ({} times so far); trying on", *name_,
-                   std::strerror(error), failed_accepts_);
+      spdlog::warn("broker: {} cannot accept connections: {} ({} times so far); trying on", name_, std::strerror(error),
+                   failed_accepts_);
       next_log_ = now + kAcceptLogInterval;
     }
     pause_.expires_after(kAcceptPause);
@@ -178,18 +179,19 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   Loop& loop_;
+  const std::size_t index_;
   asio::posix::stream_descriptor acceptor_;
   asio::steady_timer pause_;
   Accept accept_;
-  std::shared_ptr<const std::string> name_;
+  std::string name_;
   std::uint16_t port_ = 0;
   bool closed_ = false;
   std::uint64_t failed_accepts_ = 0;
   std::chrono::steady_clock::time_point next_log_{};
 };
 
-Listener::Listener(Loop& loop, const ListenSettings& settings, Accept accept)
-    : impl_(std::make_shared<Impl>(loop, settings, std::move(accept))) {
+Listener::Listener(Loop& loop, const ListenSettings& settings, std::size_t index, Accept accept)
+    : impl_(std::make_shared<Impl>(loop, settings, index, std::move(accept))) {
   impl_->wait();
 }
 

@@ -17,7 +17,8 @@ class Listener {
   using Accept = std::function<void(std::unique_ptr<Transport>)>;
 
   /// Binds and listens at once; throws config::Error with the place of the setting (port in use, no such address ...).
-  Listener(Loop& loop, const ListenSettings& settings, Accept accept);
+  /// `index` is that of its settings, for PeerIdentity.
+  Listener(Loop& loop, const ListenSettings& settings, std::size_t index, Accept accept);
   ~Listener();  ///< stops listening; accepted connections live on
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;

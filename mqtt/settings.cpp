@@ -81,7 +81,7 @@ BrokerSettings read_broker(const config::Node& section) {
   if (const auto list = section["listen"]; list.present()) {
     read_listeners(list, settings);
   } else {
-    settings.listen.push_back({.where = section.where()});
+    settings.listen.emplace_back().where = section.where();
   }
   read_limits(section["limits"], settings);
   constexpr std::array<config::Choice<WhenFull>, 2> kWhenFull{

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,9 +11,46 @@
 
 namespace ferrule::mqtt {
 
+/// A server certificate with its key, both PEM; the certificate's file holds the chain below the root too.
+struct CertificateSettings {
+  std::string cert, key;  ///< files
+  config::Location cert_where, key_where;
+};
+
+enum class ClientCertificate : std::uint8_t { None, Optional, Required };
+/// Which part of a client's certificate is PeerCertificate::identity.
+enum class CertificateIdentity : std::uint8_t { CommonName, San, SanDns, SanEmail, SanUri, Subject };
+
+struct TlsSettings {
+  CertificateSettings certificate;
+  std::vector<CertificateSettings> sni;  ///< instead of it, for clients that ask for a name which one of these bears
+  std::string ca;                        ///< file with the roots that client certificates are verified against
+  std::string crl;                       ///< file with revocation lists, one for every CA of a chain; or empty
+  config::Location ca_where, crl_where;
+  ClientCertificate client_certificate = ClientCertificate::None;
+  CertificateIdentity identity = CertificateIdentity::CommonName;
+  bool only_tls13 = false;
+};
+
+enum class Protocol : std::uint8_t { Mqtt, WebSocket };
+
+/// One place where clients come in: a TCP address, a Unix socket, or a socket that systemd opened.
 struct ListenSettings {
+  std::string name;  ///< for log lines and `$SYS`; empty: its address
   std::string bind = "127.0.0.1";
   std::uint16_t port = 1883;  ///< 0: any free port
+  bool dual_stack = false;    ///< `bind: "::"` takes IPv4 too
+  std::string unix_path;      ///< instead of `bind` and `port`
+  std::uint32_t mode = 0660;  ///< of the Unix socket
+  std::string systemd;        ///< instead of both: the FileDescriptorName= of a socket unit
+  Protocol protocol = Protocol::Mqtt;
+  std::string path;                  ///< of the WebSocket; empty: any
+  std::vector<std::string> origins;  ///< of pages that may open it, e.g. "https://hmi.plant"; empty: any
+  std::optional<TlsSettings> tls;
+  /// Networks ("10.0.0.0/8") from which connections begin with a PROXY v2 header, and nobody else comes; empty: none
+  /// do.
+  std::vector<std::string> proxies;
+  std::size_t max_connections = 0;  ///< at once; 0: as many as the broker takes
   config::Location where;
 };
 

@@ -45,16 +45,16 @@ Address shorten(const sockaddr_storage& storage) {
   return address;
 }
 
-std::string text_of(const Address& address) {
+std::string host_of(const Address& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  if (address.any.sa_family == AF_INET) {
-    inet_ntop(AF_INET, &address.v4.sin_addr, text.data(), text.size());
-    return fmt::format("{}:{}", text.data(), ntohs(address.v4.sin_port));
-  }
-  if (address.any.sa_family == AF_INET6) {
-    inet_ntop(AF_INET6, &address.v6.sin6_addr, text.data(), text.size());
-    return fmt::format("[{}]:{}", text.data(), ntohs(address.v6.sin6_port));
-  }
+  if (address.any.sa_family == AF_INET) inet_ntop(AF_INET, &address.v4.sin_addr, text.data(), text.size());
+  if (address.any.sa_family == AF_INET6) inet_ntop(AF_INET6, &address.v6.sin6_addr, text.data(), text.size());
+  return text.data();
+}
+
+std::string text_of(const Address& address) {
+  if (address.any.sa_family == AF_INET) return fmt::format("{}:{}", host_of(address), ntohs(address.v4.sin_port));
+  if (address.any.sa_family == AF_INET6) return fmt::format("[{}]:{}", host_of(address), ntohs(address.v6.sin6_port));
   return "local";
 }
 
@@ -67,11 +67,8 @@ class TcpTransport::Socket {
  public:
   using Ref = std::shared_ptr<Socket>;
 
-  Socket(Loop& loop, int descriptor, const sockaddr_storage& peer, std::shared_ptr<const std::string> listener)
-      : loop_(loop),
-        descriptor_(loop.native().get_executor(), descriptor),
-        peer_(shorten(peer)),
-        listener_(std::move(listener)) {
+  Socket(Loop& loop, int descriptor, const sockaddr_storage& peer, std::size_t listener)
+      : loop_(loop), descriptor_(loop.native().get_executor(), descriptor), peer_(shorten(peer)), listener_(listener) {
     const int on = 1;
     // Without it Nagle's algorithm and delayed acknowledgements make QoS 1 wait 40 ms. Fails on sockets that are not
     // TCP.
@@ -128,7 +125,12 @@ class TcpTransport::Socket {
   }
 
   std::string peer() const { return text_of(peer_); }
-  const std::string& listener() const { return *listener_; }
+  PeerIdentity identity() const {
+    PeerIdentity identity;
+    identity.address = host_of(peer_);
+    identity.listener = listener_;
+    return identity;
+  }
 
  private:
   enum class State : std::uint8_t { Open, Lingering, Closed };
@@ -190,12 +192,11 @@ class TcpTransport::Socket {
   State state_ = State::Open;
   bool reading_ = false, writing_ = false;  // a wait is under way
   bool paused_ = false;
-  std::shared_ptr<const std::string> listener_;
+  const std::size_t listener_;
 };
 
-TcpTransport::TcpTransport(Loop& loop, int descriptor, const sockaddr_storage& peer,
-                           std::shared_ptr<const std::string> listener)
-    : socket_(std::make_shared<Socket>(loop, descriptor, peer, std::move(listener))) {}
+TcpTransport::TcpTransport(Loop& loop, int descriptor, const sockaddr_storage& peer, std::size_t listener)
+    : socket_(std::make_shared<Socket>(loop, descriptor, peer, listener)) {}
 
 TcpTransport::~TcpTransport() { socket_->abandon(); }
 
@@ -209,7 +210,7 @@ void TcpTransport::close() { socket_->close(socket_); }
 
 std::string TcpTransport::peer() const { return socket_->peer(); }
 
-std::string TcpTransport::listener() const { return socket_->listener(); }
+PeerIdentity TcpTransport::identity() const { return socket_->identity(); }
 
 std::string address_text(const sockaddr_storage& address) { return text_of(shorten(address)); }
 

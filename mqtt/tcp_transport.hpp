@@ -13,8 +13,8 @@ namespace ferrule::mqtt {
 /// Reads into the loop's one buffer and writes from the connection's own, so that it holds none itself. Broker thread.
 class TcpTransport final : public Transport {
  public:
-  /// Takes over a connected, non-blocking stream socket. `listener` is the address it came to.
-  TcpTransport(Loop& loop, int descriptor, const sockaddr_storage& peer, std::shared_ptr<const std::string> listener);
+  /// Takes over a connected, non-blocking stream socket. `listener` is the index of the listener it came to.
+  TcpTransport(Loop& loop, int descriptor, const sockaddr_storage& peer, std::size_t listener);
   ~TcpTransport() override;  ///< closes at once; the sink hears nothing more
 
   void start(Sink& sink) override;
@@ -25,7 +25,7 @@ class TcpTransport final : public Transport {
   /// 1 MiB of that.
   void close() override;
   std::string peer() const override;
-  std::string listener() const override;
+  PeerIdentity identity() const override;
 
  private:
   class Socket;

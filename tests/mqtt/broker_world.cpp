@@ -41,7 +41,11 @@ class FakeTransport final : public Transport {
   void pause_reading(bool pause) override { wire_->paused = pause; }
   void close() override { wire_->closing = true; }
   std::string peer() const override { return "192.0.2.1:50000"; }
-  std::string listener() const override { return "127.0.0.1:1883"; }
+  PeerIdentity identity() const override {
+    PeerIdentity identity;
+    identity.address = "192.0.2.1";
+    return identity;
+  }
 
  private:
   std::shared_ptr<Wire> wire_;

@@ -26,7 +26,11 @@ namespace {
 using namespace std::chrono_literals;
 
 ListenSettings on(const std::string& bind, std::uint16_t port = 0) {
-  return {.bind = bind, .port = port, .where = {"ferrule.yaml", 7, 12}};
+  ListenSettings settings;
+  settings.bind = bind;
+  settings.port = port;
+  settings.where = {"ferrule.yaml", 7, 12};
+  return settings;
 }
 
 /// A blocking client with a deadline.
@@ -87,7 +91,7 @@ class Server {
  public:
   explicit Server(BrokerSettings settings = {})
       : broker_(std::move(settings), clock_),
-        listener_(loop_, on("127.0.0.1"),
+        listener_(loop_, on("127.0.0.1"), 0,
                   [this](std::unique_ptr<Transport> transport) { broker_.accept(std::move(transport)); }) {
     broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
     loop_.every(50ms, [this] { broker_.tick(); });
@@ -130,7 +134,7 @@ TEST(Listener, ServesClientsOverTcp) {
 
 TEST(Listener, NamesTheRealPort) {
   Loop loop;
-  const Listener listener(loop, on("127.0.0.1"), [](auto) {});
+  const Listener listener(loop, on("127.0.0.1"), 0, [](auto) {});
   EXPECT_NE(listener.port(), 0);
   EXPECT_EQ(listener.name(), "127.0.0.1:" + std::to_string(listener.port()));
 }
@@ -139,7 +143,7 @@ TEST(Listener, ListensOnIpv6) {
   Loop loop;
   std::optional<Listener> listener;
   try {
-    listener.emplace(loop, on("::1"), [](auto) {});
+    listener.emplace(loop, on("::1"), 0, [](auto) {});
   } catch (const config::Error& error) {
     GTEST_SKIP() << "no IPv6 here: " << error.what();
   }
@@ -148,9 +152,9 @@ TEST(Listener, ListensOnIpv6) {
 
 TEST(Listener, SaysPlainlyWhyItCannot) {
   Loop loop;
-  const Listener first(loop, on("127.0.0.1"), [](auto) {});
+  const Listener first(loop, on("127.0.0.1"), 0, [](auto) {});
   try {
-    const Listener second(loop, on("127.0.0.1", first.port()), [](auto) {});
+    const Listener second(loop, on("127.0.0.1", first.port()), 0, [](auto) {});
     FAIL() << "bound twice";
   } catch (const config::Error& error) {
     EXPECT_EQ(error.exit_code(), EX_UNAVAILABLE);
@@ -159,7 +163,7 @@ TEST(Listener, SaysPlainlyWhyItCannot) {
     EXPECT_EQ(error.mistakes()[0].message, first.name() + " is in use by another program");
   }
   try {
-    const Listener elsewhere(loop, on("192.0.2.1", 1883), [](auto) {});
+    const Listener elsewhere(loop, on("192.0.2.1", 1883), 0, [](auto) {});
     FAIL() << "bound to an address of nobody";
   } catch (const config::Error& error) {
     EXPECT_EQ(error.mistakes().at(0).message, "192.0.2.1:1883: this machine has no address 192.0.2.1");
@@ -196,7 +200,7 @@ TEST(Listener, GoesOnWhenDescriptorsRanOut) {
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   Loop loop;
   int accepted = 0;
-  Listener listener(loop, on("127.0.0.1"), [&](auto) {
+  Listener listener(loop, on("127.0.0.1"), 0, [&](auto) {
     ++accepted;
     loop.stop();
   });
