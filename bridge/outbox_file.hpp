@@ -1,7 +1,6 @@
 // The SQLite file of one outbox: rows in order, the records of exchanges under way, and what was parked.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -84,26 +83,15 @@ class OutboxFile final : public mqtt::StoreFile {
   std::uint64_t bytes() const;  ///< by row_cost
   std::uint64_t parked();
 
-  std::uint64_t size_on_disk() const { return size_on_disk_; }  ///< Any thread. Bytes of the database and its log.
-  std::uint64_t times_set_aside() const { return set_aside_; }  ///< Any thread. Since the start.
+  std::uint64_t size_on_disk() const;     ///< Any thread. Bytes of the database and its log.
+  std::uint64_t times_set_aside() const;  ///< Any thread. Since the start.
 
  private:
-  class Lock;
   class Database;
   template <class F>
   auto guarded(F f);
-  void open();
-  void set_aside(const std::string& why);
 
-  // Constant after construction
-  const std::filesystem::path path_;
-  const std::unique_ptr<Lock> lock_;
-  // Owned by the store thread
-  std::unique_ptr<Database> database_;
-  bool damaged_ = false;
-  // Any thread
-  std::atomic<std::uint64_t> size_on_disk_ = 0;
-  std::atomic<std::uint64_t> set_aside_ = 0;
+  const std::unique_ptr<Database> database_;
 };
 
 }  // namespace ferrule::bridge
