@@ -9,8 +9,8 @@
 #include <string>
 
 #include "bench/pipeline/devices.hpp"
-#include "bench/pipeline/gateway_process.hpp"
 #include "bench/pipeline/reader.hpp"
+#include "bench/server_process.hpp"
 
 namespace ferrule::bench {
 
@@ -56,7 +56,7 @@ Result measure(const Options& options, const std::filesystem::path& directory) {
   const DeviceProcess devices(options.devices, options.points);
   const auto file = directory / "ferrule.yaml";
   std::ofstream(file) << configuration(options, devices.ports(), directory.string());
-  const GatewayProcess gateway(options.ferrule, file.string(), (directory / "log").string(), options.port);
+  const ServerProcess gateway({options.ferrule, "run", file.string()}, (directory / "log").string(), options.port);
   Reader reader(options.port);
   const auto clock = [] { return std::chrono::steady_clock::now(); };
   reader.read_until(clock() + std::chrono::seconds{options.warm_up});

@@ -1,0 +1,48 @@
+#include "bench/broker/servers.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <stdexcept>
+
+namespace ferrule::bench {
+
+namespace {
+
+constexpr auto kFerrule = R"(version: 1
+gateway: {{id: bench, state_dir: {}}}
+broker:
+  listen: [{{port: {}}}]
+  limits: {{connections: 12000, subscriptions: 100000, retained: 200000}}
+)";
+
+constexpr auto kMosquitto = R"(listener {} 127.0.0.1
+allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_inflight_messages 1024
+max_queued_messages 0
+log_type error
+)";
+
+}  // namespace
+
+std::unique_ptr<ServerProcess> start(Kind kind, const Programs& programs, const std::filesystem::path& directory,
+                                     std::uint16_t port) {
+  const auto file = (directory / "configuration").string();
+  const auto log = (directory / "log").string();
+  switch (kind) {
+    case Kind::Relay:
+      return std::make_unique<ServerProcess>(std::vector{programs.relay, std::string("relay"), std::to_string(port)},
+                                             log, port);
+    case Kind::Mosquitto:
+      std::ofstream(file) << fmt::format(kMosquitto, port);
+      return std::make_unique<ServerProcess>(std::vector{programs.mosquitto, std::string("-c"), file}, log, port);
+    case Kind::Ferrule:
+      std::ofstream(file) << fmt::format(kFerrule, directory.string(), port);
+      return std::make_unique<ServerProcess>(std::vector{programs.ferrule, std::string("run"), file}, log, port);
+  }
+  throw std::logic_error("no such server");
+}
+
+}  // namespace ferrule::bench
