@@ -129,6 +129,7 @@ class KillTest : public ::testing::Test {
       before = subscriber.messages().size();
       std::this_thread::sleep_for(8s);
     } while (subscriber.messages().size() != before);
+    ASSERT_TRUE(subscriber.runs());
     check(subscriber.payloads(0));
   }
 

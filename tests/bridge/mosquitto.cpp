@@ -112,13 +112,27 @@ void Mosquitto::stop() { end(process_, SIGTERM); }
 void Mosquitto::kill() { end(process_, SIGKILL); }
 void Mosquitto::pause(bool paused) { ::kill(process_, paused ? SIGSTOP : SIGCONT); }
 
-Subscriber::Subscriber(const Mosquitto& mosquitto, const std::filesystem::path& directory, const std::string& filter)
+Subscriber::Subscriber(const Mosquitto& mosquitto, const std::filesystem::path& directory, const std::string& filter,
+                       int mqtt_version)
     : output_(directory / fmt::format("subscriber-{}.txt", mosquitto.port())) {
   // One line each: QoS, retain, topic, payload in hex behind an x, user properties. `-d` tells of the subscription.
-  process_ =
-      spawn({find_program("stdbuf"), "-oL", find_program("mosquitto_sub"), "-p", std::to_string(mosquitto.port()), "-t",
-             filter, "-q", "2", "-V", "5", "-c", "-x", "3600", "-i", "observer", "-d", "-F", "message %q %r %t x%x %P"},
-            output_);
+  std::vector<std::string> command{find_program("stdbuf"),
+                                   "-oL",
+                                   find_program("mosquitto_sub"),
+                                   "-p",
+                                   std::to_string(mosquitto.port()),
+                                   "-t",
+                                   filter,
+                                   "-q",
+                                   "2",
+                                   "-c",
+                                   "-i",
+                                   "observer",
+                                   "-d",
+                                   "-F",
+                                   "message %q %r %t x%x %P"};
+  if (mqtt_version == 5) command.insert(command.end(), {"-V", "5", "-x", "3600"});
+  process_ = spawn(command, output_);
   const auto deadline = std::chrono::steady_clock::now() + 5s;
   for (;;) {
     std::stringstream text;
@@ -131,6 +145,11 @@ Subscriber::Subscriber(const Mosquitto& mosquitto, const std::filesystem::path& 
 }
 
 Subscriber::~Subscriber() { end(process_, SIGKILL); }
+
+bool Subscriber::runs() const {
+  siginfo_t ended{};
+  return waitid(P_PID, static_cast<id_t>(process_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
+}
 
 std::vector<Subscriber::Message> Subscriber::messages() const {
   std::vector<Message> messages;

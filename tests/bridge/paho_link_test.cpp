@@ -191,7 +191,7 @@ TEST_F(PahoLinkTest, CarriesEveryQosToTheCloudInOrder) {
 
 TEST_F(PahoLinkTest, CarriesPropertiesRetainAndAnIdByWhichARepetitionIsKnown) {
   Mosquitto cloud(directory_.path());
-  Subscriber subscriber(cloud, directory_.path(), "#");
+  Subscriber subscriber(cloud, directory_.path(), "#", 5);
   make_link(cloud.url());
   ASSERT_TRUE(connect());
   retain_ = true;
