@@ -1,9 +1,10 @@
 #include "bridge/paho_records.hpp"
 
-#include <charconv>
 #include <cstring>
 #include <set>
 #include <stdexcept>
+
+#include "bridge/exchange_record.hpp"
 
 namespace ferrule::bridge {
 
@@ -13,27 +14,15 @@ constexpr std::size_t kTokenAt = 4;  // in a command's record: an int, the type,
 
 }  // namespace
 
-int PahoRecords::version_of(const std::string& key) { return key.find("5-") != key.npos ? 5 : 4; }
-
-PahoRecords::Key PahoRecords::parse(const std::string& key) {
-  const auto hyphen = key.find('-');
-  if (hyphen == key.npos) return {};
-  Key parsed;
-  parsed.kind = std::string_view(key).substr(0, hyphen);
-  if (parsed.kind.ends_with('5')) parsed.kind.remove_suffix(1);
-  std::from_chars(key.data() + hyphen + 1, key.data() + key.size(), parsed.number);
-  return parsed;
-}
-
 PahoRecords::PahoRecords(LinkState& state, std::map<std::string, std::string>& inbound, int mqtt_version, Told told)
     : state_(state), inbound_(inbound), told_(std::move(told)) {
   std::set<Seq> given_up;
   for (auto& record : state_.restore()) {
-    if (version_of(record.key) != mqtt_version) {  // the session it belongs to cannot be had with this version
+    const auto [kind, packet_id, version] = parse_record_key(record.key);
+    if (version != mqtt_version) {  // the session it belongs to cannot be had with this version
       given_up.insert(record.seq);
       continue;
     }
-    const auto [kind, packet_id] = parse(record.key);
     auto& exchange = exchanges_[packet_id];
     exchange.seq = record.seq;
     exchange.qos = mqtt::Qos::ExactlyOnce;
@@ -77,7 +66,7 @@ bool PahoRecords::storing() const {
 void PahoRecords::acknowledged(int packet_id, mqtt::Reason reason) { end(packet_id, reason); }
 
 void PahoRecords::put(const std::string& key, std::string record) {
-  const auto [kind, number] = parse(key);
+  const auto [kind, number, version] = parse_record_key(key);
   if (kind == "c") return put_command(key, std::move(record));
   if (kind == "s" || kind == "sc") return put_exchange(number, key, record, kind == "sc");
   const std::lock_guard lock(mutex_);
@@ -126,7 +115,7 @@ std::string PahoRecords::get(const std::string& key) const {
 }
 
 void PahoRecords::remove(const std::string& key) {
-  const auto [kind, number] = parse(key);
+  const auto [kind, number, version] = parse_record_key(key);
   bool ends_unseen = false;
   auto reason = mqtt::Reason::Success;
   {

@@ -5,19 +5,13 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "bridge/link.hpp"
 
 namespace ferrule::bridge {
 
-/// Paho C names its records (1.3.12; a `5` before the hyphen with MQTT 5):
-///
-///     c-N     a command that waits for the send thread; the packet identifier is the int at byte 4
-///     s-MID   PUBLISH sent, until PUBACK, PUBCOMP or an error code in PUBACK or PUBREC
-///     sc-MID  PUBREL sent, until PUBCOMP
-///     r-MID   PUBLISH received at QoS 2; q-N: received and not taken yet
+/// exchange_record.hpp draws Paho's keys. In a command (`c-N`) the packet identifier is the int at byte 4.
 ///
 /// Only `s` and `sc` of QoS 2 go to LinkState: a QoS 1 message whose fate is unknown is simply sent again. Paho ignores
 /// errors of its persistence: a QoS 2 packet leaves although its record could not be written. Its exchange goes on in
@@ -35,9 +29,6 @@ class PahoRecords {
 
   /// `inbound` is what is kept of received messages, beyond this connection. `mqtt_version`: 5 or 4.
   PahoRecords(LinkState& state, std::map<std::string, std::string>& inbound, int mqtt_version, Told told);
-
-  static int version_of(
-      const std::string& key);  ///< of MQTT, 5 or 4, of the session that a record of LinkState belongs to
 
   // For the link.
   void opened();   ///< Paho has read what there is; when it asks for the keys again the session is lost
@@ -62,11 +53,6 @@ class PahoRecords {
     bool restored = false;  ///< Paho will not tell us how it ends
     bool released = false;  ///< PUBREC came: the cloud has it
   };
-  struct Key {
-    std::string_view kind;  ///< without the 5
-    int number = 0;
-  };
-  static Key parse(const std::string& key);
   void put_command(const std::string& key, std::string record);
   void put_exchange(int packet_id, const std::string& key, const std::string& record, bool release);
   void end(int packet_id, mqtt::Reason reason);

@@ -1,0 +1,49 @@
+// The way to a connection: one address of the cloud after the other, in the MQTT version that it understands.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bridge/link.hpp"
+#include "bridge/settings.hpp"
+
+namespace ferrule::bridge {
+
+/// How an attempt at one address ended.
+struct Attempt {
+  bool connected = false;
+  bool session_present = false;
+  bool answered = false;       ///< by a CONNACK
+  bool wrong_version = false;  ///< or what may be one: closed without a CONNACK
+  std::string cause;           ///< when not connected
+  LinkLimits limits;
+};
+
+/// Thread: the link's; names are resolved here, which may block.
+class Dialer {
+ public:
+  /// Makes one attempt at a numeric address with port, in one version (5 or 4); must end by itself.
+  using Try = std::function<Attempt(const std::string& address, int mqtt_version)>;
+
+  /// `under_way`: exchanges of an earlier connection belong to a session of one version. Only with that one do they go
+  /// on, and none comes twice.
+  Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFlight>& under_way);
+
+  /// Until one attempt succeeds, the cloud refuses us, `stopping` holds or there is no address left.
+  Attempt dial(const Try& attempt, const std::function<bool()>& stopping);
+  int mqtt_version() const { return mqtt_version_; }  ///< of the last attempt
+
+ private:
+  bool changes_version(const Attempt& attempt);
+
+  // Constant after construction
+  const int asked_version_;
+  const Endpoint endpoint_;
+
+  int mqtt_version_;
+  bool version_agreed_;
+  int unanswered_ = 0;  ///< attempts whose CONNECT the server answered by closing
+};
+
+}  // namespace ferrule::bridge
