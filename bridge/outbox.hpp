@@ -100,6 +100,9 @@ class Outbox {
   };
   using Entries = std::deque<Entry>;
 
+  static constexpr std::size_t kHeadRows = 4'096;
+  static constexpr std::uint64_t kHeadBytes = 8 << 20;
+
   Seq take_seq();
   void reserve();
   bool make_room(std::uint64_t cost);

@@ -6,13 +6,14 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
 #include <utility>
 
+#include "bridge/back_off.hpp"
 #include "bridge/outbox.hpp"
 #include "bridge/outbox_file.hpp"
 #include "bridge/paho_link.hpp"
 #include "bridge/row_state.hpp"
+#include "bridge/verdict.hpp"
 
 namespace ferrule::bridge {
 
@@ -30,33 +31,6 @@ constexpr std::size_t kMaxRefused = 1'000;
 constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
 constexpr auto kFirstPause = 1s;              // after Quota exceeded, Server busy
 constexpr auto kLongestPause = 60s;
-
-/// What to do with a message after the cloud's answer to it.
-enum class Verdict : std::uint8_t {
-  Delivered,
-  Later,        ///< the cloud cannot take it now: all wait for a while
-  AgainOrPark,  ///< it does not say why: tried a few times
-  Park,         ///< it will not be taken later either
-};
-
-Verdict judge(mqtt::Reason reason) {
-  using mqtt::Reason;
-  if (!is_error(reason)) return Verdict::Delivered;
-  switch (reason) {
-    case Reason::QuotaExceeded:
-    case Reason::ServerBusy:
-    case Reason::ServerUnavailable:
-    case Reason::MessageRateTooHigh:
-    case Reason::ReceiveMaximumExceeded:
-    case Reason::PacketIdentifierInUse:
-      return Verdict::Later;
-    case Reason::UnspecifiedError:
-    case Reason::ImplementationSpecificError:
-      return Verdict::AgainOrPark;
-    default:
-      return Verdict::Park;
-  }
-}
 
 /// Any error of the file at the start is the machine's, not the configuration's.
 template <class F>
@@ -101,7 +75,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
         outbox_(open_or_explain(settings_,
                                 [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
         window_(settings_.window),
-        back_off_(settings_.reconnect.first) {
+        back_off_(settings_.reconnect) {
     for (const auto& record : state_->restore()) outbox_->hold(record.seq);
     outbox_->on_loaded([this] { pump(); });
   }
@@ -141,7 +115,6 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   bool is_resuming();
   void send(Outbox::Entry& entry);
   void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
-  milliseconds jittered();
   void log_loss(const std::string& cause);
 
   // Constant after construction
@@ -157,11 +130,10 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   UplinkState now_ = UplinkState::Offline;
   LinkLimits limits_;
   std::size_t window_;
-  milliseconds back_off_;
+  BackOff back_off_;
+  BackOff pauses_{{kFirstPause, kLongestPause}};
   Time next_attempt_{}, online_since_{}, resume_at_{};
-  milliseconds pause_{kFirstPause};
   std::map<Seq, int> refused_;  // how often, without a reason
-  std::mt19937 random_{std::random_device{}()};
   std::string last_error_, logged_cause_, logged_disk_error_;
   Time logged_at_{}, disk_error_logged_at_{};
   bool resuming_ = false, stopped_ = false;
@@ -200,22 +172,15 @@ void Uplink::Impl::connected(bool session_present) {
 
 void Uplink::Impl::disconnected(const std::string& cause) {
   const bool was_online = now_ == UplinkState::Online;
-  if (was_online && clock_.now() - online_since_ >= kStable) back_off_ = settings_.reconnect.first;
+  if (was_online && clock_.now() - online_since_ >= kStable) back_off_.reset();
   now_ = stopped_ ? UplinkState::Offline : UplinkState::BackingOff;
   last_error_ = cause;
   state_->unprepare_all();
   // What the link settled before it ended has been taken off already.
   repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
   if (stopped_) return;
-  const auto delay = jittered();
-  next_attempt_ = clock_.now() + delay;
-  back_off_ = std::min(back_off_ * 2, settings_.reconnect.second);
+  next_attempt_ = clock_.now() + back_off_.jittered();
   log_loss(fmt::format("{}{}", was_online ? "connection lost: " : "", cause));
-}
-
-/// Between half and all of the back-off, so that a fleet does not return in one wave.
-milliseconds Uplink::Impl::jittered() {
-  return milliseconds(std::uniform_int_distribution<std::int64_t>(back_off_.count() / 2, back_off_.count())(random_));
 }
 
 void Uplink::Impl::log_loss(const std::string& cause) {
@@ -314,8 +279,8 @@ void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
     case Verdict::Delivered:
       if (outbox_->settle(seq)) ++acknowledged_;
       refused_.erase(seq);
-      pause_ = kFirstPause;
-      if (now_ == UplinkState::Online) back_off_ = settings_.reconnect.first;
+      pauses_.reset();
+      if (now_ == UplinkState::Online) back_off_.reset();
       break;
     case Verdict::Later:
       outbox_->requeue(seq);
@@ -350,9 +315,9 @@ void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
 
 void Uplink::Impl::pause() {
   if (clock_.now() < resume_at_) return;
-  resume_at_ = clock_.now() + pause_;
-  spdlog::warn("uplink {}: the cloud takes no more for now; waiting {} ms", settings_.name, pause_.count());
-  pause_ = std::min<milliseconds>(pause_ * 2, kLongestPause);
+  const auto pause = pauses_.take();
+  resume_at_ = clock_.now() + pause;
+  spdlog::warn("uplink {}: the cloud takes no more for now; waiting {} ms", settings_.name, pause.count());
 }
 
 // ---- time and disk
