@@ -1,10 +1,10 @@
-# mqtt.js for the tests, exactly as tests/e2e/js/package-lock.json names it. Sourced by scripts/test.
+# JavaScript programs for the tests, exactly as their package-lock.json names them. Sourced by scripts/test.
 
-# install_javascript DIRECTORY: leaves DIRECTORY/node_modules; does nothing when it is there for this lock file.
+# install_javascript SOURCE DIRECTORY: leaves DIRECTORY/node_modules as SOURCE/package-lock.json says; does nothing when it is there.
 install_javascript() {
-  local source=tests/e2e/js directory=$1
+  local source=$1 directory=$2
   if cmp -s "$source/package-lock.json" "$directory/package-lock.json" && [[ -e $directory/installed ]]; then return; fi
-  echo "==> Installing mqtt.js for the tests from npm into $directory"
+  echo "==> Installing $(sed -n 's/^  "name": "\(.*\)",$/\1/p' "$source/package.json") for the tests from npm into $directory"
   mkdir -p "$directory"
   rm -f "$directory/installed"
   cp "$source"/package.json "$source"/package-lock.json "$directory"
