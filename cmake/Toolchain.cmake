@@ -13,6 +13,7 @@ add_library(ferrule_flags INTERFACE)
 target_include_directories(ferrule_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(ferrule_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wold-style-cast -fno-omit-frame-pointer
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>  # Clang's -Wconversion includes it, GCC's does not
   $<$<BOOL:${FERRULE_WERROR}>:-Werror>)
 target_compile_definitions(ferrule_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION

@@ -50,7 +50,8 @@ std::string Mistake::text() const {
   auto result = printable(where.file);
   if (where.line > 0) result += fmt::format(":{}", where.line);
   if (where.line > 0 && where.column > 0) result += fmt::format(":{}", where.column);
-  result += ": error: ";
+  if (!result.empty()) result += ": ";
+  result += "error: ";
   if (!path.empty()) result += printable(path) + ": ";
   result += printable(message);
   if (source_line.empty() || where.column <= 0) return result;

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -186,6 +187,7 @@ int Demo::run() {
 
 void Demo::every_second() {
   if (ending_) return;
+  if (std::ferror(stdout) != 0) return end(EX_IOERR);  // whoever read it has gone, e.g. `ferrule demo | head`
   const auto elapsed = std::chrono::steady_clock::now() - start_;
   cut_or_restore(elapsed);
   screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_->points(),

@@ -1,18 +1,23 @@
 #include "gateway/demo_screen.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <iterator>
+#include <string_view>
 
 namespace ferrule::gateway {
 
 namespace {
 
-constexpr std::size_t kTableEvery = 5;  // shows, in a pipe
-constexpr std::size_t kQueueBar = 40;   // characters
+constexpr std::size_t kTableEvery = 5;      // shows, where it is not redrawn
+constexpr std::size_t kQueueBar = 40;       // characters
+constexpr std::size_t kWidestLine = 76;     // of the table, and the queue's without its bar
+constexpr std::size_t kPlainColumns = 120;  // for lines that nothing is redrawn over
 
 std::string age(const PointStatus& point) {
   if (point.value.empty()) return "-";
@@ -36,20 +41,29 @@ std::string table(const std::vector<PointStatus>& points) {
   return text;
 }
 
-std::string queue_line(std::chrono::milliseconds elapsed, const bridge::UplinkStatus& uplink,
-                       const DemoLedger& ledger) {
+/// Shorter than `columns`: a line that wraps would take two.
+std::string queue_line(std::chrono::milliseconds elapsed, const bridge::UplinkStatus& uplink, const DemoLedger& ledger,
+                       std::size_t columns) {
   auto line = fmt::format("t={:>2} s  uplink {:<11} queue {:>5}  published {:>5}  in the cloud {:>5}",
                           std::chrono::duration_cast<std::chrono::seconds>(elapsed).count(), name(uplink.state),
                           uplink.queued, ledger.published_count(), ledger.arrived_count());
-  return line += fmt::format("  {}\n", std::string(std::min<std::size_t>(kQueueBar, (uplink.queued + 4) / 5), '#'));
+  const auto room = columns > line.size() + 3 ? columns - line.size() - 3 : 0;
+  const auto bar = std::min({kQueueBar, room, static_cast<std::size_t>((uplink.queued + 4) / 5)});
+  return line += fmt::format("  {}\n", std::string(bar, '#'));
 }
 
 }  // namespace
 
-DemoScreen::DemoScreen() : terminal_(isatty(STDOUT_FILENO) == 1) {}
+Window terminal_window() {
+  winsize size{};
+  const char* terminal = std::getenv("TERM");
+  if (terminal == nullptr || std::string_view(terminal) == "dumb") return {};
+  if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return {};
+  return {size.ws_row, size.ws_col};
+}
 
 void DemoScreen::erase_table() {
-  if (terminal_ && table_lines_ > 0) fmt::print("\x1b[{}A\x1b[J", table_lines_);
+  if (table_lines_ > 0) fmt::print("\x1b[{}A\x1b[J", table_lines_);
   table_lines_ = 0;
 }
 
@@ -62,11 +76,14 @@ void DemoScreen::say(const std::string& line) {
 void DemoScreen::show(std::chrono::milliseconds elapsed, const std::vector<PointStatus>& points,
                       const bridge::UplinkStatus& uplink, const DemoLedger& ledger) {
   erase_table();
-  std::string text;
-  if (terminal_ || shown_ % kTableEvery == 0) text = '\n' + table(points) + '\n';
-  text += queue_line(elapsed, uplink, ledger);
+  const Window window = window_();
+  std::string text = '\n' + table(points) + '\n';
+  const auto lines = static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1;
+  const bool in_place = window.rows > lines && window.columns > kWidestLine;
+  if (!in_place && shown_ % kTableEvery != 0) text.clear();
+  text += queue_line(elapsed, uplink, ledger, in_place ? window.columns : kPlainColumns);
   ++shown_;
-  if (terminal_) table_lines_ = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+  if (in_place) table_lines_ = lines;
   fmt::print("{}", text);
   std::fflush(stdout);
 }

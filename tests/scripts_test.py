@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import sys
@@ -105,3 +106,30 @@ def test_summary_of_success(tmp_path):
 @pytest.mark.parametrize("text", [None, "", "<testsuite/>"], ids=["absent", "empty", "no_tests"])
 def test_no_results_are_a_failure(tmp_path, text):
     assert _summary(tmp_path, text).returncode == 1
+
+
+def _ci(tmp_path, *steps):
+    """.ci/run in a tree whose scripts/test and scripts/fuzz print and exit as told, in the order they are called."""
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(_SCRIPTS.parent / ".ci/run", tmp_path / ".ci/run")
+    for number, (text, code) in enumerate(steps):
+        (tmp_path / f"step{number}").write_text(f"echo '{text}'; exit {code}")
+    for name in ("test", "fuzz"):
+        script = tmp_path / "scripts" / name
+        script.write_text('#!/bin/bash\necho "$0 $*" >>calls; n=$(wc -l <calls); . ./step$((n - 1))\n')
+        script.chmod(0o755)
+    return subprocess.run([tmp_path / ".ci/run"], text=True, capture_output=True)
+
+
+def test_ci_runs_the_test_command_and_adds_up(tmp_path):
+    result = _ci(tmp_path, ("3 passed, 0 failed, 1 skipped", 0), ("2 passed, 0 failed, 0 skipped", 0), ("7 passed, 0 failed, 0 skipped", 0))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "12 passed, 0 failed, 1 skipped"
+    assert (tmp_path / "calls").read_text().splitlines()[0].strip() == "./scripts/test"
+
+
+def test_ci_fails_with_any_of_its_steps_and_runs_the_others(tmp_path):
+    result = _ci(tmp_path, ("3 passed, 2 failed, 0 skipped", 1), ("a build that breaks", 1), ("7 passed, 0 failed, 0 skipped", 0))
+    assert result.returncode == 1
+    assert result.stdout.splitlines()[-1] == "10 passed, 3 failed, 0 skipped"

@@ -9,6 +9,7 @@ readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev librapidcheck-dev
   mosquitto mosquitto-clients socat mbpoll sqlite3 systemd
   python3 python3-pytest python3-pymodbus python3-paho-mqtt)
+readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
 
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
@@ -34,6 +35,11 @@ test_packages() {
   # Another Node.js (nvm, /usr/local) is as good as Debian's.
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
+}
+
+fuzz_packages() {
+  build_packages
+  printf '%s\n' "${FUZZ_PACKAGES[@]}"
 }
 
 as_root() {
@@ -73,7 +79,7 @@ install_missing() {
   fi
 }
 
-# need_packages build|test
+# need_packages build|test|fuzz
 need_packages() {
   if ! command -v dpkg-query >/dev/null; then
     echo "==> This is not a Debian system: taking it that what scripts/lib/packages.sh lists is installed" >&2

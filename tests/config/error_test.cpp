@@ -21,6 +21,7 @@ TEST(Mistake, LeavesOutWhatItDoesNotKnow) {
   EXPECT_EQ((Mistake{{"f", 0, 0}, "", "is empty", "", 0}.text()), "f: error: is empty");
   EXPECT_EQ((Mistake{{"f", 4, 0}, "", "is odd", "line", 0}.text()), "f:4: error: is odd");
   EXPECT_EQ((Mistake{{"f", 4, 2}, "p", "is odd", "", 0}.text()), "f:4:2: error: p: is odd");
+  EXPECT_EQ((Mistake{{}, "--option", "is odd", "", 0}.text()), "error: --option: is odd");
 }
 
 TEST(Mistake, PutsTheCaretBelowItsCharacterAsATerminalShowsIt) {

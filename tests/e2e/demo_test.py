@@ -56,3 +56,9 @@ def test_moves_to_a_free_port_and_ends_on_sigint():
             assert time.monotonic() - began < 4
         finally:
             process.kill()
+
+
+def test_ends_when_nobody_reads_what_it_prints():
+    process = Process(["bash", "-c", '"$0" demo | head -n 1; exit ${PIPESTATUS[0]}', BINARY])
+    assert process.wait(30) == 74
+    assert len(process.out) == 1

@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from rig.process import Process
+from rig.process import SLOWNESS, Process
 
 _JAVASCRIPT = pathlib.Path(os.environ.get("FERRULE_JAVASCRIPT", str(pathlib.Path(__file__).parents[3] / "build/javascript")))
 _EXPIRY = 600  # seconds a session outlives its connection
@@ -40,6 +40,7 @@ class Subscriber:
         self.received = queue.Queue()
 
     def next(self, timeout: float = 10) -> Received:
+        timeout *= SLOWNESS
         try:
             return self.received.get(timeout=timeout)
         except queue.Empty:
@@ -58,7 +59,7 @@ class _ProcessSubscriber(Subscriber):
     def __init__(self, command, is_ready, env=None):
         super().__init__()
         self.process = Process(command, env=env)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 15 * SLOWNESS
         while True:
             try:
                 line = self.process.out_queue.get(timeout=0.5)
@@ -78,6 +79,7 @@ class _ProcessSubscriber(Subscriber):
             self.received.put(Received(event["topic"], event.get("payload") or "", event["qos"], bool(event["retain"])))
 
     def next(self, timeout: float = 10) -> Received:
+        timeout *= SLOWNESS
         deadline = time.monotonic() + timeout
         while self.received.empty():
             try:

@@ -1,6 +1,7 @@
 """Child processes whose output is collected and which never outlive the test."""
 
 import ctypes
+import os
 import queue
 import signal
 import subprocess
@@ -9,10 +10,13 @@ import time
 
 _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
+# How many times longer than an ordinary one the build under test takes: every timeout of the rig is as many times longer.
+SLOWNESS = int(os.environ.get("FERRULE_SLOWNESS", "1"))
 
 
 def wait_until(condition, timeout: float, what: str):
     """Polls until `condition()` is true and returns its value; fails after `timeout` seconds."""
+    timeout *= SLOWNESS
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -62,7 +66,7 @@ class Process:
 
     def wait(self, timeout: float) -> int:
         """The exit code, once all output is collected."""
-        code = self.child.wait(timeout)
+        code = self.child.wait(timeout * SLOWNESS)
         for reader in self._readers:
             reader.join(5)
         return code
