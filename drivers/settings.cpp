@@ -138,12 +138,14 @@ Node find_template(const Node& device, Templates& templates) {
   return {};
 }
 
+std::uint32_t width_of(const PointSettings& point) { return modbus::extent_of(point).width; }
+
 void check_widths(const DeviceSettings& device, const Node& max_registers) {
   const auto wider = std::find_if(device.points.begin(), device.points.end(),
-                                  [&](const auto& point) { return modbus::width_of(point) > device.max_registers; });
+                                  [&](const auto& point) { return width_of(point) > device.max_registers; });
   if (wider == device.points.end()) return;
-  max_registers.mistake(fmt::format("a read must hold a whole value, and point {} fills {} registers", wider->name,
-                                    modbus::width_of(*wider)));
+  max_registers.mistake(
+      fmt::format("a read must hold a whole value, and point {} fills {} registers", wider->name, width_of(*wider)));
 }
 
 DeviceSettings read_device(std::string name, const Node& node, const Node& base) {

@@ -14,8 +14,26 @@ namespace ferrule::drivers {
 
 enum class BusType : std::uint8_t { ModbusTcp, ModbusRtu };
 enum class Table : std::uint8_t { Coil, Discrete, Input, Holding };  ///< function codes 1, 2, 4, 3
-enum class Type : std::uint8_t { Bool, Int16, Uint16, Int32, Uint32, Float32 };
-enum class ByteOrder : std::uint8_t { ABCD, BADC, CDAB, DCBA };      ///< A is the most significant byte
+enum class Type : std::uint8_t {
+  Bool,
+  Int8,
+  Uint8,
+  Int16,
+  Uint16,
+  Int32,
+  Uint32,
+  Int64,
+  Uint64,
+  Float16,
+  Float32,
+  Float64,
+  Bcd16,
+  Bcd32,
+  String
+};
+/// A is the most significant byte of two registers; four registers go on in the same manner: CDAB is GHEFCDAB.
+enum class ByteOrder : std::uint8_t { ABCD, BADC, CDAB, DCBA };
+enum class Packing : std::uint8_t { Two, One };  ///< characters of a string in a register
 enum class Parity : std::uint8_t { None, Even, Odd };
 
 struct LineSettings {
@@ -25,17 +43,37 @@ struct LineSettings {
   int stop_bits = 1;
 };
 
-struct PointSettings {
-  std::string name;
+/// Where a value lies in a device's tables, and how.
+struct Encoding {
   Table table = Table::Holding;
   std::uint16_t address = 0;  ///< as on the wire (address_base already subtracted)
   Type type = Type::Uint16;
   ByteOrder byte_order = ByteOrder::ABCD;
+  bool high_byte = false;          ///< Int8, Uint8: which half of the register
+  std::uint8_t bit = 0;            ///< lowest bit of a bit field, 0 is the least significant of the value
+  std::uint8_t bit_count = 0;      ///< 0: no bit field, the whole value
+  Packing packing = Packing::Two;  ///< String
+  std::uint16_t length = 0;        ///< String: characters
   double scale = 1;
   double offset = 0;
+  /// A register of the same table whose int16 is the power of ten by which the value is multiplied (SunSpec "sf").
+  std::optional<std::uint16_t> scale_factor{};
+  std::vector<std::uint64_t> invalid{};  ///< raw values (or bit fields) that mean "there is none", before scaling
+};
+
+/// A count that only grows, until it starts again at 0. In raw values, before scaling.
+struct CounterSettings {
+  double max = 0;       ///< the largest; 0: a real number that never starts again
+  double max_step = 0;  ///< the largest step from one poll to the next that is believed at once; 0: any
+};
+
+struct PointSettings : Encoding {
+  std::string name;
   std::string unit;
+  std::optional<CounterSettings> counter;
   std::chrono::milliseconds interval{1000};
-  config::Node publish;  ///< the point's own map, from which the gateway reads its publish rule overrides (qos, retain, ...)
+  config::Node
+      publish;  ///< the point's own map, from which the gateway reads its publish rule overrides (qos, retain, ...)
   config::Node publish_template;  ///< the template's map of the same point
 };
 
@@ -45,7 +83,7 @@ struct DeviceSettings {
   std::uint16_t max_gap = 8;
   std::uint16_t max_registers = 125;
   std::vector<PointSettings> points;
-  config::Node publish;  ///< the device's map, likewise
+  config::Node publish;           ///< the device's map, likewise
   config::Node publish_template;  ///< its template's map, whose rules the device's own override
   config::Location where;
 };
@@ -67,8 +105,9 @@ struct BusSettings {
   config::Location where;
 };
 
-/// Reads `buses`, `templates` and `devices` of the root. Mistakes go to the document: unknown bus of a device, a unit id used
-/// twice on a bus, the same host:port or serial device in two buses, a point beyond address 65535, a bus without devices ...
+/// Reads `buses`, `templates` and `devices` of the root. Mistakes go to the document: unknown bus of a device, a unit
+/// id used twice on a bus, the same host:port or serial device in two buses, a point beyond address 65535, a bus
+/// without devices ...
 std::vector<BusSettings> read_buses(const config::Node& root);
 
 }  // namespace ferrule::drivers

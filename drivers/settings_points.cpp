@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <limits>
 
 #include "drivers/modbus/decode.hpp"
+#include "drivers/modbus/layout.hpp"
+#include "drivers/modbus/planner.hpp"
 
 namespace ferrule::drivers {
 
@@ -16,14 +20,22 @@ using config::Node;
 
 constexpr std::array kTables{Choice<Table>{"coil", Table::Coil}, Choice<Table>{"discrete", Table::Discrete},
                              Choice<Table>{"input", Table::Input}, Choice<Table>{"holding", Table::Holding}};
-constexpr std::array kTypes{Choice<Type>{"bool", Type::Bool},     Choice<Type>{"int16", Type::Int16},
-                            Choice<Type>{"uint16", Type::Uint16}, Choice<Type>{"int32", Type::Int32},
-                            Choice<Type>{"uint32", Type::Uint32}, Choice<Type>{"float32", Type::Float32}};
+constexpr std::array kTypes{Choice<Type>{"bool", Type::Bool},       Choice<Type>{"int8", Type::Int8},
+                            Choice<Type>{"uint8", Type::Uint8},     Choice<Type>{"int16", Type::Int16},
+                            Choice<Type>{"uint16", Type::Uint16},   Choice<Type>{"int32", Type::Int32},
+                            Choice<Type>{"uint32", Type::Uint32},   Choice<Type>{"int64", Type::Int64},
+                            Choice<Type>{"uint64", Type::Uint64},   Choice<Type>{"float16", Type::Float16},
+                            Choice<Type>{"float32", Type::Float32}, Choice<Type>{"float64", Type::Float64},
+                            Choice<Type>{"bcd16", Type::Bcd16},     Choice<Type>{"bcd32", Type::Bcd32},
+                            Choice<Type>{"string", Type::String}};
 constexpr std::array kByteOrders{Choice<ByteOrder>{"ABCD", ByteOrder::ABCD}, Choice<ByteOrder>{"BADC", ByteOrder::BADC},
                                  Choice<ByteOrder>{"CDAB", ByteOrder::CDAB},
                                  Choice<ByteOrder>{"DCBA", ByteOrder::DCBA}};
+constexpr std::array kHalves{Choice<bool>{"high", true}, Choice<bool>{"low", false}};
 
 constexpr std::int64_t kLastAddress = 65535;
+// A count that moves by more than this part of its range from one poll to the next is read a second time.
+constexpr double kPlausiblePart = 16;
 
 template <class T, std::size_t N>
 std::string_view word_of(T value, const std::array<Choice<T>, N>& choices) {
@@ -38,14 +50,25 @@ struct Defaults {
   std::int64_t template_base;  // and of those in the template's
 };
 
+bool is_integer(Type type) {
+  Encoding encoding;
+  encoding.type = type;
+  const auto kind = modbus::layout_of(encoding).kind;
+  return kind == modbus::Kind::Signed || kind == modbus::Kind::Unsigned;
+}
+
+std::uint16_t read_wire_address(const Node& node, bool own, const Defaults& defaults) {
+  const auto base = own ? defaults.own_base : defaults.template_base;
+  return static_cast<std::uint16_t>(node.required_integer(base, kLastAddress + base) - base);
+}
+
 void read_address(const Layers& layers, const Defaults& defaults, PointSettings& point) {
   const bool own = layers.own["address"].present() || !layers.base.present();
-  const auto base = own ? defaults.own_base : defaults.template_base;
   const auto node = layers["address"];
-  const auto written = node.required_integer(base, kLastAddress + base);
-  point.address = static_cast<std::uint16_t>(written - base);
-  const auto width = modbus::width_of(point);
+  point.address = read_wire_address(node, own, defaults);
+  const auto width = modbus::is_bits(point.table) ? 1 : modbus::registers_of(point);
   if (point.address + width - 1 > kLastAddress) {
+    const auto base = own ? defaults.own_base : defaults.template_base;
     node.mistake(fmt::format("ends beyond the last register, {}: {} fills {} registers", kLastAddress + base,
                              word_of(point.type, kTypes), width));
   }
@@ -53,8 +76,9 @@ void read_address(const Layers& layers, const Defaults& defaults, PointSettings&
 
 void read_type(const Layers& layers, PointSettings& point) {
   const bool bits = modbus::is_bits(point.table);
+  const bool one_bit = layers["bit"].present() && !layers["bit_count"].present();
   const auto node = layers["type"];
-  point.type = node.one_of(bits ? Type::Bool : Type::Uint16, kTypes);
+  point.type = node.one_of(bits || one_bit ? Type::Bool : Type::Uint16, kTypes);
   if (bits && point.type != Type::Bool) {
     node.mistake(fmt::format("a {} is a bool, not {}", point.table == Table::Coil ? "coil" : "discrete input",
                              word_of(point.type, kTypes)),
@@ -62,15 +86,111 @@ void read_type(const Layers& layers, PointSettings& point) {
   }
 }
 
-void read_scale(const Layers& layers, PointSettings& point) {
-  for (const auto* key : {"scale", "offset"}) {
+// Which part of its registers the value is.
+void read_part(const Layers& layers, PointSettings& point) {
+  const auto half = layers["byte"];
+  point.high_byte = half.one_of(false, kHalves);
+  if (half.present() && point.type != Type::Int8 && point.type != Type::Uint8) {
+    half.mistake("only an int8 or a uint8 is half of a register");
+  }
+  const auto bit = layers["bit"];
+  const auto count = layers["bit_count"];
+  if (!bit.present()) {
+    if (count.present()) count.mistake("needs `bit`, the lowest of them");
+    return;
+  }
+  if (modbus::is_bits(point.table) || (point.type != Type::Bool && !is_integer(point.type))) {
+    bit.mistake("only registers that hold an integer have bits");
+    return;
+  }
+  const int width = 16 * modbus::registers_of(point);
+  point.bit = static_cast<std::uint8_t>(bit.integer(0, 0, width - 1));
+  const int most = point.type == Type::Bool ? 1 : width - point.bit;
+  point.bit_count = static_cast<std::uint8_t>(count.integer(1, 1, most));
+}
+
+void read_string(const Layers& layers, PointSettings& point) {
+  const auto length = layers["length"];
+  const auto packing = layers["characters_per_register"];
+  if (point.type == Type::String) {
+    point.packing = packing.integer(2, 1, 2) == 2 ? Packing::Two : Packing::One;
+    const auto most = point.packing == Packing::Two ? 2 * modbus::kMaxRegisters : modbus::kMaxRegisters;
+    point.length = static_cast<std::uint16_t>(length.required_integer(1, most));
+    return;
+  }
+  for (const auto& node : {length, packing}) {
+    if (node.present()) node.mistake("only a string has characters");
+  }
+}
+
+void read_scale(const Layers& layers, const Defaults& defaults, PointSettings& point) {
+  const bool has_none = point.type == Type::Bool || point.type == Type::String;
+  for (const auto* key : {"scale", "offset", "scale_factor", "counter", "invalid"}) {
     const auto node = layers[key];
-    if (node.present() && point.type == Type::Bool) node.mistake("a bool has none");
+    if (node.present() && has_none) node.mistake(fmt::format("a {} has none", word_of(point.type, kTypes)));
   }
   const auto scale = layers["scale"];
   point.scale = scale.number(1);
   if (point.scale == 0) scale.mistake("0 would make every value the same");
   point.offset = layers["offset"].number(0);
+  const auto factor = layers["scale_factor"];
+  if (!factor.present() || has_none) {
+    factor.ignore();
+    return;
+  }
+  point.scale_factor = read_wire_address(factor, layers.own["scale_factor"].present(), defaults);
+  if (const auto width = modbus::extent_of(point).width; width > modbus::kMaxRegisters) {
+    factor.mistake(
+        fmt::format("one read must hold the value and its scale factor: they span {} registers, {} is the "
+                    "most",
+                    width, modbus::kMaxRegisters));
+    point.scale_factor.reset();
+  }
+}
+
+// A sentinel as its bits: a signed one may be written as in the manual, -32768 or 0x8000.
+void read_sentinel(const Node& node, PointSettings& point) {
+  const auto layout = modbus::layout_of(point);
+  if (layout.kind == modbus::Kind::Real) {
+    std::array<std::uint16_t, 4> registers{};
+    const auto raw = std::span(registers).first(layout.registers);
+    auto encoding = static_cast<const Encoding&>(point);
+    encoding.byte_order = ByteOrder::ABCD;
+    if (!modbus::encode(node.number(0), encoding, raw)) {
+      node.mistake(fmt::format("does not fit into a {}", word_of(point.type, kTypes)));
+    }
+    point.invalid.push_back(modbus::join(raw, ByteOrder::ABCD));
+    return;
+  }
+  const auto highest = static_cast<std::int64_t>(std::min<std::uint64_t>(
+      modbus::ones(layout.bits), static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())));
+  const auto lowest = layout.bits == 64 ? std::numeric_limits<std::int64_t>::min() : -(highest / 2) - 1;
+  point.invalid.push_back(static_cast<std::uint64_t>(node.integer(0, lowest, highest)) & modbus::ones(layout.bits));
+}
+
+void read_invalid(const Layers& layers, PointSettings& point) {
+  const auto node = layers["invalid"];
+  if (!node.present() || point.type == Type::Bool || point.type == Type::String) {
+    node.ignore();
+  } else if (node.is_scalar()) {
+    read_sentinel(node, point);
+  } else {
+    for (const auto& item : node.items()) read_sentinel(item, point);
+  }
+}
+
+void read_counter(const Layers& layers, PointSettings& point) {
+  const auto node = layers["counter"];
+  if (!node.present() || point.type == Type::Bool || point.type == Type::String) {
+    node.ignore();
+    return;
+  }
+  if (!node.is_map() && !node.boolean(false)) return;
+  auto& counter = point.counter.emplace();
+  counter.max = modbus::largest_count(point);
+  const Node keys = node.is_map() ? node : Node{};
+  counter.max = keys["max"].number(counter.max, 1);
+  counter.max_step = keys["max_step"].number(counter.max / kPlausiblePart, 0);
 }
 
 PointSettings read_point(std::string name, const Layers& layers, const Defaults& defaults) {
@@ -82,12 +202,51 @@ PointSettings read_point(std::string name, const Layers& layers, const Defaults&
   if (!table.present()) table.required_text();
   point.table = table.one_of(Table::Holding, kTables);
   read_type(layers, point);
+  read_string(layers, point);
   read_address(layers, defaults, point);
   point.byte_order = layers["byte_order"].one_of(defaults.byte_order, kByteOrders);
-  read_scale(layers, point);
+  read_part(layers, point);
+  read_scale(layers, defaults, point);
+  read_invalid(layers, point);
+  read_counter(layers, point);
   point.unit = layers["unit"].text();
   point.interval = layers["interval"].duration(defaults.interval, kMinInterval, kMaxInterval);
   return point;
+}
+
+// `bits: {0: alarm, 1: door_open}`: a point of its own for each, beside the one that holds them all.
+void read_named_bits(const Layers& layers, std::vector<PointSettings>& points) {
+  const auto bits = layers["bits"];
+  if (!bits.present()) return;
+  const auto whole = points.back();
+  if (!is_integer(whole.type) || whole.bit_count > 0) {
+    bits.mistake("only registers that hold an integer have bits");
+    bits.ignore();
+    return;
+  }
+  const int width = 16 * modbus::registers_of(whole);
+  for (const auto& [number, node] : bits.entries()) {
+    int bit = -1;
+    const auto* end = number.data() + number.size();
+    const auto [rest, error] = std::from_chars(number.data(), end, bit);
+    if (error != std::errc{} || rest != end || bit < 0 || bit >= width) {
+      node.mistake(fmt::format("bits are numbered from 0 to {}", width - 1));
+    }
+    auto point = whole;
+    point.name = node.required_text();
+    check_topic_level(point.name, node);
+    point.type = Type::Bool;
+    point.bit = static_cast<std::uint8_t>(std::max(bit, 0));
+    point.bit_count = 1;
+    point.high_byte = false;
+    point.scale = 1;
+    point.offset = 0;
+    point.unit.clear();
+    point.scale_factor.reset();
+    point.invalid.clear();
+    point.counter.reset();
+    points.push_back(std::move(point));
+  }
 }
 
 Defaults read_defaults(const Layers& device) {
@@ -122,6 +281,7 @@ std::vector<PointSettings> read_points(const Layers& device) {
   for (auto& [name, layers] : named) {
     check_topic_level(name, layers.base.present() ? layers.base : layers.own);
     points.push_back(read_point(name, layers, defaults));
+    read_named_bits(layers, points);
   }
   return points;
 }

@@ -25,7 +25,7 @@ constexpr std::uint16_t kPlcPort = 1502;
 constexpr double kDroppedAnswers = 0.05;
 
 SimulatedPoint input(std::uint16_t address, Type type, Waveform waveform) {
-  return {Table::Input, address, type, ByteOrder::ABCD, waveform};
+  return {{Table::Input, address, type, ByteOrder::ABCD}, waveform};
 }
 
 SimulatedSlave energy_meter() {
@@ -38,8 +38,8 @@ SimulatedSlave energy_meter() {
 
 SimulatedSlave flaky_sensor() {
   SimulatedSlave sensor{2,
-                        {{Table::Holding, 0, Type::Int16, ByteOrder::ABCD, {Shape::Sine, -50, 320, 30s}},
-                         {Table::Holding, 1, Type::Uint16, ByteOrder::ABCD, {Shape::RandomWalk, 300, 800, 30s}}},
+                        {{{Table::Holding, 0, Type::Int16, ByteOrder::ABCD}, {Shape::Sine, -50, 320, 30s}},
+                         {{Table::Holding, 1, Type::Uint16, ByteOrder::ABCD}, {Shape::RandomWalk, 300, 800, 30s}}},
                         {}};
   sensor.faults.drop = kDroppedAnswers;
   return sensor;
@@ -47,11 +47,11 @@ SimulatedSlave flaky_sensor() {
 
 SimulatedSlave boiler() {
   return {1,
-          {{Table::Holding, 0, Type::Int16, ByteOrder::ABCD, {Shape::Sine, 580, 780, 25s}},
-           {Table::Holding, 1, Type::Int16, ByteOrder::ABCD, {Shape::Sine, 410, 560, 25s}},
-           {Table::Holding, 10, Type::Uint32, ByteOrder::CDAB, {Shape::Counter, 4'200'000, 4'200'600, 60s}},
-           {Table::Input, 0, Type::Float32, ByteOrder::CDAB, {Shape::RandomWalk, 1.2, 2.4, 20s}},
-           {Table::Coil, 0, Type::Bool, ByteOrder::ABCD, {Shape::Ramp, 0, 1.99, 8s}}},
+          {{{Table::Holding, 0, Type::Int16, ByteOrder::ABCD}, {Shape::Sine, 580, 780, 25s}},
+           {{Table::Holding, 1, Type::Int16, ByteOrder::ABCD}, {Shape::Sine, 410, 560, 25s}},
+           {{Table::Holding, 10, Type::Uint32, ByteOrder::CDAB}, {Shape::Counter, 4'200'000, 4'200'600, 60s}},
+           {{Table::Input, 0, Type::Float32, ByteOrder::CDAB}, {Shape::RandomWalk, 1.2, 2.4, 20s}},
+           {{Table::Coil, 0, Type::Bool, ByteOrder::ABCD}, {Shape::Ramp, 0, 1.99, 8s}}},
           {}};
 }
 

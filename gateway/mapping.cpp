@@ -44,8 +44,9 @@ std::string render_topic(const std::string& pattern, const config::Node& node,
 
 /// How many significant digits a scaled value deserves: those of its source type, so that 234 * 0.1 reads 23.4.
 int significant_digits(const drivers::PointSettings& point) {
-  const bool scaled = point.scale != 1 || point.offset != 0;
+  const bool scaled = point.scale != 1 || point.offset != 0 || point.scale_factor;
   if (point.type == drivers::Type::Float32) return scaled ? 7 : 9;
+  if (point.type == drivers::Type::Float16) return 4;
   return scaled ? 15 : 0;
 }
 

@@ -23,7 +23,7 @@ SimulatedSlave device(std::size_t points) {
   SimulatedSlave slave;
   for (std::size_t i = 0; i < points; ++i) {
     SimulatedPoint point;
-    point.address = static_cast<std::uint16_t>(i);
+    point.encoding.address = static_cast<std::uint16_t>(i);
     point.waveform = {Shape::Ramp, 0, 60'000, std::chrono::minutes{10}, std::chrono::milliseconds{10}};
     slave.points.push_back(point);
   }

@@ -1,173 +1,175 @@
 #include "drivers/modbus/decode.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <utility>
+#include <string>
+
+#include "config/utf8.hpp"
+#include "drivers/modbus/layout.hpp"
 
 namespace ferrule::drivers::modbus {
 
 namespace {
 
-enum class Kind : std::uint8_t { Boolean, Signed, Unsigned, Real };
+constexpr int kMaxScaleFactor = 10;  // SunSpec Information Model Specification, "sunssf"
 
-// A number of any width is `registers` registers, read as one raw integer, of a kind. Wider ones are rows here.
-struct Layout {
-  Kind kind;
-  std::uint16_t registers;
-};
+Decoded invalid() { return {false, Quality::Bad, Failure::Invalid}; }
 
-constexpr Layout layout_of(Type type) {
-  switch (type) {
-    case Type::Bool:
-      return {Kind::Boolean, 1};
-    case Type::Int16:
-      return {Kind::Signed, 1};
-    case Type::Uint16:
-      return {Kind::Unsigned, 1};
-    case Type::Int32:
-      return {Kind::Signed, 2};
-    case Type::Uint32:
-      return {Kind::Unsigned, 2};
-    case Type::Float32:
-      return {Kind::Real, 2};
-  }
-  return {Kind::Unsigned, 1};
+Decoded finite(double number) {
+  if (!std::isfinite(number)) return invalid();
+  return {number};
 }
 
-constexpr bool swaps_bytes(ByteOrder order) { return order == ByteOrder::BADC || order == ByteOrder::DCBA; }
-constexpr bool swaps_registers(ByteOrder order) { return order == ByteOrder::CDAB || order == ByteOrder::DCBA; }
-constexpr std::uint16_t swapped(std::uint16_t word) { return static_cast<std::uint16_t>(word << 8 | word >> 8); }
-
-// The bytes as the device sends them, A the most significant of the value:
-//   ABCD: A B | C D    BADC: B A | D C    CDAB: C D | A B    DCBA: D C | B A
-std::uint64_t join(std::span<const std::uint16_t> registers, ByteOrder order) {
-  std::uint64_t raw = 0;
-  for (std::size_t i = 0; i < registers.size(); ++i) {
-    const auto word = registers[swaps_registers(order) ? registers.size() - 1 - i : i];
-    raw = raw << 16 | (swaps_bytes(order) ? swapped(word) : word);
+std::optional<std::uint64_t> from_bcd(std::uint64_t digits, int bits) {
+  std::uint64_t number = 0;
+  for (int shift = bits - 4; shift >= 0; shift -= 4) {
+    const auto digit = digits >> shift & 0xF;
+    if (digit > 9) return std::nullopt;
+    number = number * 10 + digit;
   }
-  return raw;
+  return number;
 }
 
-void spread(std::uint64_t raw, ByteOrder order, std::span<std::uint16_t> registers) {
-  for (std::size_t i = registers.size(); i-- > 0; raw >>= 16) {
-    const auto word = static_cast<std::uint16_t>(raw);
-    registers[swaps_registers(order) ? registers.size() - 1 - i : i] = swaps_bytes(order) ? swapped(word) : word;
+double real(std::uint64_t raw, int bits) {
+  switch (bits) {
+    case 16:
+      return from_half(static_cast<std::uint16_t>(raw));
+    case 32:
+      return std::bit_cast<float>(static_cast<std::uint32_t>(raw));
+    default:
+      return std::bit_cast<double>(raw);
   }
 }
 
-constexpr std::int64_t extend_sign(std::uint64_t raw, int bits) {
-  return static_cast<std::int64_t>(raw << (64 - bits)) >> (64 - bits);
+std::string text(std::span<const std::uint16_t> registers, const Encoding& encoding) {
+  std::string bytes;
+  for (const auto word : registers) {
+    const auto ordered = swaps_bytes(encoding.byte_order) ? swapped(word) : word;
+    if (encoding.packing == Packing::Two) bytes += static_cast<char>(ordered >> 8);
+    bytes += static_cast<char>(ordered & 0xFF);
+  }
+  bytes.resize(std::min<std::size_t>(bytes.size(), encoding.length));
+  bytes.resize(std::min(bytes.size(), bytes.find('\0')));
+  bytes.erase(bytes.find_last_not_of(" \t\r\n") + 1);
+  if (config::first_invalid_utf8(bytes) == std::string::npos) return bytes;
+  std::string utf8;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      utf8 += c;
+    } else {
+      utf8 += static_cast<char>(0xC0 | byte >> 6);
+      utf8 += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return utf8;
 }
 
 // raw * 0.1 is 0.30000000000000004 for 3, raw / 10 the double nearest to 0.3: divide where the scale is one over an
 // integer.
-double scaled(double raw, const PointSettings& point) {
-  const double divisor = std::round(1 / point.scale);
-  const bool divide = std::abs(point.scale) < 1 && 1 / divisor == point.scale;
-  return (divide ? raw / divisor : raw * point.scale) + point.offset;
+double scaled(double raw, const Encoding& encoding, int factor) {
+  if (factor != 0) raw = factor < 0 ? raw / std::pow(10, -factor) : raw * std::pow(10, factor);
+  const double divisor = std::round(1 / encoding.scale);
+  const bool divide = std::abs(encoding.scale) < 1 && 1 / divisor == encoding.scale;
+  return (divide ? raw / divisor : raw * encoding.scale) + encoding.offset;
 }
 
-Decoded finite(double number) {
-  if (!std::isfinite(number)) return {false, Quality::Bad, Failure::Invalid};
-  return {number};
-}
-
-template <class Integer>
-Decoded integer(Integer raw, const PointSettings& point) {
-  if (point.scale == 1 && point.offset == 0) return {raw};
-  return finite(scaled(static_cast<double>(raw), point));
-}
-
-// The nearest integer of a value that is a number and lies within [min, max].
-template <class Integer>
-std::optional<Integer> nearest_integer(const Value& value, Integer min, Integer max) {
-  if (const auto* boolean = std::get_if<bool>(&value)) return static_cast<Integer>(*boolean ? 1 : 0);
-  const auto bounded = [&](auto number) -> std::optional<Integer> {
-    if (std::cmp_less(number, min) || std::cmp_greater(number, max)) return std::nullopt;
-    return static_cast<Integer>(number);
-  };
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return bounded(*number);
-  if (const auto* number = std::get_if<std::uint64_t>(&value)) return bounded(*number);
-  if (const auto* number = std::get_if<double>(&value)) {
-    const double rounded = std::round(*number);
-    // The largest 64-bit integers round up to a power of two that they cannot hold: hence `<` against max + 1.
-    if (!(rounded >= static_cast<double>(min) && rounded < static_cast<double>(max) + 1)) return std::nullopt;
-    return static_cast<Integer>(rounded);
-  }
-  return std::nullopt;
-}
-
-std::optional<double> real(const Value& value) {
-  if (const auto* boolean = std::get_if<bool>(&value)) return *boolean ? 1 : 0;
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return static_cast<double>(*number);
-  if (const auto* number = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*number);
-  if (const auto* number = std::get_if<double>(&value)) return *number;
-  return std::nullopt;
-}
-
-std::optional<std::uint64_t> raw_real(const Value& value) {
-  const auto number = real(value);
-  if (!number) return std::nullopt;
-  const bool fits = !std::isfinite(*number) || std::abs(*number) <= std::numeric_limits<float>::max();
-  if (!fits) return std::nullopt;
-  return std::bit_cast<std::uint32_t>(static_cast<float>(*number));
-}
-
-std::optional<std::uint64_t> raw_of(const Value& value, const Layout& layout) {
-  const int bits = 16 * layout.registers;
+// A raw number as the value of its type, before scaling. Nothing: the registers hold no number.
+std::optional<Value> number_of(std::uint64_t raw, const Layout& layout) {
   switch (layout.kind) {
     case Kind::Boolean:
-      return nearest_integer<std::uint64_t>(value, 0, 1);
+      return raw != 0;
+    case Kind::Signed:
+      return extend_sign(raw, layout.bits);
     case Kind::Unsigned:
-      return nearest_integer<std::uint64_t>(value, 0, std::numeric_limits<std::uint64_t>::max() >> (64 - bits));
-    case Kind::Signed: {
-      const auto max = std::numeric_limits<std::int64_t>::max() >> (64 - bits);
-      const auto number = nearest_integer<std::int64_t>(value, -max - 1, max);
-      if (!number) return std::nullopt;
-      return static_cast<std::uint64_t>(*number);
+      return raw;
+    case Kind::Real: {
+      const double number = real(raw, layout.bits);
+      if (!std::isfinite(number)) return std::nullopt;
+      return number;
     }
-    case Kind::Real:
-      return raw_real(value);
+    case Kind::Bcd: {
+      const auto number = from_bcd(raw, layout.bits);
+      if (!number) return std::nullopt;
+      return *number;
+    }
+    case Kind::Text:
+      return std::nullopt;
   }
   return std::nullopt;
+}
+
+std::optional<Value> raw_value(std::span<const std::uint16_t> registers, const Encoding& encoding,
+                               const Layout& layout) {
+  const auto raw = join(registers, encoding.byte_order) >> layout.shift & ones(layout.bits);
+  if (std::ranges::find(encoding.invalid, raw) != encoding.invalid.end()) return std::nullopt;
+  return number_of(raw, layout);
+}
+
+double as_double(const Value& value) {
+  return std::visit(
+      [](const auto& held) -> double {
+        if constexpr (std::is_arithmetic_v<std::decay_t<decltype(held)>>) return static_cast<double>(held);
+        return std::numeric_limits<double>::quiet_NaN();
+      },
+      value);
 }
 
 }  // namespace
 
-std::uint16_t registers_of(Type type) { return layout_of(type).registers; }
+std::uint16_t registers_of(const Encoding& encoding) { return layout_of(encoding).registers; }
 
-std::uint16_t width_of(const PointSettings& point) { return is_bits(point.table) ? 1 : registers_of(point.type); }
-
-Decoded decode(std::span<const std::uint16_t> registers, const PointSettings& point) {
-  const auto layout = layout_of(point.type);
-  if (registers.size() != layout.registers) return {false, Quality::Bad, Failure::Invalid};
-  const auto raw = join(registers, point.byte_order);
+double largest_count(const Encoding& encoding) {
+  const auto layout = layout_of(encoding);
   switch (layout.kind) {
-    case Kind::Boolean:
-      return {raw != 0};
     case Kind::Signed:
-      return integer(extend_sign(raw, 16 * layout.registers), point);
+      return std::exp2(layout.bits - 1) - 1;
     case Kind::Unsigned:
-      return integer(raw, point);
-    case Kind::Real: {
-      const double number = std::bit_cast<float>(static_cast<std::uint32_t>(raw));
-      return finite(point.scale == 1 && point.offset == 0 ? number : scaled(number, point));
-    }
+      return std::exp2(layout.bits) - 1;
+    case Kind::Bcd:
+      return std::pow(10, layout.bits / 4) - 1;
+    default:
+      return 0;
   }
-  return {false, Quality::Bad, Failure::Invalid};
 }
 
-Decoded decode_bit(bool bit, const PointSettings&) { return {bit}; }
+Extent extent_of(const Encoding& encoding) {
+  if (is_bits(encoding.table)) return {encoding.address, 1};
+  const auto first = std::min(encoding.address, encoding.scale_factor.value_or(encoding.address));
+  const auto end = std::max(std::uint32_t{encoding.address} + registers_of(encoding),
+                            encoding.scale_factor ? *encoding.scale_factor + 1U : 0U);
+  return {first, end - first};
+}
 
-bool encode(const Value& value, Type type, ByteOrder order, std::span<std::uint16_t> registers) {
-  const auto layout = layout_of(type);
-  if (registers.size() != layout.registers) return false;
-  const auto raw = raw_of(value, layout);
-  if (raw) spread(*raw, order, registers);
-  return raw.has_value();
+Decoded decode(std::span<const std::uint16_t> registers, const Encoding& encoding) {
+  const auto layout = layout_of(encoding);
+  const auto extent = extent_of(encoding);
+  if (registers.size() != extent.width) return invalid();
+  const auto own = registers.subspan(static_cast<std::size_t>(encoding.address - extent.address), layout.registers);
+  if (layout.kind == Kind::Text) return {text(own, encoding)};
+  auto value = raw_value(own, encoding, layout);
+  if (!value) return invalid();
+  const bool plain = encoding.scale == 1 && encoding.offset == 0 && !encoding.scale_factor;
+  if (layout.kind == Kind::Boolean || plain) return {std::move(*value)};
+  int factor = 0;
+  if (encoding.scale_factor) {
+    const auto place = static_cast<std::size_t>(*encoding.scale_factor - extent.address);
+    factor = static_cast<std::int16_t>(swaps_bytes(encoding.byte_order) ? swapped(registers[place]) : registers[place]);
+    if (std::abs(factor) > kMaxScaleFactor) return invalid();
+  }
+  return finite(scaled(as_double(*value), encoding, factor));
+}
+
+double raw_number(std::span<const std::uint16_t> registers, const Encoding& encoding) {
+  const auto layout = layout_of(encoding);
+  const auto extent = extent_of(encoding);
+  if (registers.size() != extent.width || layout.kind == Kind::Text) return std::numeric_limits<double>::quiet_NaN();
+  const auto own = registers.subspan(static_cast<std::size_t>(encoding.address - extent.address), layout.registers);
+  const auto value = raw_value(own, encoding, layout);
+  return value ? as_double(*value) : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace ferrule::drivers::modbus

@@ -37,11 +37,12 @@ ModbusDriver::ModbusDriver(const BusSettings& settings, std::unique_ptr<Port> po
     : port_(std::move(port)), client_(std::move(client)) {
   for (std::uint32_t device = 0; device < settings.devices.size(); ++device) {
     const auto& unit = settings.devices[device];
-    for (auto& block : plan(unit, static_cast<PointIndex>(fields_.size()))) {
+    for (auto& block : plan(unit, static_cast<PointIndex>(encodings_.size()))) {
       entries_.push_back({std::move(block), device, unit.unit_id});
     }
     for (const auto& point : unit.points) {
-      fields_.push_back({point.table, point.type, point.byte_order, point.scale, point.offset});
+      if (point.counter) counters_.emplace(static_cast<PointIndex>(encodings_.size()), *point.counter);
+      encodings_.push_back(point);
     }
   }
 }
@@ -57,15 +58,28 @@ Task ModbusDriver::task(std::size_t number) const {
 }
 
 tl::expected<void, Fault> ModbusDriver::run(std::size_t number, std::vector<Reading>& readings) {
+  const auto answer = ask(number);
+  if (!answer) return tl::unexpected(answer.error());
+  auto& entry = entries_[number];
+  if (is_bits(entry.block.table)) {
+    decode_bits(entry, *answer, readings);
+    return {};
+  }
+  unpack(entry.block, *answer);
+  if (auto watched = watch_counters(number); !watched) return watched;
+  decode_registers(entry, readings);
+  return {};
+}
+
+ModbusDriver::Answer ModbusDriver::ask(std::size_t number) {
   const auto& block = entries_[number].block;
   auto answer = client_->read({entries_[number].unit, block.table, block.address, block.count});
-  if (!answer) {
-    if (answer.error().failure == Failure::PointRejected) refuse(number, answer.error());
-    return tl::unexpected(std::move(answer.error()));
+  if (answer) {
+    entries_[number].refused = false;
+  } else if (answer.error().failure == Failure::PointRejected) {
+    refuse(number, answer.error());
   }
-  entries_[number].refused = false;
-  decode_answer(entries_[number], *answer, readings);
-  return {};
+  return answer;
 }
 
 void ModbusDriver::refuse(std::size_t number, Fault& fault) {
@@ -83,26 +97,52 @@ void ModbusDriver::refuse(std::size_t number, Fault& fault) {
   entries_.push_back(std::move(other));
 }
 
-void ModbusDriver::decode_answer(Entry& entry, std::span<const std::uint8_t> data, std::vector<Reading>& readings) {
-  const auto& block = entry.block;
-  std::array<std::uint16_t, kMaxRegisters> registers;
-  if (!is_bits(block.table)) {
-    for (std::size_t i = 0; i < block.count; ++i) {
-      registers[i] = static_cast<std::uint16_t>(data[2 * i] << 8 | data[2 * i + 1]);
-    }
+void ModbusDriver::unpack(const Block& block, std::span<const std::uint8_t> data) {
+  for (std::size_t i = 0; i < block.count; ++i) {
+    registers_[i] = static_cast<std::uint16_t>(data[2 * i] << 8 | data[2 * i + 1]);
   }
-  for (const auto& point : block.points) {
-    if (entry.runs % point.every != 0) continue;
-    const auto& field = fields_[point.point];
-    scratch_.table = field.table;
-    scratch_.type = field.type;
-    scratch_.byte_order = field.byte_order;
-    scratch_.scale = field.scale;
-    scratch_.offset = field.offset;
-    auto decoded = is_bits(block.table)
-                       ? decode_bit(bit_of(data, point.offset), scratch_)
-                       : decode(std::span<const std::uint16_t>(registers).subspan(point.offset, point.width), scratch_);
+}
+
+std::span<const std::uint16_t> ModbusDriver::registers_of_point(const BlockPoint& point) const {
+  return std::span(registers_).subspan(point.offset, point.width);
+}
+
+/// A count that went back or leapt is read a second time: either the first answer was wrong, or the device was reset.
+tl::expected<void, Fault> ModbusDriver::watch_counters(std::size_t number) {
+  if (counters_.empty()) return {};
+  const auto for_each_counter = [&](auto visit) {
+    for (const auto& point : entries_[number].block.points) {
+      const auto counter = counters_.find(point.point);
+      if (counter == counters_.end() || !in_turn(entries_[number], point)) continue;
+      visit(counter->second, raw_number(registers_of_point(point), encodings_[point.point]));
+    }
+  };
+  bool doubtful = false;
+  for_each_counter([&](CounterGuard& guard, double raw) { doubtful = !guard.propose(raw) || doubtful; });
+  if (doubtful) {
+    const auto again = ask(number);
+    if (!again) return tl::unexpected(again.error());
+    unpack(entries_[number].block, *again);
+  }
+  for_each_counter([&](CounterGuard& guard, double raw) { guard.decide(raw); });
+  return {};
+}
+
+void ModbusDriver::decode_registers(Entry& entry, std::vector<Reading>& readings) const {
+  for (const auto& point : entry.block.points) {
+    if (!in_turn(entry, point)) continue;
+    auto decoded = decode(registers_of_point(point), encodings_[point.point]);
+    const auto counter = counters_.find(point.point);
+    if (counter != counters_.end() && !counter->second.trusted()) decoded = {false, Quality::Bad, Failure::Invalid};
     readings.push_back({point.point, decoded.quality, decoded.failure, std::move(decoded.value), {}, {}});
+  }
+  ++entry.runs;
+}
+
+void ModbusDriver::decode_bits(Entry& entry, std::span<const std::uint8_t> data, std::vector<Reading>& readings) const {
+  for (const auto& point : entry.block.points) {
+    if (!in_turn(entry, point)) continue;
+    readings.push_back({point.point, Quality::Good, Failure::None, bit_of(data, point.offset), {}, {}});
   }
   ++entry.runs;
 }

@@ -1,11 +1,14 @@
 // The Modbus master as a Driver: plans the reads of a bus's devices, asks, decodes.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "drivers/driver.hpp"
 #include "drivers/modbus/client.hpp"
+#include "drivers/modbus/counter.hpp"
 #include "drivers/modbus/planner.hpp"
 
 namespace ferrule::drivers::modbus {
@@ -39,23 +42,23 @@ class ModbusDriver final : public Driver {
     bool refused = false;    // it is one point, or all of a function that the device does not have
     std::uint32_t runs = 0;  // good ones since the last failure
   };
-  /// What decoding needs of a point; a bus keeps thousands.
-  struct Field {
-    Table table;
-    Type type;
-    ByteOrder byte_order;
-    double scale;
-    double offset;
-  };
+  using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;
 
+  Answer ask(std::size_t number);
   void refuse(std::size_t number, Fault& fault);
-  void decode_answer(Entry& entry, std::span<const std::uint8_t> data, std::vector<Reading>& readings);
+  void unpack(const Block& block, std::span<const std::uint8_t> data);
+  std::span<const std::uint16_t> registers_of_point(const BlockPoint& point) const;
+  tl::expected<void, Fault> watch_counters(std::size_t number);
+  bool in_turn(const Entry& entry, const BlockPoint& point) const { return entry.runs % point.every == 0; }
+  void decode_registers(Entry& entry, std::vector<Reading>& readings) const;
+  void decode_bits(Entry& entry, std::span<const std::uint8_t> data, std::vector<Reading>& readings) const;
 
   const std::unique_ptr<Port> port_;
   const std::unique_ptr<Client> client_;
-  std::vector<Field> fields_;  // by PointIndex
+  std::vector<Encoding> encodings_;  // by PointIndex
   std::vector<Entry> entries_;
-  PointSettings scratch_;  // a Field in the form that the decoder takes
+  std::unordered_map<PointIndex, CounterGuard> counters_;
+  std::array<std::uint16_t, kMaxRegisters> registers_{};  // of the present answer
 };
 
 }  // namespace ferrule::drivers::modbus

@@ -25,8 +25,9 @@ std::vector<Span> spans_of(const DeviceSettings& device, PointIndex first) {
   std::vector<Span> spans;
   spans.reserve(device.points.size());
   for (const auto& point : device.points) {
-    const std::uint32_t begin = point.address;
-    spans.push_back({point.table, begin, begin + width_of(point), point.interval, first++});
+    const auto extent = extent_of(point);
+    const std::uint32_t begin = extent.address;
+    spans.push_back({point.table, begin, begin + extent.width, point.interval, first++});
   }
   std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) {
     return std::tie(a.interval, a.table, a.begin, a.end, a.point) <

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "drivers/modbus/decode.hpp"
+#include "drivers/modbus/layout.hpp"
 #include "drivers/modbus/simulator.hpp"
 
 namespace ferrule::drivers::modbus {
@@ -53,26 +54,31 @@ Waveform engineering_waveform(const PointSettings& point) {
   return {Shape::Sine, 0, 100, minutes{1}};
 }
 
-std::pair<double, double> limits_of(Type type) {
-  switch (type) {
-    case Type::Bool:
+// A double counts to 2^53: a waveform needs no more.
+constexpr double kMostExact = 9'007'199'254'740'992;
+
+std::pair<double, double> limits_of(const Encoding& encoding) {
+  const auto layout = layout_of(encoding);
+  switch (layout.kind) {
+    case Kind::Boolean:
       return {0, 1};
-    case Type::Int16:
-      return {std::numeric_limits<std::int16_t>::min(), std::numeric_limits<std::int16_t>::max()};
-    case Type::Uint16:
-      return {0, std::numeric_limits<std::uint16_t>::max()};
-    case Type::Int32:
-      return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
-    case Type::Uint32:
-      return {0, std::numeric_limits<std::uint32_t>::max()};
-    case Type::Float32:
-      return {std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max()};
+    case Kind::Signed:
+      return {-std::min(kMostExact, std::exp2(layout.bits - 1)), std::min(kMostExact, std::exp2(layout.bits - 1) - 1)};
+    case Kind::Unsigned:
+    case Kind::Bcd:
+      return {0, std::min(kMostExact, largest_count(encoding))};
+    case Kind::Real: {
+      const double largest = layout.bits == 16 ? 65504 : std::numeric_limits<float>::max();
+      return {-largest, largest};
+    }
+    case Kind::Text:
+      break;
   }
-  return {0, 1};
+  return {0, 0};
 }
 
-bool overlap(const SimulatedPoint& a, const SimulatedPoint& b) {
-  const auto width = [](const SimulatedPoint& point) { return is_bits(point.table) ? 1 : registers_of(point.type); };
+bool overlap(const Encoding& a, const Encoding& b) {
+  const auto width = [](const Encoding& place) { return is_bits(place.table) ? 1 : registers_of(place); };
   return a.table == b.table && a.address < b.address + width(b) && b.address < a.address + width(a);
 }
 
@@ -80,7 +86,7 @@ bool overlap(const SimulatedPoint& a, const SimulatedPoint& b) {
 
 Waveform plausible_waveform(const PointSettings& point) {
   auto wave = engineering_waveform(point);
-  const auto [min, max] = limits_of(point.type);
+  const auto [min, max] = limits_of(point);
   const auto raw = [&, lowest = min, highest = max](double value) {
     return std::clamp((value - point.offset) / point.scale, lowest, highest);
   };
@@ -96,11 +102,9 @@ std::vector<SimulatedSlave> simulated_slaves(const BusSettings& bus, const Fault
   for (const auto& device : bus.devices) {
     SimulatedSlave slave{device.unit_id, {}, faults};
     for (const auto& point : device.points) {
-      const SimulatedPoint simulated{point.table, point.address, point.type, point.byte_order,
-                                     plausible_waveform(point)};
       const bool taken = std::any_of(slave.points.begin(), slave.points.end(),
-                                     [&](const auto& other) { return overlap(simulated, other); });
-      if (!taken) slave.points.push_back(simulated);
+                                     [&](const auto& other) { return overlap(point, other.encoding); });
+      if (!taken) slave.points.push_back({point, plausible_waveform(point)});
     }
     slaves.push_back(std::move(slave));
   }

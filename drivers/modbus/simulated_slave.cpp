@@ -73,20 +73,22 @@ struct LivePoint {
   bool written = false;
 
   bool within(const Access& access) const {
-    return point.table == access.table && point.address < access.end && access.begin < end;
+    const auto& place = point.encoding;
+    return place.table == access.table && place.address < access.end && access.begin < end;
   }
 };
 
-std::uint32_t end_of(const SimulatedPoint& point) {
-  return std::uint32_t{point.address} + (is_bits(point.table) ? 1u : registers_of(point.type));
+std::uint32_t end_of(const Encoding& place) {
+  return std::uint32_t{place.address} + (is_bits(place.table) ? 1u : registers_of(place));
 }
 
 std::array<Range, 4> ranges_of(const std::vector<SimulatedPoint>& points) {
   std::array<Range, 4> ranges{};
   for (const auto& point : points) {
-    auto& range = ranges[static_cast<std::size_t>(point.table)];
-    const auto begin = range.count == 0 ? point.address : std::min(range.address, point.address);
-    const auto end = std::max(end_of(point), range.count == 0 ? 0 : range.address + range.count);
+    const auto& place = point.encoding;
+    auto& range = ranges[static_cast<std::size_t>(place.table)];
+    const auto begin = range.count == 0 ? place.address : std::min(range.address, place.address);
+    const auto end = std::max(end_of(place), range.count == 0 ? 0 : range.address + range.count);
     range = {begin, std::min<std::uint32_t>(end, 65536) - begin};
   }
   return ranges;
@@ -94,10 +96,9 @@ std::array<Range, 4> ranges_of(const std::vector<SimulatedPoint>& points) {
 
 // A counter in a register begins again at 0 past the largest number that fits.
 double wrapped(double value, const SimulatedPoint& point) {
-  const bool counts = point.waveform.shape == Shape::Counter && point.type != Type::Float32;
-  if (!counts) return value;
-  const bool is_signed = point.type == Type::Int16 || point.type == Type::Int32;
-  return std::fmod(value, std::exp2(16 * registers_of(point.type) - (is_signed ? 1 : 0)));
+  const auto largest = largest_count(point.encoding);
+  if (point.waveform.shape != Shape::Counter || largest == 0) return value;
+  return std::fmod(value, largest + 1);
 }
 
 }  // namespace
@@ -112,8 +113,9 @@ class SlaveGroup::Slave {
         random_(seed + unit_id),
         image_(ranges_of(slave.points)) {
     for (const auto& point : slave.points) {
-      const auto place = std::uint64_t{unit_id} << 24 | static_cast<std::uint64_t>(point.table) << 16 | point.address;
-      points_.push_back({point, end_of(point), Signal(point.waveform, Random(seed ^ place << 8).next())});
+      const auto place = std::uint64_t{unit_id} << 24 | static_cast<std::uint64_t>(point.encoding.table) << 16 |
+                         point.encoding.address;
+      points_.push_back({point, end_of(point.encoding), Signal(point.waveform, Random(seed ^ place << 8).next())});
     }
   }
 
@@ -163,13 +165,12 @@ class SlaveGroup::Slave {
   }
 
   void refresh(LivePoint& live, milliseconds elapsed) {
-    const auto& point = live.point;
-    const double value = wrapped(live.signal.at(elapsed), point);
-    if (is_bits(point.table)) {
-      image_.set_bit(point.table, point.address, value >= 0.5);
+    const auto& place = live.point.encoding;
+    const double value = wrapped(live.signal.at(elapsed), live.point);
+    if (is_bits(place.table)) {
+      image_.set_bit(place.table, place.address, value >= 0.5);
     } else {
-      encode(value, point.type, point.byte_order,
-             image_.registers(point.table, point.address, registers_of(point.type)));
+      encode(value, place, image_.registers(place.table, place.address, registers_of(place)));
     }
   }
 

@@ -15,10 +15,7 @@ namespace ferrule::drivers::modbus {
 
 /// One value in a slave's registers. A value that its type cannot hold leaves the registers as they are.
 struct SimulatedPoint {
-  Table table = Table::Holding;
-  std::uint16_t address = 0;  ///< as on the wire
-  Type type = Type::Uint16;
-  ByteOrder byte_order = ByteOrder::ABCD;
+  Encoding encoding;  ///< without scale and offset
   Waveform waveform;
 };
 

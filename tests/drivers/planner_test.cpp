@@ -82,6 +82,15 @@ TEST(Planner, NeverSplitsAValueAtTheLongestRead) {
               ElementsAre("holding 0+4 every 1000ms: 0@0+2 1@2+2", "holding 4+2 every 1000ms: 2@0+2"));
 }
 
+TEST(Planner, NeverReadsAValueWithoutItsScaleFactor) {
+  auto power = holding(0);
+  power.scale_factor = 3;
+  auto current = holding(11);
+  current.scale_factor = 9;
+  EXPECT_THAT(planned(device({power, holding(1), current}, 3, 8)),
+              ElementsAre("holding 0+4 every 1000ms: 0@0+4 1@1+1", "holding 9+3 every 1000ms: 2@0+3"));
+}
+
 TEST(Planner, GivesAValueLongerThanAReadMayBeARequestOfItsOwn) {
   EXPECT_THAT(planned(device({holding(0, Type::Int32), holding(2)}, 8, 1)),
               ElementsAre("holding 0+2 every 1000ms: 0@0+2", "holding 2+1 every 1000ms: 1@0+1"));
@@ -185,8 +194,8 @@ DeviceSettings any_device() {
 // Where a block says a point is, against where it was configured.
 void check_place(const Block& block, const BlockPoint& at, const PointSettings& settings) {
   RC_ASSERT(block.table == settings.table);
-  RC_ASSERT(block.address + at.offset == settings.address);
-  RC_ASSERT(at.width == width_of(settings));
+  RC_ASSERT(block.address + at.offset == extent_of(settings).address);
+  RC_ASSERT(at.width == extent_of(settings).width);
   RC_ASSERT(at.offset + at.width <= block.count);
   RC_ASSERT(block.interval * at.every == settings.interval);
 }

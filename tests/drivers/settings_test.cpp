@@ -4,48 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "loaded_settings.hpp"
+
 namespace ferrule::drivers {
 namespace {
 
 using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-// A configuration that was read. The document outlives what was read from it, because nodes point into it.
-struct Loaded {
-  explicit Loaded(const std::string& yaml) : document(config::Document::parse(yaml, "plant.yaml")) {
-    buses = read_buses(document.root());
-  }
-
-  config::Document document;
-  std::vector<BusSettings> buses;
-};
-
-// Every mistake as `LINE:COLUMN path: message`.
-std::vector<std::string> mistakes(const std::string& yaml) {
-  Loaded loaded(yaml);
-  std::vector<std::string> texts;
-  try {
-    loaded.document.finish();
-  } catch (const config::Error& error) {
-    for (const auto& mistake : error.mistakes()) {
-      texts.push_back(
-          fmt::format("{}:{} {}: {}", mistake.where.line, mistake.where.column, mistake.path, mistake.message));
-    }
-  }
-  return texts;
-}
-
-constexpr const char* kGoodBus = "buses: {plc: {type: modbus-tcp, host: a}}\n";
-
-// Mistakes of one device on a TCP bus, given what follows `devices: `.
-std::vector<std::string> device_mistakes(const std::string& devices) {
-  return mistakes(kGoodBus + ("devices: " + devices));
-}
-
-std::vector<std::string> point_mistakes(const std::string& point) {
-  return device_mistakes("{m: {bus: plc, points: {p: " + point + "}}}");
-}
 
 TEST(BusSettings, AreNoneWithoutSections) {
   EXPECT_THAT(mistakes("version_of_something_else: {}\n").size(), 1u);
@@ -394,8 +360,9 @@ TEST(PointMistakes, NameTheNearestKeyAndWord) {
               ElementsAre("2:69 devices.m.points.p.typ: unknown key (did you mean \"type\"?)"));
   EXPECT_THAT(
       point_mistakes("{register: holding, address: 0, type: int61, byte_order: abcd}"),
-      ElementsAre("2:75 devices.m.points.p.type: must be one of bool, int16, uint16, int32, uint32, float32; is "
-                  "\"int61\" (did you mean int16?)",
+      ElementsAre("2:75 devices.m.points.p.type: must be one of bool, int8, uint8, int16, uint16, int32, "
+                  "uint32, int64, uint64, float16, float32, float64, bcd16, bcd32, string; is \"int61\" (did you mean "
+                  "int16?)",
                   "2:94 devices.m.points.p.byte_order: must be one of ABCD, BADC, CDAB, DCBA; is \"abcd\" (did "
                   "you mean ABCD?)"));
 }

@@ -34,11 +34,11 @@ TEST(SimulatedPlant, GivesEveryPointOfABusAWaveform) {
   ASSERT_EQ(slaves.size(), 2u);
   EXPECT_EQ(slaves[0].unit_id, 4);
   ASSERT_EQ(slaves[0].points.size(), 2u);
-  EXPECT_EQ(slaves[0].points[0].table, Table::Input);
+  EXPECT_EQ(slaves[0].points[0].encoding.table, Table::Input);
   EXPECT_EQ(slaves[0].points[0].waveform.low, 225);
   EXPECT_EQ(slaves[0].points[0].waveform.high, 235);
   EXPECT_EQ(slaves[1].unit_id, 9);
-  EXPECT_EQ(slaves[1].points.at(0).address, 7);
+  EXPECT_EQ(slaves[1].points.at(0).encoding.address, 7);
   EXPECT_EQ(slaves[1].faults.drop, 0.05);
 }
 
@@ -52,14 +52,16 @@ TEST(SimulatedPlant, UndoesScaleAndOffset) {
 }
 
 TEST(SimulatedPlant, KeepsWithinWhatTheTypeCanHold) {
-  for (const auto type : {Type::Bool, Type::Int16, Type::Uint16, Type::Int32, Type::Uint32, Type::Float32}) {
+  for (const auto type : {Type::Bool, Type::Int8, Type::Int16, Type::Uint16, Type::Int32, Type::Uint32, Type::Int64,
+                          Type::Uint64, Type::Float16, Type::Float32, Type::Float64, Type::Bcd16, Type::Bcd32}) {
     for (const auto* unit : {"Wh", "var", "Pa", ""}) {
       for (const double scale : {1e-6, 1.0, -0.001, 1000.0}) {
-        const auto wave = plausible_waveform(point(Table::Holding, 0, type, unit, type == Type::Bool ? 1 : scale));
-        std::vector<std::uint16_t> registers(registers_of(type));
+        const auto simulated = point(Table::Holding, 0, type, unit, type == Type::Bool ? 1 : scale);
+        const auto wave = plausible_waveform(simulated);
+        std::vector<std::uint16_t> registers(registers_of(simulated));
         EXPECT_LE(wave.low, wave.high);
-        EXPECT_TRUE(encode(wave.low, type, ByteOrder::ABCD, registers)) << unit << " " << scale;
-        EXPECT_TRUE(encode(wave.high, type, ByteOrder::ABCD, registers)) << unit << " " << scale;
+        EXPECT_TRUE(encode(wave.low, simulated, registers)) << unit << " " << scale;
+        EXPECT_TRUE(encode(wave.high, simulated, registers)) << unit << " " << scale;
       }
     }
   }
@@ -73,7 +75,7 @@ TEST(SimulatedPlant, SimulatesTheFirstOfOverlappingPoints) {
                            point(Table::Holding, 3, Type::Uint16, "")};
   const auto slaves = simulated_slaves(bus);
   std::vector<int> addresses;
-  for (const auto& simulated : slaves.at(0).points) addresses.push_back(simulated.address);
+  for (const auto& simulated : slaves.at(0).points) addresses.push_back(simulated.encoding.address);
   EXPECT_THAT(addresses, ElementsAre(1, 2, 3));
 }
 

@@ -93,7 +93,7 @@ class Client {
 
 SimulatedPoint constant(Table table, std::uint16_t address, Type type, double value,
                         ByteOrder order = ByteOrder::ABCD) {
-  return {table, address, type, order, {Shape::Constant, value, value}};
+  return {{table, address, type, order}, {Shape::Constant, value, value}};
 }
 
 SimulatedSlave slave(std::uint8_t unit, std::vector<SimulatedPoint> points, Faults faults = {}) {
@@ -171,9 +171,8 @@ TEST_F(SimulatorOverTcp, RefusesGapsWhenAsked) {
 }
 
 TEST_F(SimulatorOverTcp, MovesItsValuesWithTheClock) {
-  Client client(serve({slave(
-      1,
-      {{Table::Holding, 0, Type::Uint16, ByteOrder::ABCD, {Shape::Counter, 65530, 65540, seconds{10}, seconds{1}}}})}));
+  Client client(serve(
+      {slave(1, {{{Table::Holding, 0, Type::Uint16}, {Shape::Counter, 65530, 65540, seconds{10}, seconds{1}}}})}));
   client.unit(1);
   EXPECT_THAT(client.holding(0, 1), ElementsAre(65530));
   clock_.advance(seconds{5});

@@ -12,7 +12,7 @@ from rig.clients import Mosquitto, MqttJs, Paho
 from rig.process import Process
 from rig.slaves import RtuSlave, TcpSlave
 
-_PAYLOAD = re.compile(r'^\{"ts":(\d{13}),"v":([^,{}"]+),"q":"good"\}$')
+_PAYLOAD = re.compile(r'^\{"ts":(\d{13}),"v":([^,{}"]+|"[^"]*"),"q":"good"\}$')
 
 
 @pytest.fixture(params=["tcp", "rtu"])
