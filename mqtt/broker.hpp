@@ -18,17 +18,26 @@ struct BrokerCounters {
   std::uint64_t clients_connected = 0;  ///< now
   std::uint64_t clients_total = 0;      ///< CONNECTs accepted since the start
   std::uint64_t publications_received = 0, publications_sent = 0;
-  std::uint64_t publications_dropped = 0;   ///< the sum of the next three
-  std::uint64_t dropped_slow = 0;           ///< QoS 0 for clients that did not read their output
-  std::uint64_t dropped_full = 0;           ///< QoS 1 and 2 beyond a session's queue
-  std::uint64_t dropped_large = 0;          ///< beyond the client's Maximum Packet Size
-  std::uint64_t publications_expired = 0;   ///< queued beyond their Message Expiry Interval
+  std::uint64_t publications_dropped = 0;  ///< the sum of the next three
+  std::uint64_t dropped_slow = 0;          ///< QoS 0 for clients that did not read their output
+  std::uint64_t dropped_full = 0;          ///< QoS 1 and 2 beyond a session's queue
+  std::uint64_t dropped_large = 0;         ///< beyond the client's Maximum Packet Size
+  std::uint64_t rate_exceeded = 0;         ///< connections ended because they published too fast
+  std::uint64_t queue_overflows = 0;       ///< connections ended because their queue was full
+  std::uint64_t memory_refusals = 0;       ///< CONNECTs, SUBSCRIBEs and publications refused for want of memory
+  std::uint64_t payload_bytes_received = 0, payload_bytes_sent = 0;  ///< of publications
+  std::uint64_t packets_received = 0, packets_sent = 0;              ///< of every type
+  std::uint64_t publications_expired = 0;                            ///< queued beyond their Message Expiry Interval
   std::uint64_t publications_refused = 0;   ///< by a consumer, or because clients may not publish to the topic
   std::uint64_t retained_dropped = 0;       ///< delivered, but not retained: too many topics
   std::uint64_t subscriptions_refused = 0;  ///< too many of one session
   std::uint64_t bytes_received = 0, bytes_sent = 0;
   std::uint64_t connections = 0, sessions = 0, subscriptions = 0, retained = 0;  ///< now
-  std::uint64_t connections_refused = 0;                                         ///< too many at once
+  std::uint64_t retained_bytes = 0, queued = 0, queued_bytes = 0;                ///< now
+  std::uint64_t clients_maximum = 0;  ///< the most that were connected at once
+  std::uint64_t sockets_accepted = 0, connects_received = 0;
+  std::uint64_t connections_refused = 0;  ///< too many at once: told in a CONNACK, or closed before their CONNECT
+  std::uint64_t half_open_dropped = 0;    ///< of those: the oldest without CONNECT, to make room
   std::uint64_t connect_timeouts = 0, keep_alive_timeouts = 0;
   std::uint64_t protocol_errors = 0, connects_rejected = 0, takeovers = 0;
   std::uint64_t sessions_expired = 0;

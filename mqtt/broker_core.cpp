@@ -3,13 +3,23 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace ferrule::mqtt {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+constexpr std::uint64_t kMeasureEvery = 1 << 20;  // bytes received, besides once per tick
+
+}  // namespace
+
 BrokerCore::BrokerCore(BrokerSettings broker_settings, Clock& clock)
-    : settings(std::move(broker_settings)), clock_(clock), retained_(settings.max_retained) {
+    : settings(std::move(broker_settings)),
+      clock_(clock),
+      retained_(settings.max_retained + (settings.sys_interval.count() > 0 ? kSysTopics : 0),
+                settings.max_retained_bytes) {
   started_ = start_turn();
   next_sys_ = started_;
   publish_sys();
@@ -23,7 +33,10 @@ BrokerCore::Time BrokerCore::start_turn() { return now_ = clock_.now(); }
 
 void BrokerCore::accept(std::unique_ptr<Transport> transport) {
   start_turn();
-  if (connections_.size() >= settings.max_connections || shutting_down_) {
+  ++totals.sockets_accepted;
+  if (half_open_.size() >= settings.max_half_open) drop_oldest_half_open();
+  // Beyond the limit of clients, so that one more can be told why it is refused.
+  if (connections_.size() >= settings.max_connections + settings.max_half_open || shutting_down_) {
     ++totals.connections_refused;
     if (may_log()) {
       spdlog::warn("broker: {} refused: {} connections are open already", transport->peer(), connections_.size());
@@ -33,8 +46,21 @@ void BrokerCore::accept(std::unique_ptr<Transport> transport) {
   auto& connection = *connections_.emplace_back(
       std::make_unique<Connection>(*this, std::move(transport), blocks_, settings.max_packet_before_connect));
   connection.index = connections_.size() - 1;
+  connection.half_open = ++last_half_open_;
+  half_open_.emplace(connection.half_open, &connection);
   look_again(connection, now_ + settings.connect_timeout);
   connection.start();
+}
+
+/// Whoever connects properly sends CONNECT at once; the oldest that has not is the one to give way.
+void BrokerCore::drop_oldest_half_open() {
+  Connection& oldest = *half_open_.begin()->second;
+  ++totals.half_open_dropped;
+  ++totals.connections_refused;
+  if (may_log()) {
+    spdlog::warn("broker: {} gives way: {} connections have sent no CONNECT", oldest.who(), half_open_.size());
+  }
+  oldest.close();
 }
 
 void BrokerCore::closed(Connection& connection) {
@@ -76,12 +102,39 @@ void BrokerCore::need_flush() {
 void BrokerCore::flush() {
   flush_scheduled_ = false;
   gone_.clear();
+  end_overflowed();
   flushing_.swap(dirty_);  // what becomes dirty meanwhile is for the next turn
   for (Connection* connection : flushing_) {
     connection->dirty = false;
     connection->flush();
   }
   flushing_.clear();
+}
+
+/// `when_full: disconnect`: not at once, because a round of deliveries may still go on.
+void BrokerCore::end_overflowed() {
+  for (const std::string& id : std::exchange(overflowed_, {})) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end() || found->second->connection == nullptr) continue;
+    ++totals.queue_overflows;
+    found->second->connection->disconnect(Reason::QuotaExceeded, "does not take its publications fast enough");
+  }
+}
+
+// Memory
+
+void BrokerCore::measure_memory() {
+  measured_at_ = totals.bytes_received;
+  if (settings.max_memory == 0) return;
+  const bool before = std::exchange(deliveries.queues_closed, settings.memory_in_use() > settings.max_memory);
+  if (before != deliveries.queues_closed && may_log()) {
+    spdlog::warn("broker: {} its limit of {} bytes of memory", before ? "below" : "above", settings.max_memory);
+  }
+}
+
+void BrokerCore::received(std::size_t bytes) {
+  totals.bytes_received += bytes;
+  if (totals.bytes_received - measured_at_ >= kMeasureEvery) measure_memory();
 }
 
 // Time
@@ -99,6 +152,7 @@ void BrokerCore::tick() {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now_) watch(*deadlines_.begin()->second);
   while (!offline_.empty() && offline_.begin()->first <= now_) expire(*offline_.begin()->second);
   retained_.drop_expired(now_);
+  measure_memory();
   if (now_ >= next_sys_) publish_sys();
 }
 
@@ -129,7 +183,11 @@ void BrokerCore::shut_down() {
     // Ours is the end, not the clients': their wills stay unpublished, which the specification allows at a shutdown
     // (3.1.2.5).
     if (connection.client != nullptr) connection.client->will.reset();
-    connection.disconnect(Reason::ServerShuttingDown);
+    if (settings.server_reference.empty()) {
+      connection.disconnect(Reason::ServerShuttingDown);
+    } else {
+      connection.redirect(Reason::UseAnotherServer, settings.server_reference);
+    }
   }
 }
 
@@ -140,6 +198,11 @@ BrokerCounters BrokerCore::counters() const {
   counters.dropped_slow = deliveries.dropped_slow;
   counters.dropped_full = deliveries.dropped_full;
   counters.dropped_large = deliveries.dropped_large;
+  counters.payload_bytes_sent = deliveries.payload_bytes;
+  counters.packets_sent += deliveries.sent + deliveries.pubrels;
+  counters.queued = deliveries.queued;
+  counters.queued_bytes = deliveries.queued_bytes;
+  counters.retained_bytes = retained_.bytes();
   counters.publications_dropped = deliveries.dropped_slow + deliveries.dropped_full + deliveries.dropped_large;
   counters.sessions = clients_.size();
   counters.connections = connections_.size();

@@ -1,6 +1,7 @@
 // The broker's state, and what connections ask of it. Behind Broker: only mqtt/*.cpp includes this.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +18,7 @@
 
 #include "mqtt/broker.hpp"
 #include "mqtt/connection.hpp"
+#include "mqtt/load_average.hpp"
 #include "mqtt/log_limit.hpp"
 #include "mqtt/retained.hpp"
 #include "mqtt/session.hpp"
@@ -65,6 +68,8 @@ struct Client final : Session {
 class BrokerCore {
  public:
   using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::size_t kLoads = 9;       ///< figures of `$SYS` that have load averages
+  static constexpr std::size_t kSysTopics = 53;  ///< of `$SYS`; they do not count against the limits
 
   BrokerCore(BrokerSettings settings, Clock& clock);
   ~BrokerCore();
@@ -72,6 +77,7 @@ class BrokerCore {
   // broker_core.cpp: connections come and go, output and time.
   void accept(std::unique_ptr<Transport> transport);
   void closed(Connection& connection);  ///< its transport is gone
+  void received(std::size_t bytes);     ///< from any client
   void touch(Connection& connection);   ///< its output has grown
   void flush();
   void tick();
@@ -114,9 +120,14 @@ class BrokerCore {
     Ticket ticket = 0;
     bool delivered = false;
     Reason refused = Reason::Success;
+    std::string_view detail{};  // static text: why it was refused
   };
 
   void need_flush();
+  void end_overflowed();
+  void drop_oldest_half_open();
+  void measure_memory();
+  bool over_memory() const { return deliveries.queues_closed; }
   void drop_from(std::vector<Connection*>& list, const Connection& connection);
   void watch(Connection& connection);
 
@@ -128,15 +139,32 @@ class BrokerCore {
   void expire(Client& client);
   void store_will(Client& client, const Connect& packet);
   void publish_will(Client& client);
+  void date_death(Publication& publication) const;
   std::chrono::seconds session_expiry(const Connect& packet) const;
   void send_connack(Connection& connection, const Connect& packet, const Client& client, bool present);
   std::string assign_client_id();
 
+  std::optional<Refusal> refusal_of(const Connect& packet);
+
+  Outcome may_publish(Connection& connection, const Publish& packet);
+  bool can_retain(const Publication& publication) const;
   Publication& blank_publication();
   Outcome route(const PublicationPtr& publication, const Subscriber* publisher, bool durable);
+  void keep_retained(const Publication& publication);
+  void keep_certificate(const Publication& birth);
   bool deliver_all(const PublicationPtr& publication, const Subscriber* publisher);
+  void deliver(const PublicationPtr& publication, FanOut& fan_out, const Match& match,
+               std::span<const std::uint32_t> identifiers);
+  void pass_on(const Orphan& orphan);
   void acknowledge(Connection& connection, const PendingAck& ack);
   void continue_replays(Client& client);
+
+  void publish_sys_clients(const BrokerCounters& figures);
+  void publish_sys_traffic(const BrokerCounters& figures);
+  void publish_sys_loads(const BrokerCounters& figures);
+  void publish_sys_stored();
+  void sys(std::string_view name, std::string value);
+  void sys(std::string_view name, std::uint64_t count);
 
   Clock& clock_;
   Time now_{};
@@ -157,11 +185,17 @@ class BrokerCore {
   std::set<std::pair<Time, Connection*>> deadlines_;
   std::vector<Connection*> dirty_, flushing_;
   std::vector<Connection*> awaiting_commit_;
+  std::map<std::uint64_t, Connection*> half_open_;  // without CONNECT, by the order they came
+  std::uint64_t last_half_open_ = 0;
+  std::vector<std::string> overflowed_;  // clients to be disconnected at the end of this turn
+  std::uint64_t measured_at_ = 0;        // bytes_received when memory was measured last
   bool flush_scheduled_ = false;
   bool shutting_down_ = false;
   Ticket committed_ = 0;
   std::uint64_t assigned_ids_ = 0;
-  Time next_sys_{};
+  Time next_sys_{}, last_sys_{};
+  std::array<LoadAverage, kLoads> loads_;
+  std::size_t heap_maximum_ = 0;
   std::map<std::string, std::string, std::less<>> sys_values_;
 };
 

@@ -1,4 +1,4 @@
-// Monotonic time as the broker and the bridge see it, so that tests can move it.
+// Time as the broker and the bridge see it, so that tests can move it.
 #pragma once
 
 #include <chrono>
@@ -9,6 +9,8 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual std::chrono::steady_clock::time_point now() const = 0;
+  /// Time of day, for what is written into payloads; never for intervals.
+  virtual std::chrono::system_clock::time_point utc() const { return std::chrono::system_clock::now(); }
 };
 
 class SystemClock final : public Clock {

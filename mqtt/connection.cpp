@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -30,13 +31,14 @@ std::string Connection::who() const {
 void Connection::on_data(std::string_view bytes) {
   if (state_ == State::Draining || state_ == State::Closing) return;
   const Time now = core_.start_turn();
-  core_.totals.bytes_received += bytes.size();
+  core_.received(bytes.size());
   framer_.feed(bytes);
   while (state_ == State::AwaitsConnect || state_ == State::Connected) {
     const auto frame = framer_.next();
     if (!frame) return refuse(frame.error());
     if (!*frame) break;
     last_packet = now;
+    ++core_.totals.packets_received;
     handle(**frame);
   }
   if (!output_.empty()) core_.touch(*this);
@@ -65,7 +67,8 @@ void Connection::handle(const Frame& frame) {
     }
     case PacketType::Pingreq: {
       if (const auto ping = decode_ping(frame); !ping) return refuse(ping.error());
-      return encode(Pingresp{}, output_);  // [MQTT-3.12.4-1]
+      send(Pingresp{});  // [MQTT-3.12.4-1]
+      return;
     }
     case PacketType::Disconnect:
       return on_disconnect(frame);
@@ -84,8 +87,23 @@ void Connection::on_publish(const Frame& frame) {
   if (version_ == Version::V5) {
     if (const auto resolved = resolve_alias(*packet); !resolved) return refuse(resolved.error());
   }
+  if (!within_rate(core_.now())) {
+    ++core_.totals.rate_exceeded;
+    if (core_.may_log())
+      spdlog::warn("broker: {}: more than {} PUBLISH per second", who(), core_.settings.publish_rate);
+    return disconnect(Reason::MessageRateTooHigh, "publishes faster than allowed");
+  }
   ++core_.totals.publications_received;
+  core_.totals.payload_bytes_received += packet->payload.size();
   core_.publish_from(*this, *packet);
+}
+
+bool Connection::within_rate(Time now) {
+  if (core_.settings.publish_rate == 0) return true;
+  using std::chrono::nanoseconds;
+  using std::chrono::seconds;
+  rate_at_ = std::max(rate_at_, now) + nanoseconds(seconds(1)) / core_.settings.publish_rate;
+  return rate_at_ - now <= seconds(1);
 }
 
 Decoded<void> Connection::resolve_alias(Publish& packet) {
@@ -163,9 +181,17 @@ void Connection::accepted(const Connect& packet) {
   version_ = packet.version;
   framer_.limit(core_.settings.max_packet_size);
   if (const auto size = packet.properties.number(PropertyId::MaximumPacketSize)) max_packet_size_ = *size;
+  problem_information_ = packet.properties.number(PropertyId::RequestProblemInformation).value_or(1) != 0;
+  const auto aliases = std::min<std::uint32_t>(packet.properties.number(PropertyId::TopicAliasMaximum).value_or(0),
+                                               core_.settings.topic_aliases_sent);
+  if (aliases > 0) sent_aliases_ = std::make_unique<OutboundAliases>(static_cast<std::uint16_t>(aliases));
 }
 
-void Connection::send_ack(const PendingAck& ack) { send(Ack{ack.type, ack.packet_id, ack.reason, {}}); }
+void Connection::send_ack(const PendingAck& ack) {
+  send_explained(Ack{ack.type, ack.packet_id, ack.reason, {}}, ack.detail);
+}
+
+void Connection::count_sent() { ++core_.totals.packets_sent; }
 
 void Connection::refuse(const Refusal& refusal) {
   ++core_.totals.protocol_errors;
@@ -175,9 +201,16 @@ void Connection::refuse(const Refusal& refusal) {
 
 void Connection::disconnect(Reason reason, std::string_view detail) {
   if (state_ == State::Connected && version_ == Version::V5) {
+    send_explained(Disconnect{reason, {}}, detail, true);
+  }
+  close();
+}
+
+void Connection::redirect(Reason reason, std::string_view server) {
+  if (state_ == State::Connected && version_ == Version::V5) {
     PropertyBuilder properties;
-    if (!detail.empty()) properties.add(PropertyId::ReasonString, detail);
-    if (!send(Disconnect{reason, properties.view()})) send(Disconnect{reason, {}});  // [MQTT-3.14.2-3]
+    properties.add(PropertyId::ServerReference, server);
+    if (!send(Disconnect{reason, properties.view()})) send(Disconnect{reason, {}});
   }
   close();
 }

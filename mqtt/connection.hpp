@@ -15,6 +15,7 @@
 #include "mqtt/packets.hpp"
 #include "mqtt/ring.hpp"
 #include "mqtt/store.hpp"
+#include "mqtt/topic_aliases.hpp"
 #include "mqtt/transport.hpp"
 
 namespace ferrule::mqtt {
@@ -28,6 +29,7 @@ struct PendingAck {
   std::uint16_t packet_id = 0;
   PacketType type = PacketType::Puback;  ///< or Pubrec
   Reason reason = Reason::Success;
+  std::string_view detail{};  ///< static text for a Reason String
 };
 
 /// Owned by the broker core, which it calls back. Thread: broker.
@@ -51,6 +53,7 @@ class Connection final : public Sink {
   State state() const { return state_; }
   Version version() const { return version_; }
   std::size_t max_packet_size() const { return max_packet_size_; }
+  OutboundAliases* sent_aliases() { return sent_aliases_.get(); }
   OutputBuffer& output() { return output_; }
   std::string who() const;  ///< for log lines: "client 'hmi' (192.168.1.20:50123)"
 
@@ -64,7 +67,21 @@ class Connection final : public Sink {
   bool send(const P& packet) {
     if (max_packet_size_ != SIZE_MAX && encoded_size(Packet(packet), version_) > max_packet_size_) return false;
     encode(packet, version_, output_);
+    count_sent();
     return true;
+  }
+  /// The same with a Reason String in `packet.properties`, for those who asked to be told [MQTT-3.1.2-32] and whose
+  /// Maximum Packet Size has room for it [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.7.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1]
+  /// [MQTT-3.14.2-3].
+  template <class P>
+  bool send_explained(P packet, std::string_view detail, bool always = false) {
+    if (version_ != Version::V5 || detail.empty() || !(always || problem_information_)) return send(packet);
+    PropertyBuilder properties;
+    properties.add(PropertyId::ReasonString, detail);
+    packet.properties = properties.view();
+    if (send(packet)) return true;
+    packet.properties = {};
+    return send(packet);
   }
   void send_ack(const PendingAck& ack);
 
@@ -73,6 +90,8 @@ class Connection final : public Sink {
   void refuse(const Refusal& refusal);
   /// DISCONNECT to MQTT 5 clients [MQTT-3.14.0-1], then as `close`.
   void disconnect(Reason reason, std::string_view detail = {});
+  /// The same with a Server Reference for MQTT 5 clients: another server that will have them.
+  void redirect(Reason reason, std::string_view server);
   /// Leaves the session, as if the network had failed unless the will was taken back, sends what is left, and closes.
   void close();
   void give_up();  ///< closes although output is left
@@ -88,10 +107,13 @@ class Connection final : public Sink {
   std::size_t unacknowledged() const { return pending_pubacks + unreleased; }
   void pause_reading(bool pause);
   bool paused() const { return paused_; }
+  /// Counts one PUBLISH against `publish_rate`; false when it is one too many.
+  bool within_rate(Time now);
 
   // The broker core's notes on this connection.
   Client* client = nullptr;              // while Connected
   std::size_t index = 0;                 // where the core keeps it
+  std::uint64_t half_open = 0;           // its number among those without CONNECT; 0: it has sent one
   bool dirty = false;                    // listed for the next flush
   bool awaits_commit = false;            // listed because pending_acks is not empty
   Ring<PendingAck> pending_acks;         // in the order of their publications [MQTT-4.6.0-2] [MQTT-4.6.0-3]
@@ -106,6 +128,7 @@ class Connection final : public Sink {
   void on_publish(const Frame& frame);
   void on_ack(const Frame& frame);
   void on_pubrel(const Ack& packet);
+  void count_sent();
   void on_disconnect(const Frame& frame);
 
   // Constant after construction.
@@ -116,9 +139,12 @@ class Connection final : public Sink {
   OutputBuffer output_;
   std::size_t max_packet_size_ = SIZE_MAX;             // towards the client
   std::unique_ptr<std::vector<std::string>> aliases_;  // [n]: what Topic Alias n + 1 stands for [MQTT-3.3.2-7]
+  std::unique_ptr<OutboundAliases> sent_aliases_;      // when the client accepts some
   State state_ = State::AwaitsConnect;
   Version version_ = Version::V311;
-  bool blocked_ = false;  // the transport tells when it takes bytes again
+  Time rate_at_{};                   // when all that was published would be due at exactly publish_rate
+  bool problem_information_ = true;  // Request Problem Information
+  bool blocked_ = false;             // the transport tells when it takes bytes again
   bool paused_ = false;
 };
 

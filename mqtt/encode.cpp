@@ -181,8 +181,8 @@ void encode(const Subscribe& packet, Version version, OutputBuffer& out) { write
 void encode(const Suback& packet, Version version, OutputBuffer& out) { write(packet, version, out); }
 void encode(const Unsubscribe& packet, Version version, OutputBuffer& out) { write(packet, version, out); }
 void encode(const Unsuback& packet, Version version, OutputBuffer& out) { write(packet, version, out); }
-void encode(Pingreq packet, OutputBuffer& out) { write(packet, Version::V5, out); }
-void encode(Pingresp packet, OutputBuffer& out) { write(packet, Version::V5, out); }
+void encode(Pingreq packet, Version version, OutputBuffer& out) { write(packet, version, out); }
+void encode(Pingresp packet, Version version, OutputBuffer& out) { write(packet, version, out); }
 void encode(const Disconnect& packet, Version version, OutputBuffer& out) { write(packet, version, out); }
 void encode(const Auth& packet, OutputBuffer& out) { write(packet, Version::V5, out); }
 

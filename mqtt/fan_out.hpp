@@ -47,6 +47,8 @@ class FanOut {
   /// [MQTT-3.1.2-28].
   std::size_t append(const Delivery& delivery, OutputBuffer& out);
 
+  const Publication& publication() const { return *publication_; }
+
  private:
   struct Image {
     const char* bytes = nullptr;

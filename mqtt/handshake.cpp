@@ -6,6 +6,7 @@
 #include <random>
 
 #include "mqtt/broker_core.hpp"
+#include "mqtt/sparkplug.hpp"
 
 namespace ferrule::mqtt {
 
@@ -13,6 +14,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 void BrokerCore::connect(Connection& connection, const Frame& frame) {
+  half_open_.erase(std::exchange(connection.half_open, 0));
+  ++totals.connects_received;
   const auto packet = decode_connect(frame);
   if (!packet) return reject(connection, version_to_answer(frame), packet.error());  // [MQTT-3.1.4-1]
   if (packet->properties.has(PropertyId::AuthenticationMethod)) {
@@ -23,6 +26,7 @@ void BrokerCore::connect(Connection& connection, const Frame& frame) {
     return reject(connection, packet->version,
                   {Reason::NotAuthorized, "MQTT-3.1.4-2", "will for a topic that begins with $"});
   }
+  if (const auto refusal = refusal_of(*packet)) return reject(connection, packet->version, *refusal);
   bool present = false;
   Client& client = session_for(*packet, present);
   offline_.erase({std::min(client.will_due, client.expires), &client});
@@ -36,15 +40,34 @@ void BrokerCore::connect(Connection& connection, const Frame& frame) {
   spdlog::debug("broker: {} connected", connection.who());
   ++totals.clients_connected;
   ++totals.clients_total;
+  totals.clients_maximum = std::max<std::uint64_t>(totals.clients_maximum, clients_.size());
   send_connack(connection, *packet, client, present);
   if (connection.client == nullptr) return;  // its CONNACK was too large for it
   const auto receive_maximum = packet->properties.number(PropertyId::ReceiveMaximum);
   client.attach({.output = &connection.output(),
                  .version = packet->version,
                  .receive_maximum = static_cast<std::uint16_t>(receive_maximum.value_or(65535)),
-                 .max_packet_size = connection.max_packet_size()},
+                 .max_packet_size = connection.max_packet_size(),
+                 .aliases = connection.sent_aliases()},
                 now_);
   refill(client);
+}
+
+/// Why a CONNECT that is right in itself is not accepted now.
+std::optional<Refusal> BrokerCore::refusal_of(const Connect& packet) {
+  const auto known = clients_.find(packet.client_id);
+  const bool takes_over = known != clients_.end() && known->second->connection != nullptr;
+  if (totals.clients_connected >= settings.max_connections && !takes_over) {
+    ++totals.connections_refused;
+    const bool elsewhere = !settings.server_reference.empty() && packet.version == Version::V5;
+    return Refusal{elsewhere ? Reason::UseAnotherServer : Reason::ServerBusy, "MQTT-3.1.4-2",
+                   "as many clients are connected as may be"};
+  }
+  if (over_memory() && known == clients_.end()) {
+    ++totals.memory_refusals;
+    return Refusal{Reason::ServerBusy, "MQTT-3.1.4-2", "the broker has no memory left"};
+  }
+  return std::nullopt;
 }
 
 /// CONNACK with the reason where the version has a word for it, and the end of the connection [MQTT-3.2.2-7]
@@ -59,6 +82,8 @@ void BrokerCore::reject(Connection& connection, Version version, const Refusal& 
   if (version == Version::V5) {
     PropertyBuilder properties;
     properties.add(PropertyId::ReasonString, refusal.detail);
+    if (refusal.code == Reason::UseAnotherServer)
+      properties.add(PropertyId::ServerReference, settings.server_reference);
     connection.send(Connack{.session_present = false, .reason = refusal.code, .properties = properties.view()});
   } else if (!malformed) {
     connection.send(Connack{.session_present = false, .reason = refusal.code, .properties = {}});
@@ -100,6 +125,7 @@ void BrokerCore::take_over(Client& client, bool clean_start) {
 
 /// Its connection is over, or about to be closed: from here on the session counts as offline.
 void BrokerCore::leave(Connection& connection) {
+  half_open_.erase(std::exchange(connection.half_open, 0));
   connection.pending_acks.clear();  // unacknowledged: the client repeats those publications
   connection.pending_pubacks = 0;
   if (connection.awaits_commit) drop_from(awaiting_commit_, connection);
@@ -138,7 +164,9 @@ void BrokerCore::expire(Client& client) {
 /// Offline, and gone when this returns. A will that was not published yet is now, whatever its delay [MQTT-3.1.2-8].
 void BrokerCore::end_session(Client& client) {
   offline_.erase({std::min(client.will_due, client.expires), &client});
+  const auto orphans = client.take_orphans();
   subscriptions_.remove_all(client);
+  for (const Orphan& orphan : orphans) pass_on(orphan);
   publish_will(client);
   clients_.erase(client.client_id());
 }
@@ -213,6 +241,15 @@ void BrokerCore::store_will(Client& client, const Connect& packet) {
   client.will = std::move(stored);
 }
 
+/// A Sparkplug NDEATH says when it was written, which for a will is long before the death; on request it says when it
+/// is delivered [tck-id-conformance-mqtt-aware-ndeath-timestamp].
+void BrokerCore::date_death(Publication& publication) const {
+  if (!settings.sparkplug_death_time || sparkplug::kind_of(publication.topic) != sparkplug::Kind::NodeDeath) return;
+  if (auto dated = sparkplug::with_timestamp(publication.payload, clock_.utc())) {
+    publication.payload = std::move(*dated);
+  }
+}
+
 /// Once [MQTT-3.1.2-10]; nothing when there is none.
 void BrokerCore::publish_will(Client& client) {
   client.will_due = Time::max();
@@ -221,6 +258,7 @@ void BrokerCore::publish_will(Client& client) {
   auto publication = std::make_shared<Publication>(std::move(will->publication));
   publication->published = now_;
   if (will->expiry) publication->expires = now_ + *will->expiry;
+  date_death(*publication);
   route(publication, &client, false);
 }
 

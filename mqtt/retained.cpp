@@ -14,6 +14,7 @@ Retained::BlockPtr Retained::make_block(const Publication& publication) {
   block->payload_size = static_cast<std::uint32_t>(publication.payload.size());
   block->properties_size = static_cast<std::uint32_t>(publication.properties.size());
   block->origin_size = static_cast<std::uint16_t>(publication.origin.size());  // a client id: at most 65,535 bytes
+  block->topic_size = static_cast<std::uint16_t>(publication.topic.size());
   block->qos = publication.qos;
   char* at = block->bytes();
   for (const std::string* part : {&publication.payload, &publication.properties, &publication.origin}) {
@@ -22,35 +23,61 @@ Retained::BlockPtr Retained::make_block(const Publication& publication) {
   return block;
 }
 
-Retained::Kept Retained::keep(const Publication& publication) {
-  const auto path = tree_.split(publication.topic);
-  if (path.empty()) return Kept::Full;
-  const Id known = tree_.find(path);
-  const bool present = known != TopicTree::kNone && blocks_[known] != nullptr;
+Retained::Kept Retained::keep(const Publication& publication, bool always) {
+  const Id known = find_block(publication.topic);
+  const bool present = known != TopicTree::kNone;
   if (publication.payload.empty()) {
     if (!present) return Kept::NothingToRemove;
     remove(known);
     return Kept::Removed;
   }
-  if (!present && size_ >= max_topics_) return Kept::Full;
+  if (!always && !has_room_for(publication)) return Kept::Full;
+  const auto path = tree_.split(publication.topic);
+  if (path.empty()) return Kept::Full;
   const Id id = present ? known : tree_.add(path);
   blocks_.reach(tree_.end() - 1);
   BlockPtr& block = blocks_[id];
   if (!present) {
     tree_.pin(id);
-    ++size_;
-  } else if (block->expires != Time::max()) {
-    expiring_.erase({block->expires, id});
+  } else {
+    count(id, false);
+    if (block->expires != Time::max()) expiring_.erase({block->expires, id});
   }
   block = make_block(publication);
+  count(id, true);
   if (block->expires != Time::max()) expiring_.emplace(block->expires, id);
   return Kept::Stored;
 }
 
+/// The topic's id, or kNone when nothing is retained there.
+Retained::Id Retained::find_block(std::string_view topic) const {
+  const auto path = tree_.split(topic);
+  const Id id = path.empty() ? TopicTree::kNone : tree_.find(path);
+  return id != TopicTree::kNone && blocks_[id] != nullptr ? id : TopicTree::kNone;
+}
+
+bool Retained::has_room_for(const Publication& publication) const {
+  if (publication.payload.empty()) return true;
+  const Id known = find_block(publication.topic);
+  const std::size_t after =
+      bytes_ + publication.topic.size() + publication.payload.size() + publication.properties.size();
+  if (known == TopicTree::kNone) return size_ < max_topics_ && after <= max_bytes_;
+  const Block& block = *blocks_[known];
+  return after - block.topic_size - block.payload_size - block.properties_size <= max_bytes_;
+}
+
+void Retained::count(Id id, bool present) {
+  const Block& block = *blocks_[id];
+  const std::size_t bytes = std::size_t{block.topic_size} + block.payload_size + block.properties_size;
+  size_ += present ? 1U : SIZE_MAX;
+  bytes_ += present ? bytes : SIZE_MAX - bytes + 1;
+  payload_bytes_ += present ? block.payload_size : SIZE_MAX - block.payload_size + 1;
+}
+
 void Retained::remove(Id id) {
   if (blocks_[id]->expires != Time::max()) expiring_.erase({blocks_[id]->expires, id});
+  count(id, false);
   blocks_[id].reset();
-  --size_;
   while (id != TopicTree::kNone) id = tree_.unpin(id);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -21,14 +22,19 @@ class Retained {
   using Id = TopicTree::NodeId;
   enum class Kept : std::uint8_t { Stored, Removed, NothingToRemove, Full };
 
-  /// At most `max_topics`; a publication for one more is not kept (Full) and the caller counts it.
-  explicit Retained(std::size_t max_topics) : max_topics_(max_topics) {}
+  /// At most `max_topics` and `max_bytes` (of payloads, properties and topics); a publication beyond either is not kept
+  /// (Full) and the caller counts it.
+  explicit Retained(std::size_t max_topics, std::size_t max_bytes = SIZE_MAX)
+      : max_topics_(max_topics), max_bytes_(max_bytes) {}
   Retained(const Retained&) = delete;
   Retained& operator=(const Retained&) = delete;
 
   /// Replaces what the topic had [MQTT-3.3.1-5]; an empty payload removes it [MQTT-3.3.1-6] and is not kept
   /// [MQTT-3.3.1-7].
-  Kept keep(const Publication& publication);
+  /// `always`: whatever the limits say, for the broker's own.
+  Kept keep(const Publication& publication, bool always = false);
+  /// Whether `keep` would not be Full.
+  bool has_room_for(const Publication& publication) const;
 
   /// Appends the ids of all topics that match a valid filter. An id may later stand for nothing or for another topic.
   void find(std::string_view filter, std::vector<Id>& out) const;
@@ -37,6 +43,8 @@ class Retained {
 
   void drop_expired(Time now);  ///< [MQTT-3.3.2-5]
   std::size_t size() const { return size_; }
+  std::size_t bytes() const { return bytes_; }
+  std::size_t payload_bytes() const { return payload_bytes_; }
 
  private:
   /// The head of a block; payload, properties and origin follow it.
@@ -46,6 +54,7 @@ class Retained {
     std::uint32_t payload_size;
     std::uint32_t properties_size;
     std::uint16_t origin_size;
+    std::uint16_t topic_size;
     Qos qos;
     char* bytes() { return reinterpret_cast<char*>(this + 1); }
     const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
@@ -56,11 +65,13 @@ class Retained {
   using BlockPtr = std::unique_ptr<Block, Free>;
 
   static BlockPtr make_block(const Publication& publication);
+  Id find_block(std::string_view topic) const;
+  void count(Id id, bool present);
   void remove(Id id);
   void find_below(Id top, std::vector<Id>& out) const;
 
-  std::size_t max_topics_;
-  std::size_t size_ = 0;
+  std::size_t max_topics_, max_bytes_;
+  std::size_t size_ = 0, bytes_ = 0, payload_bytes_ = 0;
   TopicTree tree_;
   Slab<BlockPtr> blocks_;
   std::set<std::pair<Time, Id>> expiring_;  // only those with a Message Expiry Interval

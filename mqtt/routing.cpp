@@ -4,12 +4,24 @@
 #include <algorithm>
 
 #include "mqtt/broker_core.hpp"
+#include "mqtt/sparkplug.hpp"
 
 namespace ferrule::mqtt {
 
 namespace {
 
 constexpr std::size_t kMaxReusedBytes = 4096;  // a scratch publication that once was larger is not kept
+
+/// Payload Format Indicator 1 promises UTF-8, in which U+0000 is a character like others (section 3.3.2.3.2).
+bool has_valid_format(const Properties& properties, std::string_view payload) {
+  if (properties.number(PropertyId::PayloadFormatIndicator).value_or(0) == 0) return true;
+  for (;;) {
+    const std::size_t null = payload.find('\0');
+    if (!is_valid_utf8(payload.substr(0, null))) return false;
+    if (null == std::string_view::npos) return true;
+    payload.remove_prefix(null + 1);
+  }
+}
 
 }  // namespace
 
@@ -30,12 +42,11 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
     return connection.refuse(
         {Reason::ReceiveMaximumExceeded, "MQTT-3.3.4-7", "more unacknowledged PUBLISH than we accept"});
   }
-  Outcome outcome;
-  if (packet.topic.front() == '$') {  // ours alone (section 4.7.2)
-    ++totals.publications_refused;
-    if (may_log()) spdlog::warn("broker: {}: may not publish to {}", connection.who(), for_log(packet.topic));
-    outcome.refused = Reason::NotAuthorized;
-  } else {
+  Outcome outcome = may_publish(connection, packet);
+  if (outcome.refused == Reason::PayloadFormatInvalid && packet.qos == Qos::AtMostOnce) {
+    return connection.disconnect(outcome.refused, outcome.detail);  // the only way to tell
+  }
+  if (outcome.refused == Reason::Success) {
     Publication& publication = blank_publication();
     publication.topic = packet.topic;
     publication.payload = packet.payload;
@@ -51,7 +62,13 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
       }
     }
     publication.origin = client.client_id();
-    outcome = route(scratch_, &client, packet.qos != Qos::AtMostOnce);
+    date_death(publication);
+    if (packet.qos != Qos::AtMostOnce && connection.version() == Version::V5 && !can_retain(publication)) {
+      outcome = {.refused = Reason::QuotaExceeded, .detail = "the limit of retained publications is reached"};
+      ++totals.retained_dropped;
+    } else {
+      outcome = route(scratch_, &client, packet.qos != Qos::AtMostOnce);
+    }
   }
   if (packet.qos == Qos::AtMostOnce) return;
   if (outcome.refused != Reason::Success && outcome.refused != Reason::NotAuthorized &&
@@ -66,12 +83,40 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
   ack.reason = outcome.refused != Reason::Success         ? outcome.refused
                : outcome.delivered || outcome.ticket != 0 ? Reason::Success
                                                           : Reason::NoMatchingSubscribers;
+  ack.detail = outcome.detail;
   client.last_ticket = std::max(client.last_ticket, outcome.ticket);
   if (packet.qos == Qos::ExactlyOnce && !is_error(ack.reason)) {  // refused: a new publication next time [MQTT-4.3.3-9]
     client.incoming().insert(packet.packet_id);
     ++connection.unreleased;
   }
   acknowledge(connection, ack);
+}
+
+/// Whether a client's PUBLISH is let in; if not, `refused` and `detail` say why.
+BrokerCore::Outcome BrokerCore::may_publish(Connection& connection, const Publish& packet) {
+  Outcome outcome;
+  if (packet.topic.front() == '$') {  // ours alone (section 4.7.2)
+    outcome.refused = Reason::NotAuthorized;
+    outcome.detail = "topics that begin with $ are the broker's own";
+  } else if (over_memory()) {
+    ++totals.memory_refusals;
+    outcome.refused = Reason::QuotaExceeded;
+    outcome.detail = "the broker has no memory left";
+  } else if (settings.check_payload_format && !has_valid_format(packet.properties, packet.payload)) {
+    outcome.refused = Reason::PayloadFormatInvalid;
+    outcome.detail = "payload is not the UTF-8 it is said to be";
+  } else {
+    return outcome;
+  }
+  ++totals.publications_refused;
+  if (may_log()) {
+    spdlog::warn("broker: {}: may not publish to {}: {}", connection.who(), for_log(packet.topic), outcome.detail);
+  }
+  return outcome;
+}
+
+bool BrokerCore::can_retain(const Publication& publication) const {
+  return !publication.retain || retained_.has_room_for(publication);
 }
 
 /// scratch_, to be filled in: most publications are gone when their round is over, and then the next one takes over
@@ -108,19 +153,37 @@ BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const S
       ++totals.publications_refused;
       if (!durable) continue;
       outcome.refused = taken.error();
+      outcome.detail = "a consumer of this topic does not take it";
       return outcome;
     }
   }
-  if (publication->retain) {  // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
-    if (retained_.keep(*publication) == Retained::Kept::Full) {
-      ++totals.retained_dropped;
-      if (may_log())
-        spdlog::warn("broker: {} is not retained: {} topics are already", for_log(publication->topic),
-                     retained_.size());
-    }
-  }
+  if (publication->retain) keep_retained(*publication);  // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
   outcome.delivered = deliver_all(publication, publisher);
+  if (settings.sparkplug_certificates && sparkplug::kind_of(publication->topic) == sparkplug::Kind::Birth) {
+    keep_certificate(*publication);
+  }
   return outcome;
+}
+
+void BrokerCore::keep_retained(const Publication& publication) {
+  if (retained_.keep(publication) != Retained::Kept::Full) return;
+  ++totals.retained_dropped;
+  if (may_log()) {
+    spdlog::warn("broker: {} is not retained: there are {} topics of {} bytes already", for_log(publication.topic),
+                 retained_.size(), retained_.bytes());
+  }
+}
+
+/// A Sparkplug birth at the topic where hosts find it later [tck-id-conformance-mqtt-aware-store], retained whatever
+/// its own flag says [tck-id-conformance-mqtt-aware-nbirth-mqtt-retain]
+/// [tck-id-conformance-mqtt-aware-dbirth-mqtt-retain].
+void BrokerCore::keep_certificate(const Publication& birth) {
+  auto certificate = std::make_shared<Publication>(birth);
+  // [tck-id-conformance-mqtt-aware-nbirth-mqtt-topic] [tck-id-conformance-mqtt-aware-dbirth-mqtt-topic]
+  certificate->topic = sparkplug::certificate_topic(birth.topic);
+  certificate->retain = true;
+  keep_retained(*certificate);
+  deliver_all(certificate, nullptr);
 }
 
 /// To every session that subscribed [MQTT-4.5.0-1], in one round per publication: so each of them sees the publications
@@ -130,16 +193,38 @@ bool BrokerCore::deliver_all(const PublicationPtr& publication, const Subscriber
   const auto receivers = matches_.all();
   if (receivers.empty()) return false;
   FanOut fan_out(publication, now_);
-  for (const Match& match : receivers) {
-    auto& client = static_cast<Client&>(*match.subscriber);
-    const Grant grant{
-        .qos = std::min(publication->qos, match.qos),
-        .retain = publication->retain && match.retain_as_published,  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-        .identifiers = matches_.identifiers(match),
-    };
-    if (client.deliver(publication, fan_out, grant)) touch(*client.connection);
-  }
+  for (const Match& match : receivers) deliver(publication, fan_out, match, matches_.identifiers(match));
   return true;
+}
+
+void BrokerCore::deliver(const PublicationPtr& publication, FanOut& fan_out, const Match& match,
+                         std::span<const std::uint32_t> identifiers) {
+  auto& client = static_cast<Client&>(*match.subscriber);
+  const Grant grant{
+      .qos = std::min(publication->qos, match.qos),                // [MQTT-4.8.2-3]
+      .retain = publication->retain && match.retain_as_published,  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+      .identifiers = identifiers,
+      .group = match.group,
+  };
+  if (client.deliver(publication, fan_out, grant)) touch(*client.connection);
+  if (client.take_overflow()) {
+    overflowed_.push_back(client.client_id());
+    need_flush();
+  }
+}
+
+/// To another member of the share group whose last choice is gone for good.
+void BrokerCore::pass_on(const Orphan& orphan) {
+  if (orphan.publication->expires && *orphan.publication->expires <= now_) {
+    ++deliveries.expired;
+    return;
+  }
+  const Match match = subscriptions_.next_of_group(orphan.group);
+  if (match.subscriber == nullptr) return;
+  FanOut fan_out(orphan.publication, now_);
+  const std::uint32_t identifier = match.identifier;
+  deliver(orphan.publication, fan_out, match,
+          identifier == 0 ? std::span<const std::uint32_t>() : std::span(&identifier, 1));
 }
 
 // Acknowledging

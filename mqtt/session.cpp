@@ -17,6 +17,11 @@ std::size_t cost(const Publication& publication) {
 
 }  // namespace
 
+Session::~Session() {
+  counters_.queued -= queue_.size();
+  counters_.queued_bytes -= queued_bytes_;
+}
+
 void Session::attach(const Outlet& outlet, Time now) {
   outlet_ = outlet;
   online_ = true;
@@ -43,18 +48,16 @@ bool Session::deliver(const PublicationPtr& publication, FanOut& fan_out, const 
       ++counters_.dropped_slow;
       return false;
     }
-    Delivery delivery{.version = outlet_.version, .retain = grant.retain};
+    Delivery delivery{.retain = grant.retain};
     delivery.subscription_ids = grant.identifiers;
-    delivery.max_packet_size = outlet_.max_packet_size;
-    const bool sent = fan_out.append(delivery, *outlet_.output) > 0;
-    ++(sent ? counters_.sent : counters_.dropped_large);  // [MQTT-3.1.2-28]
-    return sent;
+    return append(delivery, fan_out) > 0;
   }
   Outgoing outgoing;
   outgoing.publication = publication;
   outgoing.qos = grant.qos;
   outgoing.retain = grant.retain;
-  if (grant.identifiers.size() == 1) outgoing.identifier = grant.identifiers.front();
+  outgoing.group = grant.group & 0x3FFFFFFF;
+  if (grant.identifiers.size() == 1) outgoing.identifier = grant.identifiers.front() & 0x0FFFFFFF;
   if (grant.identifiers.size() > 1) {
     outgoing.identifiers =
         std::make_unique<std::vector<std::uint32_t>>(grant.identifiers.begin(), grant.identifiers.end());
@@ -79,7 +82,7 @@ void Session::repeat_publishes(Time now) {
     FanOut fan_out(outgoing.publication, now);
     if (write(outgoing, id_at(resend_), true, fan_out) ==
         0) {  // [MQTT-3.3.1-1]; this client accepts less than the last
-      outgoing = {};
+      outgoing = Outgoing();
       continue;
     }
     outgoing.counted = true;
@@ -120,16 +123,35 @@ bool Session::send_new(Outgoing&& outgoing, FanOut& fan_out) {
 }
 
 std::size_t Session::write(const Outgoing& outgoing, std::uint16_t id, bool dup, FanOut& fan_out) {
-  Delivery delivery{
-      .version = outlet_.version, .qos = outgoing.qos, .retain = outgoing.retain, .dup = dup, .packet_id = id};
+  Delivery delivery{.qos = outgoing.qos, .retain = outgoing.retain, .dup = dup, .packet_id = id};
+  const std::uint32_t identifier = outgoing.identifier;
   if (outgoing.identifiers != nullptr) {
     delivery.subscription_ids = *outgoing.identifiers;
-  } else if (outgoing.identifier != 0) {
-    delivery.subscription_ids = {&outgoing.identifier, 1};
+  } else if (identifier != 0) {
+    delivery.subscription_ids = {&identifier, 1};
   }
+  return append(delivery, fan_out);
+}
+
+/// Bytes that were appended to the output; 0 when the client accepts no packet as large.
+std::size_t Session::append(Delivery delivery, FanOut& fan_out) {
+  delivery.version = outlet_.version;
   delivery.max_packet_size = outlet_.max_packet_size;
-  const std::size_t bytes = fan_out.append(delivery, *outlet_.output);
+  const Publication& publication = fan_out.publication();
+  std::size_t bytes = 0;
+  if (outlet_.aliases != nullptr) {
+    const auto choice = outlet_.aliases->choose(publication.topic);
+    if (choice.alias != 0) {
+      delivery.topic_alias = choice.alias;
+      delivery.alias_known = choice.known;
+      bytes = fan_out.append(delivery, *outlet_.output);
+      if (bytes > 0) outlet_.aliases->sent(choice, publication.topic);
+      delivery.topic_alias = 0;
+    }
+  }
+  if (bytes == 0) bytes = fan_out.append(delivery, *outlet_.output);
   ++(bytes > 0 ? counters_.sent : counters_.dropped_large);  // [MQTT-3.1.2-28]
+  if (bytes > 0) counters_.payload_bytes += publication.payload.size();
   return bytes;
 }
 
@@ -137,7 +159,8 @@ void Session::enqueue(Outgoing outgoing) {
   ready_ = false;
   const std::size_t size = cost(*outgoing.publication);
   const auto full = [&] {
-    return queue_.size() >= limits_.max_queued || queued_bytes_ + size > limits_.max_queued_bytes;
+    return counters_.queues_closed || queue_.size() >= limits_.max_queued ||
+           queued_bytes_ + size > limits_.max_queued_bytes;
   };
   if (limits_.when_full == WhenFull::DropOldest) {
     while (full() && !queue_.empty()) {
@@ -147,16 +170,37 @@ void Session::enqueue(Outgoing outgoing) {
   }
   if (full()) {
     ++counters_.dropped_full;
+    overflowed_ = online_ && limits_.when_full == WhenFull::Disconnect;
     return;
   }
   queued_bytes_ += size;
+  counters_.queued_bytes += size;
+  ++counters_.queued;
   queue_.push_back(std::move(outgoing));
 }
 
 Session::Outgoing Session::dequeue() {
   Outgoing outgoing = queue_.pop_front();
-  queued_bytes_ -= cost(*outgoing.publication);
+  const std::size_t size = cost(*outgoing.publication);
+  queued_bytes_ -= size;
+  counters_.queued_bytes -= size;
+  --counters_.queued;
   return outgoing;
+}
+
+std::vector<Orphan> Session::take_orphans() {
+  std::vector<Orphan> orphans;
+  for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+    const Outgoing& outgoing = in_flight_[i];
+    // Sent or not yet repeated, it may have arrived: with QoS 2 it must not arrive twice.
+    if (outgoing.group != 0 && outgoing.state == State::AwaitsPuback) {
+      orphans.push_back({outgoing.publication, outgoing.group});
+    }
+  }
+  for (std::size_t i = 0; i < queue_.size(); ++i) {
+    if (queue_[i].group != 0) orphans.push_back({queue_[i].publication, queue_[i].group});
+  }
+  return orphans;
 }
 
 bool Session::on_puback(std::uint16_t id, Time now) {
@@ -194,6 +238,7 @@ bool Session::on_pubcomp(std::uint16_t id, Time now) {
 }
 
 void Session::write_pubrel(std::uint16_t id, Reason reason) {
+  ++counters_.pubrels;
   encode(Ack{.type = PacketType::Pubrel, .packet_id = id, .reason = reason, .properties = {}}, outlet_.version,
          *outlet_.output);
 }
@@ -207,7 +252,7 @@ Session::Outgoing* Session::find(std::uint16_t id, State state) {
 /// Leaves a gap, so that the identifiers behind it stay where they are, and removes the gaps that are in front.
 void Session::settle(Outgoing& outgoing) {
   if (outgoing.counted) --outstanding_;
-  outgoing = {};
+  outgoing = Outgoing();
   while (!in_flight_.empty() && in_flight_.front().state == State::Settled) {
     in_flight_.pop_front();
     first_id_ = static_cast<std::uint16_t>(first_id_ % kMaxInFlight + 1);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mqtt/fan_out.hpp"
@@ -16,6 +17,7 @@
 #include "mqtt/ring.hpp"
 #include "mqtt/settings.hpp"
 #include "mqtt/subscription_tree.hpp"
+#include "mqtt/topic_aliases.hpp"
 
 namespace ferrule::mqtt {
 
@@ -25,6 +27,7 @@ struct Outlet {
   Version version = Version::V311;
   std::uint16_t receive_maximum = 65535;   ///< from CONNECT; before MQTT 5 there is none
   std::size_t max_packet_size = SIZE_MAX;  ///< from CONNECT
+  OutboundAliases* aliases = nullptr;      ///< none unless the client takes some [MQTT-3.1.2-30]
 };
 
 /// How one publication goes to one session, from its subscriptions that match.
@@ -32,6 +35,13 @@ struct Grant {
   Qos qos = Qos::AtMostOnce;  ///< the lower of the publication's and the highest granted [MQTT-3.8.4-8]
   bool retain = false;        ///< as it shall stand on the wire
   std::span<const std::uint32_t> identifiers{};
+  std::uint32_t group = 0;  ///< the share group that chose this session; 0: none
+};
+
+/// A QoS 1 or 2 publication that a share group gave to a session which ended before it was delivered.
+struct Orphan {
+  PublicationPtr publication;
+  std::uint32_t group = 0;
 };
 
 /// What happened to publications on their way to clients, over all sessions.
@@ -41,6 +51,11 @@ struct DeliveryCounters {
   std::uint64_t dropped_full = 0;   ///< QoS 1 and 2, because the session's queue was full
   std::uint64_t dropped_large = 0;  ///< beyond the client's Maximum Packet Size
   std::uint64_t expired = 0;        ///< in the queue, beyond their Message Expiry Interval
+  std::uint64_t payload_bytes = 0;  ///< of those sent
+  std::uint64_t pubrels = 0;        ///< PUBREL packets written
+  bool queues_closed = false;       ///< set by the broker while it is short of memory: nothing more may wait
+  std::size_t queued = 0;           ///< waiting now
+  std::size_t queued_bytes = 0;     ///< of them
 };
 
 /// Does no I/O: packets are appended to the outlet's buffer. Outgoing publications of QoS 1 and 2 stand in two rows:
@@ -53,6 +68,7 @@ class Session : public Subscriber {
   /// Borrows both references.
   Session(std::string client_id, const BrokerSettings& limits, DeliveryCounters& counters)
       : client_id_(std::move(client_id)), limits_(limits), counters_(counters) {}
+  ~Session();
 
   const std::string& client_id() const { return client_id_; }
 
@@ -64,6 +80,11 @@ class Session : public Subscriber {
 
   /// Sends, queues or drops one publication; true when it wrote to the outlet. `fan_out` is of this publication.
   bool deliver(const PublicationPtr& publication, FanOut& fan_out, const Grant& grant);
+  /// True once when a publication found the queue full and the policy is to disconnect.
+  bool take_overflow() { return std::exchange(overflowed_, false); }
+  /// What share groups gave it and nobody has acknowledged, in order; the session is over afterwards. QoS 2
+  /// publications that were sent once are not among them [MQTT-4.8.2-5].
+  std::vector<Orphan> take_orphans();
   /// Goes on with what waits, after the output shrank.
   void resume(Time now);
 
@@ -91,17 +112,19 @@ class Session : public Subscriber {
   struct Outgoing {
     PublicationPtr publication;                               // gone once it is not needed to repeat a PUBLISH
     std::unique_ptr<std::vector<std::uint32_t>> identifiers;  // Subscription Identifiers, when there are several
-    std::uint32_t identifier = 0;                             // the only one; 0: none
-    Qos qos = Qos::AtLeastOnce;
-    bool retain = false;
-    bool counted = false;  // in outstanding_
-    State state = State::Settled;
+    std::uint32_t identifier : 28 = 0;                        // the only one; 0: none
+    Qos qos : 2 = Qos::AtLeastOnce;
+    bool retain : 1 = false;
+    bool counted : 1 = false;      // in outstanding_
+    std::uint32_t group : 30 = 0;  // the share group it came from; 0: none
+    State state : 2 = State::Settled;
   };
 
   bool window_open() const;
   bool send_at_once() const { return queue_.empty() && resend_ == in_flight_.size() && window_open(); }
   bool send_new(Outgoing&& outgoing, FanOut& fan_out);
   std::size_t write(const Outgoing& outgoing, std::uint16_t id, bool dup, FanOut& fan_out);
+  std::size_t append(Delivery delivery, FanOut& fan_out);
   void write_pubrel(std::uint16_t id, Reason reason);
   void repeat_publishes(Time now);
   void send_queued(Time now);
@@ -126,6 +149,7 @@ class Session : public Subscriber {
   std::uint16_t first_id_ = 1;  // of in_flight_[0], or the next one to use
   Ring<Outgoing> queue_;
   std::size_t queued_bytes_ = 0;
+  bool overflowed_ = false;
   PacketIdSet incoming_;
 };
 

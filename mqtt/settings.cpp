@@ -72,6 +72,13 @@ void read_limits(const config::Node& limits, BrokerSettings& settings) {
       duration_cast<seconds>(limits["keep_alive"].duration(settings.max_keep_alive, seconds(0), seconds(65535)));
   settings.topic_alias_maximum =
       static_cast<std::uint16_t>(limits["topic_aliases"].integer(settings.topic_alias_maximum, 0, 65535));
+  settings.topic_aliases_sent =
+      static_cast<std::uint16_t>(limits["topic_aliases_sent"].integer(settings.topic_aliases_sent, 0, 256));
+  settings.max_half_open = read_count(limits["half_open"], settings.max_half_open, 1, 1'000'000);
+  settings.max_retained_bytes = limits["retained_size"].size(settings.max_retained_bytes);
+  settings.publish_rate =
+      static_cast<std::uint32_t>(limits["publish_rate"].integer(settings.publish_rate, 0, 1'000'000));
+  settings.max_memory = limits["memory"].size(settings.max_memory);
 }
 
 }  // namespace
@@ -84,9 +91,17 @@ BrokerSettings read_broker(const config::Node& section) {
     settings.listen.emplace_back().where = section.where();
   }
   read_limits(section["limits"], settings);
-  constexpr std::array<config::Choice<WhenFull>, 2> kWhenFull{
-      {{"drop-newest", WhenFull::DropNewest}, {"drop-oldest", WhenFull::DropOldest}}};
+  constexpr std::array<config::Choice<WhenFull>, 3> kWhenFull{{{"drop-newest", WhenFull::DropNewest},
+                                                               {"drop-oldest", WhenFull::DropOldest},
+                                                               {"disconnect", WhenFull::Disconnect}}};
   settings.when_full = section["when_full"].one_of<WhenFull>(settings.when_full, kWhenFull);
+  settings.server_reference = section["server_reference"].text(settings.server_reference);
+  settings.check_payload_format = section["check_payload_format"].boolean(settings.check_payload_format);
+  settings.sys_interval = std::chrono::duration_cast<std::chrono::seconds>(
+      section["sys_interval"].duration(settings.sys_interval, std::chrono::seconds(0), std::chrono::hours(24)));
+  const auto sparkplug = section["sparkplug"];
+  settings.sparkplug_certificates = sparkplug["certificates"].boolean(settings.sparkplug_certificates);
+  settings.sparkplug_death_time = sparkplug["death_time"].boolean(settings.sparkplug_death_time);
   return settings;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/node.hpp"
+#include "mqtt/memory.hpp"
 
 namespace ferrule::mqtt {
 
@@ -55,11 +56,16 @@ struct ListenSettings {
 };
 
 /// What gives way when a session's queue is full. Each drop is counted.
-enum class WhenFull : std::uint8_t { DropNewest, DropOldest };
+enum class WhenFull : std::uint8_t {
+  DropNewest,
+  DropOldest,
+  Disconnect,  ///< DISCONNECT (0x97) to a client that is there, so that it notices; for one that is away: drop newest
+};
 
 struct BrokerSettings {
   std::vector<ListenSettings> listen;
-  std::size_t max_connections = 10000;
+  std::size_t max_connections = 10000;           ///< clients; one more is told so in its CONNACK
+  std::size_t max_half_open = 1000;              ///< connections without CONNECT; beyond, the oldest gives way
   std::size_t max_packet_size = 1 << 20;         ///< bytes of a packet from a client; it names its own towards it
   std::size_t max_packet_before_connect = 4096;  ///< bytes
   std::chrono::milliseconds connect_timeout{10000};
@@ -68,12 +74,22 @@ struct BrokerSettings {
   std::size_t max_queued = 10000;           ///< publications per session
   std::size_t max_queued_bytes = 64 << 20;  ///< per session
   WhenFull when_full = WhenFull::DropNewest;
-  std::size_t max_output_bytes = 4 << 20;  ///< unsent bytes per connection; above, QoS 0 is dropped and counted
-  std::size_t max_retained = 100000;
-  std::size_t max_subscriptions = 1000;  ///< per session
+  std::size_t max_output_bytes = 4 << 20;      ///< unsent bytes per connection; above, QoS 0 is dropped and counted
+  std::size_t max_retained = 100000;           ///< topics, besides those of $SYS
+  std::size_t max_retained_bytes = 256 << 20;  ///< payloads, properties and topics
+  std::size_t max_subscriptions = 1000;        ///< per session
   std::chrono::seconds max_session_expiry{7 * 24 * 3600};
   std::chrono::seconds max_keep_alive{0};  ///< told MQTT 5 clients that ask for a longer one or none; 0: any will do
   std::uint16_t topic_alias_maximum = 32;  ///< a client may use towards us
+  std::uint16_t topic_aliases_sent = 16;   ///< and we towards a client, if it takes as many
+  std::uint32_t publish_rate = 0;          ///< PUBLISH packets per second and client, as many at once; 0: any
+  std::size_t max_memory = 0;              ///< heap of the whole process, in bytes; 0: any
+  std::size_t (*memory_in_use)() = heap_in_use;  ///< what max_memory is compared with
+  bool check_payload_format = false;             ///< refuse payloads that are said to be UTF-8 and are not
+  std::string server_reference;                  ///< where MQTT 5 clients are sent when we are full or shut down
+  std::chrono::seconds sys_interval{10};         ///< between two rounds of `$SYS`; 0: none
+  bool sparkplug_certificates = true;            ///< keep Sparkplug births at `$sparkplug/certificates/...`
+  bool sparkplug_death_time = false;             ///< give an NDEATH the time of its delivery
 };
 
 /// Reads the `broker` section; without one, the broker listens on 127.0.0.1:1883. A bind address beyond loopback is a
@@ -81,9 +97,14 @@ struct BrokerSettings {
 ///   broker:
 ///     listen: [{port: 1883, bind: 127.0.0.1}]
 ///     limits: {connections: 10000, packet_size: 1MiB, connect_timeout: 10s, receive_maximum: 1024, inflight: 1024,
-///              queued: 10000, queued_size: 64MiB, output_size: 4MiB, retained: 100000, subscriptions: 1000,
-///              session_expiry: 7d, keep_alive: 1h, topic_aliases: 32}
-///     when_full: drop-newest
+///              queued: 10000, queued_size: 64MiB, output_size: 4MiB, retained: 100000, retained_size: 256MiB,
+///              subscriptions: 1000, session_expiry: 7d, keep_alive: 1h, topic_aliases: 32, topic_aliases_sent: 16,
+///              half_open: 1000, publish_rate: 100, memory: 512MiB}
+///     when_full: drop-newest | drop-oldest | disconnect
+///     server_reference: "standby.example:1883"
+///     check_payload_format: true
+///     sys_interval: 10s
+///     sparkplug: {certificates: true, death_time: false}
 BrokerSettings read_broker(const config::Node& section);
 
 }  // namespace ferrule::mqtt

@@ -20,12 +20,14 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
   Client& client = *connection.client;
   const auto identifier = packet.properties.number(PropertyId::SubscriptionIdentifier).value_or(0);
   std::string codes;  // one for each entry [MQTT-3.8.4-6]
+  std::string_view detail;
   for (const auto& entry : packet.entries) {
     const auto added = subscriptions_.add(client, entry.group, entry.filter, entry.options, identifier);
     const bool is_new = added == SubscriptionTree::Added::New;
-    if (is_new && client.subscriptions() > settings.max_subscriptions) {
+    if (is_new && (client.subscriptions() > settings.max_subscriptions || over_memory())) {
       subscriptions_.remove(client, entry.group, entry.filter);
-      ++totals.subscriptions_refused;
+      ++(over_memory() ? totals.memory_refusals : totals.subscriptions_refused);
+      detail = over_memory() ? "the broker has no memory left" : "the limit of subscriptions is reached";
       codes.push_back(code(connection.version() == Version::V5 ? Reason::QuotaExceeded : Reason::UnspecifiedError));
       continue;
     }
@@ -37,7 +39,7 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
     client.replays.emplace_back(*TopicFilter::parse(std::string(entry.filter)), entry.options.qos, identifier,
                                 entry.options.no_local);
   }
-  if (!connection.send(Suback{packet.packet_id, {}, codes})) {  // [MQTT-3.8.4-1] [MQTT-3.8.4-2]
+  if (!connection.send_explained(Suback{packet.packet_id, {}, codes}, detail)) {  // [MQTT-3.8.4-1] [MQTT-3.8.4-2]
     return connection.refuse(
         {Reason::PacketTooLarge, "MQTT-3.1.2-27", "Maximum Packet Size is below that of the SUBACK"});
   }

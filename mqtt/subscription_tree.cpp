@@ -127,7 +127,7 @@ SubscriptionTree::Added SubscriptionTree::add(Subscriber& subscriber, std::strin
     if (shared == nullptr) {
       shared = &groups_[node].emplace_back();
       shared->name = group;
-      shared->number = ++last_group_;
+      shared->number = last_group_ = last_group_ % 0x3FFFFFFF + 1;  // fits 30 bits
     }
   }
   Entries& entries = shared != nullptr ? shared->members : filters_[node].entries;
@@ -236,10 +236,23 @@ void SubscriptionTree::collect(NodeId node, const Subscriber* publisher, Matches
   const auto groups = groups_.find(node);
   if (groups == groups_.end()) return;
   for (Group& group : groups->second) {
-    const Entry* member = next_member(group);
-    out.matches_.push_back(
-        {member->subscriber, member->qos, member->retain_as_published != 0, member->identifier, Match::kLast});
+    out.matches_.push_back(match_of(group));
   }
+}
+
+Match SubscriptionTree::match_of(Group& group) {
+  const Entry* member = next_member(group);
+  return {member->subscriber, member->qos,  member->retain_as_published != 0,
+          member->identifier, Match::kLast, group.number};
+}
+
+/// Looks through all groups: this is for sessions that end with something of a group's in their hands.
+Match SubscriptionTree::next_of_group(std::uint32_t number) {
+  for (auto& [node, groups] : groups_) {
+    const auto found = std::ranges::find(groups, number, &Group::number);
+    if (found != groups.end()) return match_of(*found);
+  }
+  return {};
 }
 
 void SubscriptionTree::merge(const Entry& entry, Matches& out) {
@@ -247,7 +260,7 @@ void SubscriptionTree::merge(const Entry& entry, Matches& out) {
   if (subscriber.round_ != round_) {
     subscriber.round_ = round_;
     subscriber.index_ = static_cast<std::uint32_t>(out.matches_.size());
-    out.matches_.push_back({&subscriber, entry.qos, entry.retain_as_published != 0, entry.identifier, Match::kLast});
+    out.matches_.push_back({&subscriber, entry.qos, entry.retain_as_published != 0, entry.identifier, Match::kLast, 0});
     return;
   }
   Match& match = out.matches_[subscriber.index_];

@@ -54,6 +54,7 @@ struct Match {
   bool retain_as_published = false;  ///< one of them asked for it
   std::uint32_t identifier = 0;      ///< 0: none of them has one
   std::uint32_t more = kLast;        ///< further identifiers, for Matches::identifiers
+  std::uint32_t group = 0;           ///< the share group that chose it; 0: subscriptions of its own
 };
 
 /// The result of one `match`; reused, so that matching allocates nothing.
@@ -95,6 +96,9 @@ class SubscriptionTree {
   /// Every subscriber of `topic`, once; members of share groups once per group besides. `publisher` (may be null) is
   /// left out where it asked for No Local [MQTT-3.8.3-3].
   void match(std::string_view topic, const Subscriber* publisher, Matches& out);
+
+  /// The member of a share group whose turn it is; subscriber is null when the group is gone.
+  Match next_of_group(std::uint32_t group);
 
   std::size_t size() const { return size_; }
   std::size_t shared() const { return shared_; }
@@ -141,7 +145,7 @@ class SubscriptionTree {
 
   struct Group {
     std::string name;
-    std::uint32_t number = 0;  // never used twice
+    std::uint32_t number = 0;  // not used again before a billion others
     std::uint32_t turn = 0;    // whose turn it is
     Entries members;
   };
@@ -162,6 +166,7 @@ class SubscriptionTree {
   void collect(NodeId node, const Subscriber* publisher, Matches& out);
   void merge(const Entry& entry, Matches& out);
   static const Entry* next_member(Group& group);
+  static Match match_of(Group& group);
   static Entry entry_of(Subscriber& subscriber, SubscriptionOptions options, std::uint32_t identifier);
 
   TopicTree tree_;

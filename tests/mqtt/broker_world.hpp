@@ -16,10 +16,14 @@ namespace ferrule::mqtt::testing {
 class FakeClock final : public Clock {
  public:
   std::chrono::steady_clock::time_point now() const override { return now_; }
+  std::chrono::system_clock::time_point utc() const override {
+    return std::chrono::system_clock::time_point(std::chrono::hours(500'000)) + (now_ - kBegin);
+  }
   void advance(std::chrono::milliseconds by) { now_ += by; }
 
  private:
-  std::chrono::steady_clock::time_point now_{std::chrono::hours(1000)};
+  static constexpr std::chrono::steady_clock::time_point kBegin{std::chrono::hours(1000)};
+  std::chrono::steady_clock::time_point now_ = kBegin;
 };
 
 /// What a fake transport and the test share: it outlives both.

@@ -90,18 +90,6 @@ TEST(Connect, MayNotBeLargerThanAllowedBeforeIt) {
   EXPECT_EQ(world.broker.counters().protocol_errors, 1U);
 }
 
-TEST(Connect, BeyondTheLimitOfConnectionsIsNotAccepted) {
-  BrokerSettings settings;
-  settings.max_connections = 1;
-  World world(settings);
-  Peer first = world.client("a");
-  Peer second = world.connect();
-  EXPECT_TRUE(second.wire().over);
-  EXPECT_EQ(world.broker.counters().connections_refused, 1U);
-  first.drop();
-  world.client("b");
-}
-
 TEST(Connect, IsToldTheKeepAliveThatHolds_MQTT_3_2_2_21) {
   BrokerSettings settings;
   settings.max_keep_alive = 60s;

@@ -102,7 +102,10 @@ TEST(Acknowledgement, TellsAVersion5PublisherWhyItWasRefused) {
   Peer sub = world.client("sub");
   sub.send("82 [ 0001 ('#') 00 ]").expect("90 [ 0001 00 ]");
   Peer pub = world.client5("pub");
-  pub.send("32 [ ('a') 0001 [] ] 34 [ ('a') 0002 [] ]").expect("40 [ 0001 97 ] 50 [ 0002 97 ]");
+  pub.send("32 [ ('a') 0001 [] ] 34 [ ('a') 0002 [] ]")
+      .expect(
+          "40 [ 0001 97 [ 1F ('a consumer of this topic does not take it') ] ]"
+          "50 [ 0002 97 [ 1F ('a consumer of this topic does not take it') ] ]");
   sub.expect_nothing();  // not accepted, so nobody gets it
   consumer.refuses.clear();
   pub.send("34 [ ('a') 0002 [] ]").expect("50 [ 0002 ]");  // a new publication [MQTT-4.3.3-9]

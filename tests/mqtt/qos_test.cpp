@@ -259,7 +259,11 @@ TEST(MaximumPacketSize, OfTheClientDropsWhatIsLarger_MQTT_3_1_2_28) {
 TEST(Publishing, ToTopicsThatBeginWithADollarIsRefused) {
   World world;
   Peer sub = subscriber(world, "sub", "$x/#", 2);
-  world.client5("new").send("32 [ ('$SYS/x') 0001 [] ] 34 [ ('$x') 0002 [] ]").expect("40 [ 0001 87 ] 50 [ 0002 87 ]");
+  world.client5("new")
+      .send("32 [ ('$SYS/x') 0001 [] ] 34 [ ('$x') 0002 [] ]")
+      .expect(
+          "40 [ 0001 87 [ 1F ('topics that begin with $ are the broker' 27 's own') ] ]"
+          "50 [ 0002 87 [ 1F ('topics that begin with $ are the broker' 27 's own') ] ]");
   world.client("old").send("32 [ ('$SYS/x') 0001 ] 30 [ ('$SYS/y') ]").expect("40 [ 0001 ]");
   sub.expect_nothing();
   EXPECT_EQ(world.broker.counters().publications_refused, 4U);
