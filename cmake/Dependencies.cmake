@@ -14,7 +14,6 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(libargon2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(libmodbus REQUIRED IMPORTED_TARGET libmodbus)
 pkg_check_modules(libserialport REQUIRED IMPORTED_TARGET libserialport)
-pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 
 # Debian's PahoMqttCpp package file names a static C library that its shared library does not need.
 find_library(PAHO_MQTT_C paho-mqtt3as REQUIRED)

@@ -330,6 +330,7 @@ void Bus::Impl::deliver() {
     reading.seen = seen;
   }
   sink_(readings_);
+  std::vector<Reading>().swap(readings_);  // between polls they are memory for nothing, and there may be many buses
 }
 
 void Bus::Impl::count(std::uint32_t device, const Result& result) {

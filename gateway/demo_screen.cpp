@@ -14,6 +14,8 @@ namespace ferrule::gateway {
 
 namespace {
 
+using mapping::PointStatus;
+
 constexpr std::size_t kTableEvery = 5;      // shows, where it is not redrawn
 constexpr std::size_t kQueueBar = 40;       // characters
 constexpr std::size_t kWidestLine = 76;     // of the table, and the queue's without its bar

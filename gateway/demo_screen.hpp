@@ -8,7 +8,7 @@
 
 #include "bridge/uplink.hpp"
 #include "gateway/demo_ledger.hpp"
-#include "gateway/mapping.hpp"
+#include "mapping/mapper.hpp"
 
 namespace ferrule::gateway {
 
@@ -28,7 +28,7 @@ class DemoScreen {
   void say(const std::string& line);  ///< stays on the screen, above the table
   /// Shows the plant now: redrawn in place in a window large enough; else one line about the queue, and the table now
   /// and then.
-  void show(std::chrono::milliseconds elapsed, const std::vector<PointStatus>& points,
+  void show(std::chrono::milliseconds elapsed, const std::vector<mapping::PointStatus>& points,
             const bridge::UplinkStatus& uplink, const DemoLedger& ledger);
   void show_verdict(const Verdict& verdict);
 

@@ -75,12 +75,19 @@ void Gateway::add_bus(std::size_t index) {
 void Gateway::start() {
   for (const auto& listener : listeners_) spdlog::info("broker: listening on {}", listener->name());
   for (auto& uplink : uplinks_) uplink->start();
-  for (auto& line : lines_) line->bus->start();
+  start_bus(0);
   loop_.every(1s, [this] { broker_.tick(); });
   loop_.every(100ms, [this] {
     if (stopping_) return;
     for (auto& uplink : uplinks_) uplink->tick();
   });
+}
+
+/// One after the other, so that their first polls do not fall into one instant and their batches do not pile up.
+void Gateway::start_bus(std::size_t index) {
+  if (stopping_ || index == lines_.size()) return;
+  lines_[index]->bus->start();
+  loop_.once(1ms, [this, index] { start_bus(index + 1); });
 }
 
 // On the bus's thread.
@@ -144,8 +151,8 @@ std::vector<bridge::UplinkStatus> Gateway::uplinks() const {
   return status;
 }
 
-std::vector<PointStatus> Gateway::points() const {
-  std::vector<PointStatus> points;
+std::vector<mapping::PointStatus> Gateway::points() const {
+  std::vector<mapping::PointStatus> points;
   for (const auto& line : lines_) std::ranges::move(line->mapper.snapshot(), std::back_inserter(points));
   return points;
 }

@@ -9,8 +9,8 @@
 
 #include "bridge/uplink.hpp"
 #include "drivers/bus.hpp"
-#include "gateway/mapping.hpp"
 #include "gateway/settings.hpp"
+#include "mapping/mapper.hpp"
 #include "mqtt/broker.hpp"
 #include "mqtt/clock.hpp"
 #include "mqtt/listener.hpp"
@@ -39,19 +39,20 @@ class Gateway {
   std::vector<std::string> listening() const;  ///< e.g. "127.0.0.1:1883"
   std::vector<drivers::BusStatus> buses() const;
   std::vector<bridge::UplinkStatus> uplinks() const;
-  std::vector<PointStatus> points() const;  ///< of every bus, in the order of the configuration
-  std::string status_line() const;          ///< "3/4 devices ok, queue 0, uplink up"
+  std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
+  std::string status_line() const;                   ///< "3/4 devices ok, queue 0, uplink up"
   std::uint64_t skipped_readings() const { return skipped_readings_; }  ///< because the broker thread was behind
 
  private:
   struct Line {  // a bus and the mapping of its points
-    explicit Line(std::vector<PointMapping> mappings) : mapper(std::move(mappings)) {}
-    Mapper mapper;
+    explicit Line(mapping::BusMappings mappings) : mapper(std::move(mappings)) {}
+    mapping::Mapper mapper;
     std::unique_ptr<drivers::Bus> bus;
   };
 
   void prepare_state_dir() const;
   void add_bus(std::size_t index);
+  void start_bus(std::size_t index);
   void take(Line& line, std::span<const drivers::Reading> readings);
   void on_committed(mqtt::Ticket ticket);
   void disconnect_clients();

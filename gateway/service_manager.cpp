@@ -1,26 +1,65 @@
 #include "gateway/service_manager.hpp"
 
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <charconv>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
 
 namespace ferrule::gateway {
 
-void ServiceManager::ready(const std::string& status) const {
-  sd_notify(0, fmt::format("READY=1\nSTATUS={}", status).c_str());
+namespace {
+
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view{} : value;
 }
 
-void ServiceManager::status(const std::string& status) const { sd_notify(0, fmt::format("STATUS={}", status).c_str()); }
+std::optional<std::int64_t> number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
-void ServiceManager::stopping() const { sd_notify(0, "STOPPING=1\nSTATUS=stopping"); }
+/// One datagram of assignments to the socket that NOTIFY_SOCKET names: a path, or `@` and an abstract name
+/// (sd_notify(3)).
+void notify(std::string_view assignments) {
+  const auto name = variable("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.size() < 2 || name.size() >= sizeof address.sun_path || (name[0] != '/' && name[0] != '@')) return;
+  name.copy(address.sun_path, name.size());
+  if (name[0] == '@') address.sun_path[0] = '\0';
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return;
+  ::sendto(descriptor, assignments.data(), assignments.size(), MSG_NOSIGNAL,
+           reinterpret_cast<const sockaddr*>(&address), length);
+  ::close(descriptor);
+}
 
-void ServiceManager::alive() const { sd_notify(0, "WATCHDOG=1"); }
+}  // namespace
+
+void ServiceManager::ready(const std::string& status) const { notify(fmt::format("READY=1\nSTATUS={}", status)); }
+
+void ServiceManager::status(const std::string& status) const { notify(fmt::format("STATUS={}", status)); }
+
+void ServiceManager::stopping() const { notify("STOPPING=1\nSTATUS=stopping"); }
+
+void ServiceManager::alive() const { notify("WATCHDOG=1"); }
 
 std::chrono::milliseconds ServiceManager::watchdog_period() const {
-  std::uint64_t microseconds = 0;
-  if (sd_watchdog_enabled(0, &microseconds) <= 0) return {};
-  return std::chrono::milliseconds{microseconds / 2000};
+  const auto process = number(variable("WATCHDOG_PID"));  // sd_watchdog_enabled(3): meant for that process only
+  if (process && *process != ::getpid()) return {};
+  const auto microseconds = number(variable("WATCHDOG_USEC"));
+  return std::chrono::milliseconds{microseconds && *microseconds > 0 ? *microseconds / 2000 : 0};
 }
 
 }  // namespace ferrule::gateway

@@ -1,4 +1,4 @@
-// What the service manager (systemd) is told: sd_notify(3). Silent when there is none.
+// What the service manager (systemd) is told, by the protocol of sd_notify(3). Silent when there is none.
 #pragma once
 
 #include <chrono>

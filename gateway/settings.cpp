@@ -37,9 +37,8 @@ Settings read_settings(const config::Document& document) {
   read_gateway(root["gateway"], settings);
   if (settings.state_dir.is_relative()) settings.state_dir = document.directory() / settings.state_dir;
   settings.buses = drivers::read_buses(root);
-  const auto publish = read_publish(root["publish"], {});
-  std::unordered_set<std::string> taken;
-  for (const auto& bus : settings.buses) settings.mappings.push_back(read_mappings(bus, publish, settings.id, taken));
+  const auto publish = mapping::read_publish(root["publish"], {});
+  settings.mappings = mapping::read_mappings(settings.buses, publish, settings.id);
   settings.broker = mqtt::read_broker(root["broker"]);
   settings.uplinks = bridge::read_uplinks(root, settings.id);
   document.finish();

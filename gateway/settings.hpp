@@ -7,7 +7,7 @@
 
 #include "bridge/settings.hpp"
 #include "drivers/settings.hpp"
-#include "gateway/mapping.hpp"
+#include "mapping/settings.hpp"
 #include "mqtt/settings.hpp"
 
 namespace ferrule::gateway {
@@ -17,7 +17,7 @@ struct Settings {
   std::filesystem::path state_dir;  ///< outboxes; created when missing
   config::Location state_dir_where;
   std::vector<drivers::BusSettings> buses;
-  std::vector<std::vector<PointMapping>> mappings;  ///< of each bus, by PointIndex
+  std::vector<mapping::BusMappings> mappings;  ///< of each bus
   mqtt::BrokerSettings broker;
   std::vector<bridge::UplinkSettings> uplinks;
   std::size_t device_count = 0;  ///< of all buses

@@ -10,8 +10,9 @@ _PERMITTED = {
     "config": set(),
     "drivers": {"config"},
     "mqtt": {"config"},
+    "mapping": {"config", "drivers", "mqtt"},
     "bridge": {"config", "mqtt"},
-    "gateway": {"config", "drivers", "mqtt", "bridge"},
+    "gateway": {"config", "drivers", "mqtt", "mapping", "bridge"},
 }
 # <mqtt/...> is Paho MQTT C++, "mqtt/..." is ours.
 _HEAVY = re.compile(r"<(boost/|openssl/|sqlite3\.h|SQLiteCpp/|yaml-cpp/|mqtt/|MQTT|modbus|libserialport|google/protobuf|CLI/|nlohmann/)")

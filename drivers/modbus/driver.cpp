@@ -129,6 +129,7 @@ tl::expected<void, Fault> ModbusDriver::watch_counters(std::size_t number) {
 }
 
 void ModbusDriver::decode_registers(Entry& entry, std::vector<Reading>& readings) const {
+  readings.reserve(readings.size() + entry.block.points.size());
   for (const auto& point : entry.block.points) {
     if (!in_turn(entry, point)) continue;
     auto decoded = decode(registers_of_point(point), encodings_[point.point]);

@@ -9,6 +9,7 @@ namespace ferrule::gateway {
 namespace {
 
 using namespace std::chrono_literals;
+using mapping::PointStatus;
 
 // What three shows of eleven points and a full queue print.
 std::string printed(Window (*window)()) {

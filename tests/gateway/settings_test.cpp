@@ -36,14 +36,14 @@ TEST(Settings, ReadsAPlantWithItsPublishRules) {
   EXPECT_EQ(settings.id, "plant1");
   EXPECT_EQ(settings.device_count, 1u);
   ASSERT_EQ(settings.point_count, 2u);
-  const auto& flow = settings.mappings[0][0];
+  const auto& flow = settings.mappings[0].points[0];
   EXPECT_EQ(flow.topic, "plant1/boiler/flow");
-  EXPECT_EQ(flow.rule.qos, mqtt::Qos::AtMostOnce);
-  EXPECT_TRUE(flow.rule.retain);
-  const auto& back = settings.mappings[0][1];
+  EXPECT_EQ(flow.rule->publish.qos, mqtt::Qos::AtMostOnce);
+  EXPECT_TRUE(flow.rule->publish.retain);
+  const auto& back = settings.mappings[0].points[1];
   EXPECT_EQ(back.topic, "plant1/plc/x");
-  EXPECT_EQ(back.rule.qos, mqtt::Qos::ExactlyOnce);
-  EXPECT_FALSE(back.rule.retain);
+  EXPECT_EQ(back.rule->publish.qos, mqtt::Qos::ExactlyOnce);
+  EXPECT_FALSE(back.rule->publish.retain);
 }
 
 TEST(Settings, AnEmptyMapOfSectionsIsABrokerOnly) {

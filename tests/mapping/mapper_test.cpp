@@ -1,10 +1,12 @@
-#include "gateway/mapping.hpp"
+#include "mapping/mapper.hpp"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-namespace ferrule::gateway {
+#include "mapping/json.hpp"
+
+namespace ferrule::mapping {
 namespace {
 
 using namespace std::chrono_literals;
@@ -15,8 +17,7 @@ using drivers::Reading;
 /// One point under test, fed at times of our choice.
 class Point {
  public:
-  explicit Point(PublishRule rule, int digits = 0)
-      : mapper_({{"meter", "voltage", "V", "plant/meter/voltage", rule, digits}}) {}
+  explicit Point(PublishRule rule) : mapper_(mappings(std::move(rule))) {}
 
   /// The payloads published for this reading.
   std::vector<std::string> good(drivers::Value value, std::chrono::milliseconds at) {
@@ -29,6 +30,13 @@ class Point {
   PointStatus status() const { return mapper_.snapshot().front(); }
 
  private:
+  static BusMappings mappings(PublishRule rule) {
+    const auto catalogue = std::make_shared<Catalogue>();
+    return {catalogue,
+            {{catalogue->text("plant/meter/voltage"), catalogue->name("meter"),
+              catalogue->rule({"voltage", "V", std::move(rule), 0})}}};
+  }
+
   std::vector<std::string> feed(Reading reading, std::chrono::milliseconds at) {
     reading.at = std::chrono::system_clock::time_point{1'700'000'000'000ms + at};
     reading.seen = std::chrono::steady_clock::time_point{1h + at};
@@ -109,6 +117,12 @@ TEST(Mapper, AChangeWithinTheMinimumIntervalIsPublishedByALaterPoll) {
   EXPECT_EQ(point.good(2.0, 1000ms).size(), 1u);
 }
 
+std::string json_text(const drivers::Value& value, int digits) {
+  std::string text;
+  append_json(text, keep(value), digits);
+  return text;
+}
+
 TEST(JsonText, IsExactForIntegersAndShortForDoubles) {
   EXPECT_EQ(json_text(std::numeric_limits<std::uint64_t>::max(), 0), "18446744073709551615");
   EXPECT_EQ(json_text(std::numeric_limits<std::int64_t>::min(), 0), "-9223372036854775808");
@@ -130,4 +144,4 @@ TEST(JsonText, NeverWritesABareNan) {
 }
 
 }  // namespace
-}  // namespace ferrule::gateway
+}  // namespace ferrule::mapping

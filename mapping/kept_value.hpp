@@ -1,0 +1,29 @@
+// A value as mapping state keeps it, one or more for each point there is: in 16 bytes, text on the heap.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "drivers/reading.hpp"
+
+namespace ferrule::mapping {
+
+/// The alternatives of drivers::Value, and none: nothing is known yet.
+using KeptValue =
+    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::unique_ptr<const std::string>>;
+
+inline KeptValue keep(const drivers::Value& value) {
+  return std::visit(
+      [](const auto& v) -> KeptValue {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::string>) {
+          return std::make_unique<const std::string>(v);
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
+}  // namespace ferrule::mapping

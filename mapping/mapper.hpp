@@ -1,0 +1,58 @@
+// The mapping engine: the only place where a Reading becomes a Publication.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "drivers/reading.hpp"
+#include "mapping/kept_value.hpp"
+#include "mapping/settings.hpp"
+#include "mqtt/publication.hpp"
+
+namespace ferrule::mapping {
+
+/// The latest that is known of a point, for people: tables, status, the page.
+struct PointStatus {
+  std::string device;
+  std::string point;
+  std::string unit;
+  std::string value;  ///< as published; empty before the first good value
+  drivers::Quality quality = drivers::Quality::Uncertain;
+  drivers::Failure failure = drivers::Failure::None;
+  std::chrono::steady_clock::time_point seen;  ///< of the value; unset before the first
+};
+
+/// Applies the mappings of one bus. Belongs to the bus's thread.
+class Mapper {
+ public:
+  explicit Mapper(BusMappings mappings);
+
+  /// Appends what is to be published of `readings`, in their order.
+  void map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
+  std::vector<PointStatus> snapshot() const;  ///< Any thread.
+
+ private:
+  struct State {
+    KeptValue value;                             // the last good one
+    KeptValue published;                         // the last good one that was published, for the deadband
+    std::chrono::system_clock::time_point at;    // of `value`
+    std::chrono::steady_clock::time_point seen;  // of `value`
+    std::chrono::steady_clock::time_point sent;  // last publication
+    drivers::Quality quality = drivers::Quality::Uncertain;
+    drivers::Failure failure = drivers::Failure::None;
+    bool has_published = false;
+    drivers::Quality published_quality = drivers::Quality::Uncertain;
+    drivers::Failure published_failure = drivers::Failure::None;
+  };
+
+  static bool due(const PublishRule& rule, const State& state, const drivers::Reading& reading);
+
+  const BusMappings mappings_;
+  mutable std::mutex mutex_;  // the bus's thread writes states_, snapshot() reads it
+  std::vector<State> states_;
+};
+
+}  // namespace ferrule::mapping

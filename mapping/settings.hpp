@@ -1,0 +1,88 @@
+// The `publish` section and the publish keys of devices and points: what is sent of each point, where and when.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "config/node.hpp"
+#include "drivers/settings.hpp"
+#include "mqtt/publication.hpp"
+
+namespace ferrule::mapping {
+
+enum class When : std::uint8_t {
+  Change,  ///< when value or quality changed, and every `heartbeat`
+  Poll,    ///< every poll
+};
+
+/// When and how a point is published.
+struct PublishRule {
+  When when = When::Change;
+  std::chrono::milliseconds heartbeat{std::chrono::minutes{5}};  ///< 0: none
+  std::chrono::milliseconds min_interval{0};  ///< a change sooner than this after the last waits for a later poll
+  double deadband = 0;                        ///< a numeric value that moved by less, in its unit, has not changed
+  mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+  bool retain = true;
+
+  auto operator<=>(const PublishRule&) const = default;
+};
+
+/// The `publish` section; a device or a point may override any of it.
+struct PublishSettings {
+  std::string topic = "{gateway}/{device}/{point}";
+  PublishRule rule;
+};
+
+/// Reads the publish keys of `node` over `defaults`. Mistakes go to the document.
+PublishSettings read_publish(const config::Node& node, const PublishSettings& defaults);
+
+/// All that is the same for a point of every device of its kind.
+struct PointRule {
+  std::string point;  ///< its name
+  std::string unit;
+  PublishRule publish;
+  int digits = 0;  ///< significant digits that its type and scale justify; 0: the shortest text that reads back equal
+
+  auto operator<=>(const PointRule&) const = default;
+};
+
+/// One point: its rule with every override applied, and its topic rendered. Points into a Catalogue.
+struct PointMapping {
+  std::string_view topic;
+  const std::string* device;
+  const PointRule* rule;
+};
+
+/// What the mappings of a configuration share: 30,000 points of one template have 60 rules between them. Constant once
+/// the configuration is read; may then be read by any thread.
+class Catalogue {
+ public:
+  const PointRule* rule(PointRule rule) { return &*rules_.insert(std::move(rule)).first; }
+  const std::string* name(const std::string& name) { return &*names_.insert(name).first; }
+  std::string_view text(std::string_view text);  ///< a copy, end to end with the others
+
+ private:
+  std::set<PointRule> rules_;
+  std::set<std::string> names_;
+  std::deque<std::string> texts_;  // each filled up to its capacity, which it never leaves
+};
+
+/// The mappings of a bus's points, by PointIndex.
+struct BusMappings {
+  std::shared_ptr<const Catalogue> catalogue;
+  std::vector<PointMapping> points;
+};
+
+/// Reads the mappings of all buses, in their order. A topic that is not valid or stands twice is a mistake.
+std::vector<BusMappings> read_mappings(const std::vector<drivers::BusSettings>& buses, const PublishSettings& defaults,
+                                       const std::string& gateway_id);
+
+}  // namespace ferrule::mapping
