@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "bridge/address.hpp"
 #include "bridge/exchange_record.hpp"
 
 namespace ferrule::bridge {
@@ -17,9 +16,10 @@ Dialer::Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFl
   if (version_agreed_ && asked_version_ == 5) mqtt_version_ = parse_record_key(under_way.front().key).mqtt_version;
 }
 
-Attempt Dialer::dial(const Try& attempt, const std::function<bool()>& stopping) {
+Attempt Dialer::dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping) {
   Attempt last;
   for (const auto& address : resolve(endpoint_, last.cause)) {
+    if (stopping()) break;
     last = attempt(address, mqtt_version_);
     if (changes_version(last)) {
       mqtt_version_ = mqtt_version_ == 5 ? 4 : 5;
@@ -28,7 +28,7 @@ Attempt Dialer::dial(const Try& attempt, const std::function<bool()>& stopping) 
     version_agreed_ = version_agreed_ || last.connected;
     if (last.connected) break;
     last.cause = fmt::format("{}: {}", address, last.cause);
-    if (last.answered || stopping()) break;
+    if (last.answered) break;
   }
   last.limits.mqtt_version = mqtt_version_;
   return last;

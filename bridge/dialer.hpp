@@ -20,9 +20,11 @@ struct Attempt {
   LinkLimits limits;
 };
 
-/// Thread: the link's; names are resolved here, which may block.
+/// Thread: the link's.
 class Dialer {
  public:
+  /// As `resolve` of bridge/address.hpp; may block.
+  using Resolve = std::function<std::vector<std::string>(const Endpoint& endpoint, std::string& error)>;
   /// Makes one attempt at a numeric address with port, in one version (5 or 4); must end by itself.
   using Try = std::function<Attempt(const std::string& address, int mqtt_version)>;
 
@@ -30,8 +32,9 @@ class Dialer {
   /// on, and none comes twice.
   Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFlight>& under_way);
 
-  /// Until one attempt succeeds, the cloud refuses us, `stopping` holds or there is no address left.
-  Attempt dial(const Try& attempt, const std::function<bool()>& stopping);
+  /// Until one attempt succeeds, the cloud refuses us, `stopping` holds or there is no address left. `stopping` is
+  /// asked before each attempt, with what `resolve` may have cost behind us.
+  Attempt dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping);
   int mqtt_version() const { return mqtt_version_; }  ///< of the last attempt
 
  private:

@@ -11,7 +11,6 @@
 #include <thread>
 #include <utility>
 
-#include "bridge/dialer.hpp"
 #include "bridge/link_owner.hpp"
 #include "bridge/paho_connection.hpp"
 
@@ -42,13 +41,13 @@ struct Order {
 /// The link's thread and what it shares with Paho's.
 class PahoLink::Worker {
  public:
-  Worker(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
-      : settings_(settings), owner_(state, events), dialer_(settings_, state.restore()) {}
+  Worker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
+      : settings_(settings), resolve_(std::move(resolve)), owner_(state, events), dialer_(settings_, state.restore()) {}
 
   void run();
   void push(Order order);
   void stop(milliseconds grace);
-  bool wait_until_finished(milliseconds time);
+  bool wait_until_finished(milliseconds time);  ///< false at once while a name is looked up
   std::uint64_t dropped() const;
 
  private:
@@ -59,6 +58,7 @@ class PahoLink::Worker {
   // The link's thread.
   void perform(Order order);
   void connect();
+  std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
   Attempt attempt(const std::string& address, int mqtt_version);
   void open(const std::string& address, int mqtt_version);
   bool clear_lost_session();
@@ -70,6 +70,7 @@ class PahoLink::Worker {
 
   // Constant after construction
   const UplinkSettings settings_;
+  const Dialer::Resolve resolve_;
   LinkOwner owner_;
 
   mutable std::mutex mutex_;
@@ -81,6 +82,7 @@ class PahoLink::Worker {
   std::size_t unqueued_ = 0;          // QoS 0, given to Paho or waiting to be
   std::size_t unqueued_in_paho_ = 0;  // of them
   std::uint64_t dropped_ = 0;
+  bool looking_up_ = false;
   bool stopping_ = false, said_goodbye_ = false, ended_ = false, finished_ = false;
 
   // Owned by the link's thread
@@ -153,7 +155,8 @@ void PahoLink::Worker::connect() {
   close();
   if (!clear_lost_session()) return;
   const auto attempt =
-      dialer_.dial([this](const std::string& address, int version) { return this->attempt(address, version); },
+      dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
+                   [this](const std::string& address, int version) { return this->attempt(address, version); },
                    [this] {
                      const std::lock_guard lock(mutex_);
                      return stopping_;
@@ -167,6 +170,18 @@ void PahoLink::Worker::connect() {
   retain_available_ = attempt.limits.retain_available;
   owner_.on_limits(attempt.limits);
   owner_.on_connected(attempt.session_present);
+}
+
+std::vector<std::string> PahoLink::Worker::look_up(const Endpoint& endpoint, std::string& error) {
+  const auto mark = [this](bool looking_up) {
+    const std::lock_guard lock(mutex_);
+    looking_up_ = looking_up;
+    wake_.notify_all();
+  };
+  mark(true);
+  auto addresses = resolve_(endpoint, error);
+  mark(false);
+  return addresses;
 }
 
 /// What has to be known on disk before the first message leaves. False when it could not be written.
@@ -277,7 +292,7 @@ void PahoLink::Worker::close() {
 void PahoLink::Worker::stop(milliseconds grace) {
   std::unique_lock lock(mutex_);
   if (!std::exchange(stopping_, true)) wake_.notify_all();
-  wake_.wait_for(lock, grace, [this] { return ended_; });
+  wake_.wait_for(lock, grace, [this] { return ended_ || looking_up_; });
   lock.unlock();
   owner_.leave();
 }
@@ -297,13 +312,15 @@ void PahoLink::Worker::say_goodbye() {
 
 bool PahoLink::Worker::wait_until_finished(milliseconds time) {
   std::unique_lock lock(mutex_);
-  return wake_.wait_for(lock, time, [this] { return finished_; });
+  wake_.wait_for(lock, time, [this] { return finished_ || looking_up_; });
+  return finished_;
 }
 
 // ---- the handle
 
-PahoLink::PahoLink(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
-    : worker_(std::make_shared<Worker>(settings, state, events)), thread_([worker = worker_] { worker->run(); }) {}
+PahoLink::PahoLink(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
+    : worker_(std::make_shared<Worker>(settings, state, events, std::move(resolve))),
+      thread_([worker = worker_] { worker->run(); }) {}
 
 PahoLink::~PahoLink() {
   worker_->stop(milliseconds{0});

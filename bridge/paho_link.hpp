@@ -7,6 +7,8 @@
 #include <string>
 #include <thread>
 
+#include "bridge/address.hpp"
+#include "bridge/dialer.hpp"
 #include "bridge/link.hpp"
 #include "bridge/settings.hpp"
 
@@ -23,7 +25,9 @@ namespace ferrule::bridge {
 /// `state` and `events` must live until `disconnect` has returned, or until the destruction.
 class PahoLink final : public Link {
  public:
-  PahoLink(const UplinkSettings& settings, LinkState& state, LinkEvents& events);
+  /// `resolve` looks up the cloud's name, on the link's thread; a destruction does not wait for it.
+  PahoLink(const UplinkSettings& settings, LinkState& state, LinkEvents& events,
+           Dialer::Resolve resolve = bridge::resolve);
   ~PahoLink() override;
   PahoLink(const PahoLink&) = delete;
   PahoLink& operator=(const PahoLink&) = delete;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <future>
 #include <map>
 #include <optional>
 #include <thread>
@@ -467,6 +468,26 @@ TEST_F(PahoLinkTest, StopsQuicklyInEveryState) {
   desk_.run_until([] { return false; }, 100ms);
   stop("with a full socket to a black hole");
   cloud.pause(false);
+}
+
+TEST_F(PahoLinkTest, StopsWithoutWaitingForANameServer) {
+  std::promise<void> asked, answered;
+  settings_.url = "mqtt://cloud.example";
+  settings_.client_id = "gw";
+  link_ = std::make_unique<PahoLink>(
+      settings_, state_, *this,
+      [&asked, answer = answered.get_future().share()](const Endpoint&, std::string&) -> std::vector<std::string> {
+        asked.set_value();
+        answer.wait();
+        return {"127.0.0.1:1"};
+      });
+  link_->connect();
+  asked.get_future().wait();
+  const auto start = std::chrono::steady_clock::now();
+  link_->disconnect(500ms);
+  link_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 400ms);
+  answered.set_value();
 }
 
 TEST_F(PahoLinkTest, SaysGoodbyeSoThatTheCloudKnowsItIsNoLoss) {
