@@ -32,7 +32,7 @@ void Connection::on_data(std::string_view bytes) {
   if (state_ == State::Draining || state_ == State::Closing) return;
   const Time now = core_.start_turn();
   core_.received(bytes.size());
-  framer_.feed(bytes);
+  framer_.feed(bytes);  // in any pieces: all that a transport need be is ordered and lossless [MQTT-7.1.1-1]
   while (state_ == State::AwaitsConnect || state_ == State::Connected) {
     const auto frame = framer_.next();
     if (!frame) return refuse(frame.error());
@@ -147,6 +147,8 @@ void Connection::on_ack(const Frame& frame) {
 }
 
 void Connection::on_pubrel(const Ack& packet) {
+  // From here on the identifier stands for a new publication [MQTT-4.3.3-12]; whether the last one has expired
+  // meanwhile makes no difference [MQTT-4.3.3-13].
   const bool known = client->incoming().erase(packet.packet_id);
   if (known && unreleased > 0) --unreleased;
   if (!known) ++core_.totals.unknown_acks;
@@ -178,9 +180,7 @@ void Connection::on_closed(std::string_view cause) {
 
 void Connection::accepted(const Connect& packet) {
   state_ = State::Connected;
-  version_ = packet.version;
   framer_.limit(core_.settings.max_packet_size);
-  if (const auto size = packet.properties.number(PropertyId::MaximumPacketSize)) max_packet_size_ = *size;
   problem_information_ = packet.properties.number(PropertyId::RequestProblemInformation).value_or(1) != 0;
   const auto aliases = std::min<std::uint32_t>(packet.properties.number(PropertyId::TopicAliasMaximum).value_or(0),
                                                core_.settings.topic_aliases_sent);
@@ -203,7 +203,7 @@ void Connection::disconnect(Reason reason, std::string_view detail) {
   if (state_ == State::Connected && version_ == Version::V5) {
     send_explained(Disconnect{reason, {}}, detail, true);
   }
-  close();
+  close();  // [MQTT-3.14.4-2] [MQTT-4.13.2-1]
 }
 
 void Connection::redirect(Reason reason, std::string_view server) {

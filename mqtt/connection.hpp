@@ -60,8 +60,11 @@ class Connection final : public Sink {
   /// CONNECT was accepted: from now on this version and these limits hold.
   void accepted(const Connect& packet);
 
-  /// For a CONNACK that refuses.
-  void answer_in(Version version) { version_ = version; }
+  /// For a CONNACK, even one that refuses: what the client's CONNECT says about it [MQTT-3.2.2-19].
+  void answer_in(Version version, std::size_t max_packet_size = SIZE_MAX) {
+    version_ = version;
+    max_packet_size_ = max_packet_size;
+  }
   /// Appends one packet of ours, unless the client would not accept its size [MQTT-3.1.2-27]: then returns false.
   template <class P>
   bool send(const P& packet) {

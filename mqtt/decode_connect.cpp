@@ -44,7 +44,7 @@ Decoded<std::string_view> read_text(Reader& in, const char* statement, std::stri
 
 Decoded<std::string_view> read_client_id(Reader& in, Version version, bool clean_start) {
   const auto client_id = read_text(in, "MQTT-3.1.3-4", "client identifier is not UTF-8");  // [MQTT-3.1.3-3]
-  if (!client_id || !client_id->empty()) return client_id;
+  if (!client_id || !client_id->empty()) return client_id;  // any length, any character [MQTT-3.1.3-5]
   if (version == Version::V31) {
     return refuse(Reason::ClientIdentifierNotValid, "MQTT31 3.1", "empty client identifier");
   }

@@ -73,7 +73,9 @@ const FanOut::Image& FanOut::encode(bool v5, bool with_id) {
       pen.u8(static_cast<std::size_t>(PropertyId::MessageExpiryInterval));
       pen.u32(expiry_);  // [MQTT-3.3.2-6]
     }
-    pen.bytes(publication.properties);  // unaltered, in order [MQTT-3.3.2-17] [MQTT-3.3.2-18]
+    // Unaltered and in order [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18]
+    // [MQTT-3.3.2-20]
+    pen.bytes(publication.properties);
   }
   if (!share_) pen.bytes(publication.payload);
   image.bytes = begin;

@@ -18,6 +18,7 @@ void BrokerCore::connect(Connection& connection, const Frame& frame) {
   ++totals.connects_received;
   const auto packet = decode_connect(frame);
   if (!packet) return reject(connection, version_to_answer(frame), packet.error());  // [MQTT-3.1.4-1]
+  connection.answer_in(packet->version, packet->properties.number(PropertyId::MaximumPacketSize).value_or(SIZE_MAX));
   if (packet->properties.has(PropertyId::AuthenticationMethod)) {
     return reject(connection, packet->version,
                   {Reason::BadAuthenticationMethod, "MQTT-4.12.0-1", "unknown authentication method"});
@@ -26,7 +27,7 @@ void BrokerCore::connect(Connection& connection, const Frame& frame) {
     return reject(connection, packet->version,
                   {Reason::NotAuthorized, "MQTT-3.1.4-2", "will for a topic that begins with $"});
   }
-  if (const auto refusal = refusal_of(*packet)) return reject(connection, packet->version, *refusal);
+  if (const auto refusal = refusal_of(*packet)) return reject(connection, packet->version, *refusal);  // [MQTT-3.1.4-2]
   bool present = false;
   Client& client = session_for(*packet, present);
   offline_.erase({std::min(client.will_due, client.expires), &client});
@@ -41,8 +42,8 @@ void BrokerCore::connect(Connection& connection, const Frame& frame) {
   ++totals.clients_connected;
   ++totals.clients_total;
   totals.clients_maximum = std::max<std::uint64_t>(totals.clients_maximum, clients_.size());
-  send_connack(connection, *packet, client, present);
-  if (connection.client == nullptr) return;  // its CONNACK was too large for it
+  send_connack(connection, *packet, client, present);  // before anything else, and once [MQTT-3.2.0-1] [MQTT-3.2.0-2]
+  if (connection.client == nullptr) return;            // its CONNACK was too large for it
   const auto receive_maximum = packet->properties.number(PropertyId::ReceiveMaximum);
   client.attach({.output = &connection.output(),
                  .version = packet->version,
@@ -71,20 +72,26 @@ std::optional<Refusal> BrokerCore::refusal_of(const Connect& packet) {
 }
 
 /// CONNACK with the reason where the version has a word for it, and the end of the connection [MQTT-3.2.2-7]
-/// [MQTT-3.1.4-6].
+/// [MQTT-3.1.4-6] [MQTT-3.1.3-8].
 void BrokerCore::reject(Connection& connection, Version version, const Refusal& refusal) {
   ++totals.connects_rejected;
   if (may_log()) {
     spdlog::warn("broker: {}: CONNECT refused: {} [{}]", connection.who(), refusal.detail, refusal.statement);
   }
-  connection.answer_in(version);
+  connection.answer_in(version, connection.max_packet_size());
   const bool malformed = refusal.code == Reason::MalformedPacket || refusal.code == Reason::ProtocolError;
   if (version == Version::V5) {
     PropertyBuilder properties;
-    properties.add(PropertyId::ReasonString, refusal.detail);
-    if (refusal.code == Reason::UseAnotherServer)
+    if (refusal.code == Reason::UseAnotherServer) {
       properties.add(PropertyId::ServerReference, settings.server_reference);
-    connection.send(Connack{.session_present = false, .reason = refusal.code, .properties = properties.view()});
+    }
+    const std::size_t without_string = properties.encoded().size();
+    properties.add(PropertyId::ReasonString, refusal.detail);
+    Connack connack{.session_present = false, .reason = refusal.code, .properties = properties.view()};
+    if (!connection.send(connack)) {  // [MQTT-3.2.2-19]
+      connack.properties = Properties::trusted(std::string_view(properties.encoded()).substr(0, without_string));
+      connection.send(connack);
+    }
   } else if (!malformed) {
     connection.send(Connack{.session_present = false, .reason = refusal.code, .properties = {}});
   }
@@ -93,8 +100,8 @@ void BrokerCore::reject(Connection& connection, Version version, const Refusal& 
 
 // Sessions
 
-/// Finds or begins the session of a CONNECT [MQTT-3.1.2-5] [MQTT-3.1.2-6], after ending or taking over what stands
-/// against it.
+/// Finds or begins the session of a CONNECT [MQTT-3.1.2-5] [MQTT-3.1.2-6] by its client identifier [MQTT-3.1.3-2],
+/// after ending or taking over what stands against it [MQTT-3.1.4-4].
 Client& BrokerCore::session_for(const Connect& packet, bool& present) {
   const auto found = clients_.find(packet.client_id);
   if (!packet.client_id.empty() && found != clients_.end()) {
@@ -141,7 +148,7 @@ void BrokerCore::leave(Connection& connection) {
 
 /// Publishes the will now or later [MQTT-3.1.2-8], and ends the session now or later [MQTT-3.1.2-25] [MQTT-4.1.0-2].
 void BrokerCore::resume_timers(Client& client) {
-  if (client.expiry.count() == 0) return end_session(client);
+  if (client.expiry.count() == 0) return end_session(client);  // not before the connection is over [MQTT-4.1.0-1]
   client.expires = now_ + client.expiry;
   if (client.will != nullptr) {
     client.will_due = now_ + client.will->delay;

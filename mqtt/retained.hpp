@@ -15,7 +15,8 @@
 
 namespace ferrule::mqtt {
 
-/// Keeps each publication as one block of bytes below its topic's node: about 100 bytes and the payload. Broker thread.
+/// Keeps each publication as one block of bytes below its topic's node: about 100 bytes and the payload. Belongs to no
+/// session [MQTT-3.1.2-7 (3.1.1)]. Broker thread.
 class Retained {
  public:
   using Time = std::chrono::steady_clock::time_point;

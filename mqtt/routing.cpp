@@ -72,7 +72,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
   }
   if (packet.qos == Qos::AtMostOnce) return;
   if (outcome.refused != Reason::Success && outcome.refused != Reason::NotAuthorized &&
-      connection.version() != Version::V5) {
+      connection.version() != Version::V5) {  // [MQTT-3.3.5-2 (3.1.1)]
     // There is no way to say "not taken" before MQTT 5, and an acknowledgement would be a lie: the client repeats it
     // later.
     if (may_log())
@@ -187,9 +187,9 @@ void BrokerCore::keep_certificate(const Publication& birth) {
 }
 
 /// To every session that subscribed [MQTT-4.5.0-1], in one round per publication: so each of them sees the publications
-/// of each publisher in the order they came [MQTT-4.6.0-5].
+/// of each publisher in the order they came, whatever the topic [MQTT-4.6.0-5] [MQTT-4.6.0-6].
 bool BrokerCore::deliver_all(const PublicationPtr& publication, const Subscriber* publisher) {
-  subscriptions_.match(publication->topic, publisher, matches_);
+  subscriptions_.match(publication->topic, publisher, matches_);  // [MQTT-3.3.2-3]
   const auto receivers = matches_.all();
   if (receivers.empty()) return false;
   FanOut fan_out(publication, now_);
@@ -229,7 +229,8 @@ void BrokerCore::pass_on(const Orphan& orphan) {
 
 // Acknowledging
 
-/// At once, unless it has to wait for the disk or for one before it that does.
+/// PUBACK or PUBREC, as the QoS demands [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8], after which a QoS 1 identifier is
+/// free again [MQTT-4.3.2-5]. At once, unless it has to wait for the disk or for one before it that does.
 void BrokerCore::acknowledge(Connection& connection, const PendingAck& ack) {
   if (connection.pending_acks.empty() && ack.ticket <= committed_) return connection.send_ack(ack);
   connection.pending_acks.push_back(ack);

@@ -38,7 +38,7 @@ void Session::attach(const Outlet& outlet, Time now) {
 
 void Session::detach() {
   outlet_ = {};
-  online_ = ready_ = false;
+  online_ = ready_ = false;  // what share groups gave it waits for its client [MQTT-4.8.2-4]
 }
 
 bool Session::deliver(const PublicationPtr& publication, FanOut& fan_out, const Grant& grant) {
@@ -48,7 +48,7 @@ bool Session::deliver(const PublicationPtr& publication, FanOut& fan_out, const 
       ++counters_.dropped_slow;
       return false;
     }
-    Delivery delivery{.retain = grant.retain};
+    Delivery delivery{.retain = grant.retain};  // [MQTT-4.3.1-1]
     delivery.subscription_ids = grant.identifiers;
     return append(delivery, fan_out) > 0;
   }
@@ -75,7 +75,7 @@ void Session::resume(Time now) {
 }
 
 void Session::repeat_publishes(Time now) {
-  for (; resend_ < in_flight_.size(); ++resend_) {
+  for (; resend_ < in_flight_.size(); ++resend_) {  // in their order [MQTT-4.6.0-1], expired or not [MQTT-4.3.3-7]
     Outgoing& outgoing = in_flight_[resend_];
     if (outgoing.state == State::Settled || outgoing.state == State::AwaitsPubcomp) continue;  // [MQTT-4.3.3-6]
     if (!window_open()) return;
@@ -103,7 +103,8 @@ void Session::send_queued(Time now) {
   }
 }
 
-/// Room for one more PUBLISH, in the client's window [MQTT-3.3.4-9] as well as in the output.
+/// Room for one more PUBLISH; other packets never wait [MQTT-4.9.0-3]; in the client's window [MQTT-3.3.4-9] as well as
+/// in the output.
 bool Session::window_open() const {
   return outstanding_ < window_ && in_flight_.size() < kMaxInFlight &&
          outlet_.output->size() < limits_.max_output_bytes;
@@ -112,11 +113,12 @@ bool Session::window_open() const {
 bool Session::send_new(Outgoing&& outgoing, FanOut& fan_out) {
   const std::uint16_t id =
       id_at(in_flight_.size());  // not in use: in_flight_ holds fewer than there are [MQTT-2.2.1-4]
+  // [MQTT-4.3.2-1] [MQTT-4.3.3-1]; DUP says nothing of how it came to us [MQTT-3.3.1-3] [MQTT-4.3.2-2] [MQTT-4.3.3-2]
   if (write(outgoing, id, false, fan_out) == 0) return false;
   outgoing.state = outgoing.qos == Qos::AtLeastOnce ? State::AwaitsPuback : State::AwaitsPubrec;
   outgoing.counted = true;
   ++outstanding_;
-  in_flight_.push_back(std::move(outgoing));
+  in_flight_.push_back(std::move(outgoing));  // until PUBACK, or PUBREC and PUBCOMP [MQTT-4.3.2-3] [MQTT-4.3.3-3]
   resend_ = in_flight_.size();
   update_ready();
   return true;
@@ -213,15 +215,15 @@ bool Session::on_puback(std::uint16_t id, Time now) {
 
 bool Session::on_pubrec(std::uint16_t id, Reason reason, Time now) {
   if (Outgoing* outgoing = find(id, State::AwaitsPubrec)) {
-    if (is_error(reason)) {  // [MQTT-4.4.0-2]
+    if (is_error(reason)) {  // over, for other members of a share group too [MQTT-4.4.0-2] [MQTT-4.8.2-6]
       settle(*outgoing);
       resume(now);
       return true;
     }
-    outgoing->state = State::AwaitsPubcomp;
+    outgoing->state = State::AwaitsPubcomp;  // [MQTT-4.3.3-5]
     outgoing->publication.reset();
     outgoing->identifiers.reset();
-    write_pubrel(id, Reason::Success);  // [MQTT-4.3.3-4]
+    write_pubrel(id, Reason::Success);  // [MQTT-4.3.3-4], at once, so in the order of the PUBRECs [MQTT-4.6.0-4]
     return true;
   }
   const bool repeated = find(id, State::AwaitsPubcomp) != nullptr;

@@ -21,7 +21,7 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
   const auto identifier = packet.properties.number(PropertyId::SubscriptionIdentifier).value_or(0);
   std::string codes;  // one for each entry [MQTT-3.8.4-6]
   std::string_view detail;
-  for (const auto& entry : packet.entries) {
+  for (const auto& entry : packet.entries) {  // as if each had come by itself [MQTT-3.8.4-5]
     const auto added = subscriptions_.add(client, entry.group, entry.filter, entry.options, identifier);
     const bool is_new = added == SubscriptionTree::Added::New;
     if (is_new && (client.subscriptions() > settings.max_subscriptions || over_memory())) {
@@ -46,10 +46,11 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
   refill(client);
 }
 
+/// What is in flight or waits already is still delivered [MQTT-3.10.4-3].
 void BrokerCore::unsubscribe(Connection& connection, const Unsubscribe& packet) {
   Client& client = *connection.client;
   std::string codes;
-  for (const auto text : packet.filters) {
+  for (const auto text : packet.filters) {  // as if each had come by itself [MQTT-3.10.4-6]
     const auto parts = split_share(text);
     const bool removed = parts && subscriptions_.remove(client, parts->group, parts->filter);  // [MQTT-3.10.4-2]
     if (removed) std::erase_if(client.replays, [&](const Replay& replay) { return replay.filter.text() == text; });
@@ -78,7 +79,8 @@ void BrokerCore::continue_replays(Client& client) {
     if (publication == nullptr || !replay.filter.matches(publication->topic)) continue;
     if (replay.no_local && publication->origin == client.client_id()) continue;  // [MQTT-3.8.3-3]
     FanOut fan_out(publication, now_);
-    Grant grant{.qos = std::min(publication->qos, replay.qos), .retain = true};  // [MQTT-3.8.4-8]
+    Grant grant{.qos = std::min(publication->qos, replay.qos),
+                .retain = true};  // [MQTT-3.8.4-8] [MQTT-3.3.1-8 (3.1.1)]
     if (replay.identifier != 0) grant.identifiers = {&replay.identifier, 1};
     client.deliver(publication, fan_out, grant);
   }

@@ -121,7 +121,7 @@ class Server {
 
 const char* const kConnect = "10 [ ('MQTT') 04 02 0000 ('a') ]";
 
-TEST(Listener, ServesClientsOverTcp) {
+TEST(Listener, ServesClientsOverTcp) {  // [MQTT-7.1.1-1] [MQTT-7.1.1-1 (3.1.1)]
   Server server;
   Client sub(server.port()), pub(server.port());
   sub.send("10 [ ('MQTT') 04 02 0000 ('sub') ] 82 [ 0001 ('t') 01 ]");
