@@ -1,7 +1,9 @@
 // The way to a connection: one address of the cloud after the other, in the MQTT version that it understands.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +16,10 @@ namespace ferrule::bridge {
 struct Attempt {
   bool connected = false;
   bool session_present = false;
-  bool answered = false;       ///< by a CONNACK
-  bool wrong_version = false;  ///< or what may be one: closed without a CONNACK
-  std::string cause;           ///< when not connected
+  bool answered = false;                           ///< by a CONNACK
+  bool wrong_version = false;                      ///< or what may be one: closed without a CONNACK
+  std::string cause;                               ///< when not connected
+  std::optional<std::chrono::seconds> keep_alive;  ///< what the cloud wants instead of ours
   LinkLimits limits;
 };
 

@@ -1,5 +1,4 @@
-// The wire to one cloud broker, behind one interface: Paho MQTT C++ today, a client state machine of our own to measure
-// against it.
+// The wire to one cloud broker, behind one interface: a client of our own, or Paho MQTT C++.
 #pragma once
 
 #include <chrono>
@@ -49,13 +48,13 @@ class LinkState {
  public:
   struct InFlight {
     Seq seq = 0;
-    std::string key;     ///< the client library's name for the record
-    std::string packet;  ///< its record, opaque to us
+    std::string key;     ///< see exchange_record.hpp
+    std::string packet;  ///< as it was sent
   };
   virtual ~LinkState() = default;
-  /// Returns when the record, and the row it belongs to, are on disk; throws std::runtime_error when they could not be
-  /// written.
-  virtual void put(Seq seq, const std::string& key, const std::string& packet) = 0;
+  /// Returns when the records, and the rows they belong to, are on disk, all in one commit; throws std::runtime_error
+  /// when they could not be written.
+  virtual void put(const std::vector<InFlight>& records) = 0;
   /// The exchange ended: its packet identifier may be used again. `delivered`: the cloud has the message; otherwise it
   /// refused it. Returns at once; it is on disk before the next `put` returns.
   virtual void done(Seq /*seq*/, bool /*delivered*/) {}

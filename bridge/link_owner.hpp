@@ -23,10 +23,10 @@ class LinkOwner final : public LinkState, public LinkEvents {
     events_ = nullptr;
   }
 
-  void put(Seq seq, const std::string& key, const std::string& packet) override {
+  void put(const std::vector<InFlight>& records) override {
     const std::lock_guard lock(mutex_);
     if (state_ == nullptr) throw std::runtime_error("the uplink is stopping");
-    state_->put(seq, key, packet);
+    state_->put(records);
   }
   void clear() override {
     const std::lock_guard lock(mutex_);

@@ -13,6 +13,7 @@
 #include "bridge/address.hpp"
 #include "bridge/paho_records.hpp"
 #include "bridge/paho_version.hpp"
+#include "bridge/refusal_text.hpp"
 #include "mqtt/properties.hpp"
 
 namespace paho = ::mqtt;
@@ -27,23 +28,11 @@ constexpr auto kPahoTime = 60s;  // for TCP and CONNACK, which it checks every 3
 constexpr int kMaxInflight = 65'535;  // Paho never waits on its own account: the window is the uplink's
 constexpr auto kIdProperty = "ferrule-id";
 
-/// What MQTT 3.1.1 table 3.1 calls them.
-std::string_view return_code_name(int code) {
-  constexpr std::string_view kNames[] = {
-      "accepted",           "unacceptable protocol version", "client identifier rejected",
-      "server unavailable", "bad user name or password",     "not authorized"};
-  return code >= 0 && code < 6 ? kNames[code] : "unknown return code";
-}
-
 /// Empty where the token carries no reason of the cloud's.
 std::optional<mqtt::Reason> reason_of(const paho::token& token) {
   const auto code = static_cast<int>(token.get_reason_code());
   if (code < 0x80 || code == paho::MQTTPP_V3_CODE) return {};
   return static_cast<mqtt::Reason>(code);
-}
-
-std::string with_code(mqtt::Reason reason) {
-  return fmt::format("{} (0x{:02X})", mqtt::name(reason), static_cast<unsigned>(reason));
 }
 
 paho::properties properties_of(const mqtt::Publication& publication, const std::string& id) {
@@ -136,7 +125,7 @@ Attempt failure_of(const paho::token& token, const std::string& address) {
   if (code > 0) {
     attempt.answered = true;
     attempt.wrong_version = code == 1;
-    attempt.cause = fmt::format("refused: {} ({})", return_code_name(code), code);
+    attempt.cause = "refused: " + return_code_text(code);
     return attempt;
   }
   attempt.cause = "connection failed";

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "bridge/link_order.hpp"
 #include "bridge/link_owner.hpp"
 #include "bridge/paho_connection.hpp"
 
@@ -27,15 +28,6 @@ constexpr auto kThreadEnd = 3s;              // Paho's threads look up once a se
 constexpr std::size_t kMaxUnqueued = 1'000;  // QoS 0 messages that wait for the socket
 constexpr std::size_t kUnqueuedInPaho = 16;  // of them
 
-struct Order {
-  enum class Kind : std::uint8_t { Connect, Send, Subscribe };
-  Kind kind = Kind::Connect;
-  Seq seq = 0;
-  mqtt::PublicationPtr publication;
-  std::string topic;  // or filter
-  mqtt::Qos qos = mqtt::Qos::AtMostOnce;
-};
-
 }  // namespace
 
 /// The link's thread and what it shares with Paho's.
@@ -45,7 +37,7 @@ class PahoLink::Worker {
       : settings_(settings), resolve_(std::move(resolve)), owner_(state, events), dialer_(settings_, state.restore()) {}
 
   void run();
-  void push(Order order);
+  void push(LinkOrder order);
   void stop(milliseconds grace);
   bool wait_until_finished(milliseconds time);  ///< false at once while a name is looked up
   std::uint64_t dropped() const;
@@ -56,13 +48,13 @@ class PahoLink::Worker {
   void lose(std::string cause);
 
   // The link's thread.
-  void perform(Order order);
+  void perform(LinkOrder order);
   void connect();
   std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
   Attempt attempt(const std::string& address, int mqtt_version);
   void open(const std::string& address, int mqtt_version);
   bool clear_lost_session();
-  void publish(const Order& order);
+  void publish(const LinkOrder& order);
   bool wait_for_turn(mqtt::Qos qos);
   void after_loss();
   void close();
@@ -76,7 +68,7 @@ class PahoLink::Worker {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // Guarded by mutex_
-  std::deque<Order> orders_;
+  std::deque<LinkOrder> orders_;
   std::optional<Attempt> answer_;     // to the attempt under way
   std::optional<std::string> lost_;   // why the connection ended
   std::size_t unqueued_ = 0;          // QoS 0, given to Paho or waiting to be
@@ -118,10 +110,10 @@ void PahoLink::Worker::run() {
   wake_.notify_all();
 }
 
-void PahoLink::Worker::push(Order order) {
+void PahoLink::Worker::push(LinkOrder order) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
-  if (order.kind == Order::Kind::Send && order.qos == mqtt::Qos::AtMostOnce) {
+  if (order.is_unqueued()) {
     if (unqueued_ >= kMaxUnqueued) {
       ++dropped_;
       return;
@@ -137,13 +129,13 @@ std::uint64_t PahoLink::Worker::dropped() const {
   return dropped_;
 }
 
-void PahoLink::Worker::perform(Order order) {
+void PahoLink::Worker::perform(LinkOrder order) {
   switch (order.kind) {
-    case Order::Kind::Connect:
+    case LinkOrder::Kind::Connect:
       return connect();
-    case Order::Kind::Send:
+    case LinkOrder::Kind::Send:
       return publish(order);
-    case Order::Kind::Subscribe:
+    case LinkOrder::Kind::Subscribe:
       if (connection_) connection_->subscribe(order.topic, order.qos);
       return;
   }
@@ -246,7 +238,7 @@ void PahoLink::Worker::sent_unqueued() {
   wake_.notify_all();
 }
 
-void PahoLink::Worker::publish(const Order& order) {
+void PahoLink::Worker::publish(const LinkOrder& order) {
   const bool taken = wait_for_turn(order.qos) &&
                      connection_->publish(order.seq, *order.publication, order.topic, order.qos, retain_available_);
   if (!taken && order.qos == mqtt::Qos::AtMostOnce) sent_unqueued();
@@ -334,11 +326,11 @@ PahoLink::~PahoLink() {
 void PahoLink::connect() { worker_->push({}); }
 
 void PahoLink::send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) {
-  worker_->push({Order::Kind::Send, seq, std::move(publication), topic, qos});
+  worker_->push({LinkOrder::Kind::Send, seq, std::move(publication), topic, qos});
 }
 
 void PahoLink::subscribe(const std::string& filter, mqtt::Qos qos) {
-  worker_->push({Order::Kind::Subscribe, 0, {}, filter, qos});
+  worker_->push({LinkOrder::Kind::Subscribe, 0, {}, filter, qos});
 }
 
 void PahoLink::disconnect(milliseconds grace) { worker_->stop(grace); }

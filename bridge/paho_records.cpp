@@ -94,7 +94,7 @@ void PahoRecords::put_exchange(int packet_id, const std::string& key, const std:
     seq = exchange->second.seq;
   }
   try {
-    state_.put(seq, key, record);  // on disk before the packet leaves
+    state_.put({{seq, key, record}});  // on disk before the packet leaves
   } catch (const std::exception& error) {
     told_.failed(error.what());
     throw;

@@ -1,7 +1,5 @@
 #include "bridge/row_state.hpp"
 
-#include <optional>
-
 namespace ferrule::bridge {
 
 RowState::RowState(OutboxFile& file, mqtt::Store& store) : file_(file), store_(store) {
@@ -24,27 +22,33 @@ bool RowState::holds(Seq seq) const {
   return records_.contains(seq);
 }
 
-void RowState::put(Seq seq, const std::string& key, const std::string& packet) {
-  std::optional<Row> row;
+void RowState::put(const std::vector<InFlight>& records) {
+  std::vector<Row> rows;
+  std::vector<InFlight> missing;
   std::vector<std::pair<Seq, bool>> ended;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto record = records_.find(seq); record != records_.end() && record->second.contains(key)) return;
-    if (const auto prepared = prepared_.extract(seq)) row = prepared.mapped();
+    for (const auto& record : records) {
+      const auto known = records_.find(record.seq);
+      if (known != records_.end() && known->second.contains(record.key)) continue;
+      missing.push_back(record);
+      if (auto prepared = prepared_.extract(record.seq)) rows.push_back(std::move(prepared.mapped()));
+    }
+    if (missing.empty()) return;
     ended = ended_;
   }
   try {
     store_.write_and_wait(file_, [&] {
       for (const auto& [other, delivered] : ended) delivered ? file_.erase(other) : file_.erase_records(other);
-      if (row) file_.insert(*row);
-      file_.put_record(seq, key, packet);
+      for (const auto& row : rows) file_.insert(row);
+      for (const auto& record : missing) file_.put_record(record.seq, record.key, record.packet);
     });
   } catch (...) {
-    if (row) prepare(std::move(*row));
+    for (auto& row : rows) prepare(std::move(row));
     throw;
   }
   const std::lock_guard lock(mutex_);
-  records_[seq][key] = packet;
+  for (auto& record : missing) records_[record.seq][record.key] = std::move(record.packet);
   ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(ended.size()));
 }
 

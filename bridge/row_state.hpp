@@ -27,7 +27,7 @@ class RowState final : public LinkState {
   void unprepare_all();
   bool holds(Seq seq) const;  ///< an exchange goes on
 
-  void put(Seq seq, const std::string& key, const std::string& packet) override;
+  void put(const std::vector<InFlight>& records) override;
   void done(Seq seq, bool delivered) override;
   void clear() override;
   std::vector<InFlight> restore() override;

@@ -110,6 +110,8 @@ void read_times(const config::Node& node, UplinkSettings& settings) {
 
 UplinkSettings read_uplink(const std::string& name, const config::Node& node, const std::string& default_client_id) {
   static constexpr std::array kVersions{Choice<int>{"5", 5}, Choice<int>{"3.1.1", 4}};
+  static constexpr std::array kClients{Choice<Client>{"ferrule", Client::Ferrule},
+                                       Choice<Client>{"paho", Client::Paho}};
   UplinkSettings settings;
   settings.name = name;
   settings.where = node.where();
@@ -121,6 +123,7 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   settings.client_id = node["client_id"].text(default_client_id);
   settings.username = node["username"].text();
   settings.password = node["password"].secret();
+  settings.client = node["client"].one_of<Client>(settings.client, kClients);
   settings.mqtt_version = node["mqtt"].one_of<int>(settings.mqtt_version, kVersions);
   if (!mqtt::is_valid_utf8(settings.client_id)) node["client_id"].mistake("not valid UTF-8");
   if (settings.mqtt_version == 4 && settings.username.empty() && !settings.password.empty()) {

@@ -38,12 +38,16 @@ struct OutRoute {
   std::optional<mqtt::Qos> qos;
 };
 
+/// What speaks MQTT with the cloud (key `client`).
+enum class Client : std::uint8_t { Ferrule, Paho };
+
 struct UplinkSettings {
   std::string name;  ///< letters, digits, `-`, `_` and `.`: part of a file name
   std::string url;   ///< mqtt://host[:port] (TLS follows with the full bridge)
   std::string client_id;
   std::string username;
   std::string password;  ///< never logged
+  Client client = Client::Ferrule;
   int mqtt_version = 5;  ///< 5 or 4 (3.1.1); a server that does not know 5 is asked for 3.1.1
   std::chrono::seconds keep_alive{30};
   std::chrono::seconds session_expiry{7 * 24 * 3600};

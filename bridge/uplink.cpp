@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bridge/back_off.hpp"
+#include "bridge/ferrule_link.hpp"
 #include "bridge/outbox.hpp"
 #include "bridge/outbox_file.hpp"
 #include "bridge/paho_link.hpp"
@@ -56,6 +57,11 @@ std::string_view name(UplinkState state) {
       return "backing-off";
   }
   return "unknown";
+}
+
+std::unique_ptr<Link> make_link(const UplinkSettings& settings, LinkState& state, LinkEvents& events) {
+  if (settings.client == Client::Paho) return std::make_unique<PahoLink>(settings, state, events);
+  return std::make_unique<FerruleLink>(settings, state, events);
 }
 
 /// Lives as long as something that the link posted may come, hence shared. Thread: the broker's, but for what
@@ -112,6 +118,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void park(Seq seq, mqtt::Reason reason);
   void pause();
   void pump();
+  bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
   bool is_resuming();
   void send(Outbox::Entry& entry);
   void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
@@ -230,11 +237,17 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::Public
 }
 
 void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic) {
-  if (now_ != UplinkState::Online) {
+  if (now_ != UplinkState::Online || exceeds_limit(*publication, topic)) {
     ++skipped_;
   } else {
     link_->send(0, publication, topic, mqtt::Qos::AtMostOnce);
   }
+}
+
+/// Of what the cloud takes [MQTT-3.2.2-15].
+bool Uplink::Impl::exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const {
+  const auto size = topic.size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
+  return limits_.maximum_packet_size != 0 && size > limits_.maximum_packet_size;
 }
 
 void Uplink::Impl::pump() {
@@ -261,10 +274,7 @@ bool Uplink::Impl::is_resuming() {
 void Uplink::Impl::send(Outbox::Entry& entry) {
   const auto qos = std::min(entry.qos, limits_.maximum_qos);  // [MQTT-3.2.2-11]
   const auto seq = entry.seq;
-  const auto& publication = *entry.publication;
-  const auto size =
-      entry.cloud_topic().size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
-  if (limits_.maximum_packet_size != 0 && size > limits_.maximum_packet_size) {  // [MQTT-3.2.2-15]
+  if (exceeds_limit(*entry.publication, entry.cloud_topic())) {
     park(seq, mqtt::Reason::PacketTooLarge);
     return;
   }
@@ -389,15 +399,12 @@ void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {
 
 Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
                mqtt::Store::Post post, mqtt::Clock& clock)
-    : Uplink(std::move(settings), state_dir, store, std::move(post), clock,
-             [](const UplinkSettings& of, LinkState& state, LinkEvents& events) {
-               return std::make_unique<PahoLink>(of, state, events);
-             }) {}
+    : Uplink(std::move(settings), state_dir, store, std::move(post), clock, make_link) {}
 
 Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
-               mqtt::Store::Post post, mqtt::Clock& clock, const LinkFactory& make_link)
+               mqtt::Store::Post post, mqtt::Clock& clock, const LinkFactory& factory)
     : impl_(std::make_shared<Impl>(std::move(settings), state_dir, store, std::move(post), clock)) {
-  impl_->use(make_link(impl_->settings(), impl_->link_state(), *impl_));
+  impl_->use(factory(impl_->settings(), impl_->link_state(), *impl_));
 }
 
 Uplink::~Uplink() { impl_->abandon(); }

@@ -49,7 +49,7 @@ class Uplink final : public mqtt::Consumer {
   /// `post` runs a function on the broker thread, from any thread.
   Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
          mqtt::Clock& clock);
-  /// The same with another link than Paho's.
+  /// The same with another link than the one that `settings.client` names.
   Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
          mqtt::Clock& clock, const LinkFactory& make_link);
   ~Uplink() override;

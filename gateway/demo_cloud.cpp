@@ -84,7 +84,7 @@ DemoCloudProcess::~DemoCloudProcess() {
 /// The observer sends nothing, so nothing is ever in flight.
 class DemoObserver::NoState final : public bridge::LinkState {
  public:
-  void put(bridge::Seq, const std::string&, const std::string&) override {}
+  void put(const std::vector<InFlight>&) override {}
   std::vector<InFlight> restore() override { return {}; }
 };
 

@@ -17,6 +17,7 @@
 #include "bridge/uplink.hpp"
 #include "mqtt/store.hpp"
 #include "tests/bridge/cable.hpp"
+#include "tests/bridge/clients.hpp"
 #include "tests/bridge/desk.hpp"
 #include "tests/bridge/mosquitto.hpp"
 
@@ -40,7 +41,8 @@ Qos qos_of(std::uint32_t number) { return number % 2 == 0 ? Qos::ExactlyOnce : Q
 
 /// The gateway's side, in a process of its own: publishes numbers from `first` on, or none when it is 0 and ends once
 /// the queue is empty. Writes each number to `acknowledged` when its publisher would have been told that it is safe.
-int run_gateway(const std::string& url, const std::filesystem::path& directory, std::uint32_t first, int acknowledged) {
+int run_gateway(Client client, const std::string& url, const std::filesystem::path& directory, std::uint32_t first,
+                int acknowledged) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   spdlog::set_level(spdlog::level::off);
   Desk desk;
@@ -49,6 +51,7 @@ int run_gateway(const std::string& url, const std::filesystem::path& directory, 
   settings.name = "cloud";
   settings.url = url;
   settings.client_id = "gw";
+  settings.client = client;
   settings.window = 30;
   settings.reconnect = {100ms, 200ms};
   settings.out.push_back({*mqtt::TopicFilter::parse("#"), "{topic}", {}});
@@ -86,7 +89,7 @@ int run_gateway(const std::string& url, const std::filesystem::path& directory, 
   return 0;
 }
 
-class KillTest : public ::testing::Test {
+class KillTest : public ::testing::TestWithParam<Client> {
  protected:
   void SetUp() override {
     if (!testing::have_mosquitto()) GTEST_SKIP() << "mosquitto is not installed";
@@ -102,7 +105,7 @@ class KillTest : public ::testing::Test {
     int pipe[2];
     ASSERT_EQ(pipe2(pipe, O_CLOEXEC), 0);
     const pid_t gateway = fork();
-    if (gateway == 0) _exit(run_gateway(url, directory_.path(), first, pipe[1]));
+    if (gateway == 0) _exit(run_gateway(GetParam(), url, directory_.path(), first, pipe[1]));
     ::close(pipe[1]);
     meanwhile();
     ::kill(gateway, SIGKILL);
@@ -115,7 +118,7 @@ class KillTest : public ::testing::Test {
   /// Lets a gateway send what is left.
   void finish(const std::string& url) {
     const pid_t gateway = fork();
-    if (gateway == 0) _exit(run_gateway(url, directory_.path(), 0, STDERR_FILENO));
+    if (gateway == 0) _exit(run_gateway(GetParam(), url, directory_.path(), 0, STDERR_FILENO));
     int status = 0;
     for (int i = 0; i < 600 && waitpid(gateway, &status, WNOHANG) == 0; ++i) std::this_thread::sleep_for(100ms);
     ::kill(gateway, SIGKILL);
@@ -165,7 +168,7 @@ class KillTest : public ::testing::Test {
   std::set<std::uint32_t> acknowledged_;
 };
 
-TEST_F(KillTest, KilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
+TEST_P(KillTest, KilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
   Mosquitto cloud(directory_.path());
   Subscriber subscriber(cloud, directory_.path(), "#");
   for (std::uint32_t i = 1; i <= kRounds; ++i) {
@@ -175,7 +178,7 @@ TEST_F(KillTest, KilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
   check(subscriber);
 }
 
-TEST_F(KillTest, CutAndKilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
+TEST_P(KillTest, CutAndKilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
   Mosquitto cloud(directory_.path());
   Subscriber subscriber(cloud, directory_.path(), "#");
   Cable cable(cloud.port());
@@ -193,6 +196,8 @@ TEST_F(KillTest, CutAndKilledTwentyTimesLosesNothingAndRepeatsNoQos2Message) {
   finish(cable.url());
   check(subscriber);
 }
+
+INSTANTIATE_TEST_SUITE_P(Both, KillTest, ::testing::Values(Client::Ferrule, Client::Paho), testing::name_of_client);
 
 }  // namespace
 }  // namespace ferrule::bridge

@@ -15,10 +15,11 @@ namespace ferrule::bridge::testing {
 
 class MemoryState final : public LinkState {
  public:
-  void put(Seq seq, const std::string& key, const std::string& packet) override {
+  void put(const std::vector<InFlight>& records) override {
     const std::lock_guard lock(mutex_);
     if (fail) throw std::runtime_error("disk full");
-    records_[seq][key] = packet;
+    ++puts;
+    for (const auto& [seq, key, packet] : records) records_[seq][key] = packet;
   }
   void done(Seq seq, bool delivered) override {
     const std::lock_guard lock(mutex_);
@@ -45,7 +46,7 @@ class MemoryState final : public LinkState {
   }
 
   std::atomic<bool> fail = false;
-  std::atomic<int> clears = 0;
+  std::atomic<int> clears = 0, puts = 0;
 
  private:
   mutable std::mutex mutex_;

@@ -104,9 +104,9 @@ TEST_F(PahoRecordsTest, AnUnknownPacketIdInPubcompMeansDelivered) {
 }
 
 TEST_F(PahoRecordsTest, GivesPahoTheExchangesUnderWayAndSeesHowTheyEnd) {
-  state_.put(7, "s5-1", "publish 7");
-  state_.put(8, "s5-2", "publish 8");
-  state_.put(8, "sc5-2", "release 8");
+  state_.put({{7, "s5-1", "publish 7"}});
+  state_.put({{8, "s5-2", "publish 8"}});
+  state_.put({{8, "sc5-2", "release 8"}});
   auto records = open();
   EXPECT_THAT(records.keys(), UnorderedElementsAre("s5-1", "s5-2", "sc5-2"));
   EXPECT_EQ(records.get("sc5-2"), "release 8");
@@ -121,7 +121,7 @@ TEST_F(PahoRecordsTest, GivesPahoTheExchangesUnderWayAndSeesHowTheyEnd) {
 }
 
 TEST_F(PahoRecordsTest, ARestoredExchangeThatIsReleasedNowEndsAsDelivered) {
-  state_.put(7, "s5-1", "publish");
+  state_.put({{7, "s5-1", "publish"}});
   auto records = open();
   records.opened();
   records.put("s5-1", "publish again");
@@ -131,7 +131,7 @@ TEST_F(PahoRecordsTest, ARestoredExchangeThatIsReleasedNowEndsAsDelivered) {
 }
 
 TEST_F(PahoRecordsTest, WhatPahoRemovesWhenItIsDestroyedStays) {
-  state_.put(7, "s5-1", "publish");
+  state_.put({{7, "s5-1", "publish"}});
   auto records = open();
   records.opened();
   records.closing();
@@ -142,7 +142,7 @@ TEST_F(PahoRecordsTest, WhatPahoRemovesWhenItIsDestroyedStays) {
 }
 
 TEST_F(PahoRecordsTest, AskingForTheKeysAgainMeansTheSessionIsLost) {
-  state_.put(7, "s5-1", "publish");
+  state_.put({{7, "s5-1", "publish"}});
   auto records = open();
   EXPECT_FALSE(records.keys().empty());
   EXPECT_FALSE(records.keys().empty());  // it asks several times while it opens
@@ -169,8 +169,8 @@ TEST_F(PahoRecordsTest, ARecordThatCannotBeWrittenEndsTheConnection) {
 }
 
 TEST_F(PahoRecordsTest, ExchangesOfAnotherProtocolVersionAreGivenUp) {
-  state_.put(7, "s5-1", "publish");
-  state_.put(7, "sc5-1", "release");
+  state_.put({{7, "s5-1", "publish"}});
+  state_.put({{7, "sc5-1", "release"}});
   auto records = open(4);
   EXPECT_THAT(records.keys(), IsEmpty());
   EXPECT_THAT(state_.ended(), ElementsAre(Pair(7, false)));

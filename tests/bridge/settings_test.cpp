@@ -36,6 +36,7 @@ TEST(BridgeSettings, NeedNothingButAnAddressAndARoute) {
   const auto& hq = uplinks.front();
   EXPECT_EQ(hq.name, "hq");
   EXPECT_EQ(hq.client_id, "plant1");
+  EXPECT_EQ(hq.client, Client::Ferrule);
   EXPECT_EQ(hq.mqtt_version, 5);
   EXPECT_EQ(hq.window, 100U);
   EXPECT_EQ(hq.out.front().to, "{topic}");
@@ -54,6 +55,7 @@ uplinks:
     client_id: gw-7
     username: me
     password: secret
+    client: paho
     mqtt: 3.1.1
     keep_alive: 1m
     session_expiry: 2d
@@ -69,6 +71,7 @@ uplinks:
   EXPECT_EQ(hq.client_id, "gw-7");
   EXPECT_EQ(hq.username, "me");
   EXPECT_EQ(hq.password, "secret");
+  EXPECT_EQ(hq.client, Client::Paho);
   EXPECT_EQ(hq.mqtt_version, 4);
   EXPECT_EQ(hq.keep_alive, 60s);
   EXPECT_EQ(hq.session_expiry, 48h);

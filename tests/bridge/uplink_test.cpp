@@ -125,7 +125,7 @@ TEST_F(UplinkTest, AnExchangeThatIsOnDiskGoesOnByItselfUnlessTheSessionIsLost) {
   append("1", false, Qos::ExactlyOnce);
   append("2", false, Qos::ExactlyOnce);
   const auto first = link_->sent[0].seq;
-  link_->state.put(first, "s5-1", "packet");
+  link_->state.put({{first, "s5-1", "packet"}});
   offline();
   link_->sent.clear();
   online();
@@ -142,7 +142,7 @@ TEST_F(UplinkTest, NewMessagesFollowOnlyWhenTheResumedExchangesHaveEnded) {
   append("1", false, Qos::ExactlyOnce);
   append("2", false, Qos::ExactlyOnce);
   const auto first = link_->sent[0].seq;
-  link_->state.put(first, "s5-1", "packet");
+  link_->state.put({{first, "s5-1", "packet"}});
   offline();
   link_->sent.clear();
   online();
@@ -154,7 +154,7 @@ TEST_F(UplinkTest, AnExchangeThatTheCloudForgotHoldsUpTheOthersOnlyForAWhile) {
   start();
   append("1", false, Qos::ExactlyOnce);
   append("2");
-  link_->state.put(link_->sent[0].seq, "s5-1", "packet");
+  link_->state.put({{link_->sent[0].seq, "s5-1", "packet"}});
   offline();
   link_->sent.clear();
   online();
@@ -168,7 +168,7 @@ TEST_F(UplinkTest, AnExchangeThatEndedBeforeWeHeardOfTheConnectionIsNotBegunAnew
   start();
   append("1", false, Qos::ExactlyOnce);
   const auto first = link_->sent[0].seq;
-  link_->state.put(first, "s5-1", "packet");
+  link_->state.put({{first, "s5-1", "packet"}});
   offline();
   link_->sent.clear();
   link_->state.done(first, true);  // on the link's thread, while what it posts waits
@@ -281,7 +281,7 @@ TEST_F(UplinkTest, AfterAKillExchangesUnderWayGoOnAndTheirMessagesAreNotSentAnew
   append("1", false, Qos::ExactlyOnce);
   append("2", true, Qos::ExactlyOnce);
   const auto first = link_->sent[0].seq;
-  link_->state.put(first, "s5-1", "packet");  // with its row, which nothing had written yet
+  link_->state.put({{first, "s5-1", "packet"}});  // with its row, which nothing had written yet
   crash();
   open();
   EXPECT_EQ(status().queued, 2U);
@@ -304,10 +304,10 @@ TEST_F(UplinkTest, ADeliveredMessageIsOffTheDiskBeforeItsPacketIdIsUsedAgain) {
   append("2", false, Qos::ExactlyOnce);
   const auto first = link_->sent[0].seq;
   const auto second = link_->sent[1].seq;
-  link_->state.put(first, "s5-1", "packet 1");
-  link_->state.put(first, "sc5-1", "release 1");
+  link_->state.put({{first, "s5-1", "packet 1"}});
+  link_->state.put({{first, "sc5-1", "release 1"}});
   link_->state.done(first, true);
-  link_->state.put(second, "s5-1", "packet 2");
+  link_->state.put({{second, "s5-1", "packet 2"}});
   crash();  // before the uplink heard that the first was settled
   open();
   EXPECT_EQ(status().queued, 1U);

@@ -34,9 +34,10 @@ def _cycle(dice, gateway, link):
 
 @pytest.mark.parametrize("qos", [1, 2])
 @pytest.mark.parametrize("mqtt", ["3.1.1", 5], ids=["over_311", "over_5"])
-def test_acknowledged_survives_cuts_and_kills(qos, mqtt, dice, cloud, link, make_gateway, closing):
+@pytest.mark.parametrize("client", ["ferrule", "paho"])
+def test_acknowledged_survives_cuts_and_kills(qos, mqtt, client, dice, cloud, link, make_gateway, closing):
     collector = closing(ledger.Collector(cloud.port))
-    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port, qos=qos, mqtt=mqtt)}).start()
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port, qos=qos, mqtt=mqtt, client=client)}).start()
     publisher = ledger.Publisher(gateway.port, qos, per_second=200)
     for _ in range(_KILLS):
         _cycle(dice, gateway, link)

@@ -1,0 +1,360 @@
+#include "bridge/cloud_session.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include "bridge/exchange_record.hpp"
+#include "bridge/refusal_text.hpp"
+#include "mqtt/codec.hpp"
+
+namespace ferrule::bridge {
+
+namespace {
+
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::Reason;
+using mqtt::Version;
+
+constexpr auto kIdProperty = "ferrule-id";
+constexpr std::uint32_t kMaxIncoming = 1 << 20;  // bytes of a packet
+constexpr std::uint16_t kReceiveMaximum = 100;
+constexpr char kDup = 0x08;
+
+tl::unexpected<std::string> breach(const mqtt::Refusal& refusal) {
+  return tl::unexpected(fmt::format("the cloud broke the protocol: {} [{}]", refusal.detail, refusal.statement));
+}
+
+tl::unexpected<std::string> breach(std::string_view what) {
+  return tl::unexpected(fmt::format("the cloud broke the protocol: {}", what));
+}
+
+LinkLimits limits_of(const mqtt::Properties& properties) {
+  LinkLimits limits;
+  if (const auto number = properties.number(PropertyId::ReceiveMaximum)) {
+    limits.receive_maximum = static_cast<std::uint16_t>(*number);
+  }
+  if (const auto number = properties.number(PropertyId::MaximumQos)) limits.maximum_qos = static_cast<Qos>(*number & 1);
+  if (const auto number = properties.number(PropertyId::RetainAvailable)) limits.retain_available = *number != 0;
+  if (const auto number = properties.number(PropertyId::MaximumPacketSize)) limits.maximum_packet_size = *number;
+  return limits;
+}
+
+/// What travels with a publication, what is left of its life [MQTT-3.3.2-6], and its name.
+std::string properties_of(const mqtt::Publication& publication, const std::string& id, CloudSession::Time now) {
+  mqtt::PropertyBuilder own;
+  if (publication.expires) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(*publication.expires - now).count();
+    own.add(PropertyId::MessageExpiryInterval,
+            static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 1, std::numeric_limits<std::uint32_t>::max())));
+  }
+  if (!id.empty()) own.add_user(kIdProperty, id);
+  return publication.properties + own.encoded();
+}
+
+}  // namespace
+
+CloudSession::CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
+    : settings_(settings), state_(state), events_(events) {
+  for (auto& record : state_.restore()) {
+    const auto key = parse_record_key(record.key);
+    auto& exchange = exchanges_[static_cast<std::uint16_t>(key.number)];
+    exchange.seq = record.seq;
+    exchange.qos = Qos::ExactlyOnce;
+    exchange.mqtt_version = key.mqtt_version;
+    if (key.kind == "sc") {
+      exchange.released = true;
+    } else {
+      exchange.packet = std::move(record.packet);
+    }
+  }
+}
+
+// ---- connect
+
+std::string CloudSession::connect_packet(int mqtt_version) {
+  mqtt_version_ = mqtt_version;
+  mqtt::PropertyBuilder properties;
+  if (mqtt_version == 5) {
+    properties.add(PropertyId::SessionExpiryInterval, static_cast<std::uint32_t>(settings_.session_expiry.count()))
+        .add(PropertyId::ReceiveMaximum, kReceiveMaximum)
+        .add(PropertyId::MaximumPacketSize, kMaxIncoming);
+  }
+  mqtt::Connect connect;
+  connect.version = version();
+  connect.clean_start = false;
+  connect.keep_alive = settings_.keep_alive;
+  connect.client_id = settings_.client_id;
+  if (!settings_.username.empty()) connect.user_name = settings_.username;
+  if (!settings_.password.empty()) connect.password = settings_.password;
+  connect.properties = properties.view();
+  scratch_.clear();
+  encode(connect, scratch_);
+  return scratch_.text();
+}
+
+Attempt CloudSession::read_answer(const mqtt::Frame& frame, int mqtt_version) {
+  Attempt attempt;
+  attempt.answered = true;
+  if (frame.type() != PacketType::Connack) {
+    attempt.cause = "the answer to CONNECT was no CONNACK";
+    return attempt;
+  }
+  // A server of 3.1.1 answers a CONNECT of MQTT 5 in its own words.
+  const bool is_old = mqtt_version != 5 || frame.body.size() == 2;
+  const auto connack = mqtt::decode_connack(frame, is_old ? Version::V311 : Version::V5);
+  if (!connack) {
+    attempt.cause = breach(connack.error()).value();
+  } else if (connack->reason != Reason::Success) {
+    attempt.wrong_version = connack->reason == Reason::UnsupportedProtocolVersion;
+    attempt.cause = "refused: " + (is_old ? return_code_text(frame.body[1]) : with_code(connack->reason));
+    if (const auto text = connack->properties.text(PropertyId::ReasonString)) {
+      attempt.cause += fmt::format(": {}", text->substr(0, 200));
+    }
+  } else if (is_old && mqtt_version == 5) {
+    attempt.cause = "it answered in another version than it was asked in";
+    attempt.wrong_version = true;
+  } else {
+    attempt.connected = true;
+    attempt.session_present = connack->session_present;
+    attempt.limits = limits_of(connack->properties);
+    if (const auto seconds = connack->properties.number(PropertyId::ServerKeepAlive)) {
+      attempt.keep_alive = std::chrono::seconds(*seconds);  // [MQTT-3.1.2-21]
+    }
+  }
+  return attempt;
+}
+
+void CloudSession::open(const Attempt& answer) {
+  limits_ = answer.limits;
+  if (!answer.session_present) {
+    exchanges_.clear();
+    received_.clear();
+  }
+  give_up_other_versions();
+  std::vector<std::pair<Seq, std::uint16_t>> in_order;
+  for (const auto& [packet_id, exchange] : exchanges_) in_order.emplace_back(exchange.seq, packet_id);
+  std::ranges::sort(in_order);
+  for (const auto& [seq, packet_id] : in_order) to_resume_.push_back(packet_id);
+  resume();
+}
+
+/// They belong to a session that cannot be had with this version.
+void CloudSession::give_up_other_versions() {
+  for (auto exchange = exchanges_.begin(); exchange != exchanges_.end();) {
+    const auto next = std::next(exchange);
+    if (exchange->second.mqtt_version != mqtt_version_) {
+      exchange->second.released = false;
+      end(exchange, Reason::UnspecifiedError);
+    }
+    exchange = next;
+  }
+}
+
+/// In the order in which they were sent first [MQTT-4.6.0-1] [MQTT-4.4.0-1].
+void CloudSession::resume() {
+  while (!to_resume_.empty()) {
+    const auto packet_id = to_resume_.front();
+    const auto exchange = exchanges_.find(packet_id);
+    if (exchange == exchanges_.end()) {
+      // the cloud ended it unasked
+    } else if (exchange->second.released) {
+      send_ack(PacketType::Pubrel, packet_id);
+    } else {
+      if (resumed_ >= limits_.receive_maximum) return;  // [MQTT-3.3.4-9]
+      ++resumed_;
+      auto packet = exchange->second.packet;
+      packet[0] = static_cast<char>(packet[0] | kDup);  // [MQTT-3.3.1-1]
+      output_.append(packet);
+    }
+    to_resume_.pop_front();
+  }
+}
+
+void CloudSession::close() {
+  // What its sender sends again when it hears of the end is none of ours any more.
+  std::erase_if(exchanges_, [](const auto& one) { return one.second.qos != Qos::ExactlyOnce; });
+  for (const auto& record : records_) {  // never sent
+    if (const auto key = parse_record_key(record.key); key.kind == "s") {
+      exchanges_.erase(static_cast<std::uint16_t>(key.number));
+    } else {
+      exchanges_[static_cast<std::uint16_t>(key.number)].released = false;
+    }
+  }
+  records_.clear();
+  subscribing_.clear();
+  to_resume_.clear();
+  resumed_ = 0;
+  output_.clear();
+}
+
+// ---- publish
+
+std::uint16_t CloudSession::take_packet_id() {
+  do {
+    if (++last_packet_id_ == 0) ++last_packet_id_;  // [MQTT-2.2.1-3]
+  } while (exchanges_.contains(last_packet_id_) || subscribing_.contains(last_packet_id_));
+  return last_packet_id_;
+}
+
+void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std::string& topic, Qos qos, Time now) {
+  const bool numbered = qos != Qos::AtMostOnce;
+  mqtt::Publish publish;
+  publish.topic = topic;
+  publish.payload = publication.payload;
+  publish.qos = qos;
+  publish.retain = publication.retain && limits_.retain_available;  // [MQTT-3.2.2-14]
+  std::string properties;
+  if (mqtt_version_ == 5) {
+    const auto id = numbered ? fmt::format("{}-{}", settings_.client_id, seq) : std::string();
+    properties = properties_of(publication, id, now);
+    publish.properties = mqtt::Properties::trusted(properties);
+  }
+  if (numbered) {
+    publish.packet_id = take_packet_id();
+    exchanges_[publish.packet_id] = {seq, qos, false, mqtt_version_, {}};
+  }
+  if (qos != Qos::ExactlyOnce) {
+    encode(publish, version(), output_);
+    return;
+  }
+  scratch_.clear();
+  encode(publish, version(), scratch_);
+  auto& packet = exchanges_[publish.packet_id].packet;
+  packet = scratch_.text();
+  output_.append(packet);
+  records_.push_back({seq, record_key("s", publish.packet_id, mqtt_version_), packet});
+}
+
+void CloudSession::commit() {
+  if (records_.empty()) return;
+  state_.put(records_);
+  records_.clear();
+}
+
+// ---- the cloud's packets
+
+tl::expected<void, std::string> CloudSession::take(const mqtt::Frame& frame, Time now) {
+  const auto packet = mqtt::decode(frame, version(), mqtt::Sender::Server);
+  if (!packet) return breach(packet.error());
+  if (const auto* ack = std::get_if<mqtt::Ack>(&*packet)) return take_ack(*ack);
+  if (const auto* publish = std::get_if<mqtt::Publish>(&*packet)) return take_publish(*publish, now);
+  if (std::holds_alternative<mqtt::Pingresp>(*packet)) return {};
+  if (const auto* suback = std::get_if<mqtt::Suback>(&*packet)) {
+    take_suback(*suback);
+    return {};
+  }
+  if (const auto* disconnect = std::get_if<mqtt::Disconnect>(&*packet)) {
+    auto cause = "the cloud ended it: " + with_code(disconnect->reason);
+    if (const auto server = disconnect->properties.text(PropertyId::ServerReference)) {
+      cause += fmt::format(", it names {}", server->substr(0, 200));
+    }
+    return tl::unexpected(std::move(cause));
+  }
+  return breach("a packet that nobody asked for");
+}
+
+tl::expected<void, std::string> CloudSession::take_ack(const mqtt::Ack& packet) {
+  if (packet.type == PacketType::Pubrel) {
+    const bool known = received_.erase(packet.packet_id);
+    send_ack(PacketType::Pubcomp, packet.packet_id, known ? Reason::Success : Reason::PacketIdentifierNotFound);
+    return {};
+  }
+  const auto exchange = exchanges_.find(packet.packet_id);
+  if (exchange == exchanges_.end()) {
+    // It ended already, and this is what a cloud repeats that does not know it yet [MQTT-4.3.3-4].
+    if (packet.type == PacketType::Pubrec && !is_error(packet.reason)) {
+      send_ack(PacketType::Pubrel, packet.packet_id, Reason::PacketIdentifierNotFound);
+    }
+    return {};
+  }
+  const bool exactly_once = exchange->second.qos == Qos::ExactlyOnce;
+  if (exactly_once != (packet.type != PacketType::Puback)) return breach("an acknowledgement of another QoS");
+  if (packet.type == PacketType::Pubrec && !is_error(packet.reason)) {
+    release(packet.packet_id, exchange->second);
+  } else {
+    if (packet.type == PacketType::Pubcomp && !exchange->second.released) return breach("PUBCOMP before PUBREL");
+    end(exchange, packet.reason);
+  }
+  return {};
+}
+
+void CloudSession::release(std::uint16_t packet_id, Exchange& exchange) {
+  send_ack(PacketType::Pubrel, packet_id);
+  if (std::exchange(exchange.released, true)) return;
+  constexpr char kPubrel = 0x62, kSize = 2;
+  const std::string packet{kPubrel, kSize, static_cast<char>(packet_id >> 8), static_cast<char>(packet_id)};
+  records_.push_back({exchange.seq, record_key("sc", packet_id, mqtt_version_), packet});
+}
+
+void CloudSession::end(Exchanges::iterator exchange, Reason reason) {
+  const auto [packet_id, ended] = std::move(*exchange);
+  exchanges_.erase(exchange);
+  if (ended.released) reason = Reason::Success;  // 0x92 in PUBCOMP: the cloud has done with it already
+  if (ended.qos == Qos::ExactlyOnce) state_.done(ended.seq, !is_error(reason));
+  events_.on_settled(ended.seq, reason);
+  if (resumed_ > 0) --resumed_;
+  resume();
+}
+
+tl::expected<void, std::string> CloudSession::take_publish(const mqtt::Publish& packet, Time now) {
+  if (packet.topic.empty()) return breach("a Topic Alias, and we allow none");
+  bool is_new = true;
+  if (packet.qos == Qos::ExactlyOnce) {
+    is_new = received_.insert(packet.packet_id);  // [MQTT-4.3.3-10]
+    if (received_.size() > kReceiveMaximum && mqtt_version_ == 5) return breach("more than our Receive Maximum");
+    send_ack(PacketType::Pubrec, packet.packet_id);
+  } else if (packet.qos == Qos::AtLeastOnce) {
+    send_ack(PacketType::Puback, packet.packet_id);
+  }
+  if (!is_new) return {};
+  auto publication = std::make_shared<mqtt::Publication>();
+  publication->topic = packet.topic;
+  publication->payload = packet.payload;
+  publication->qos = packet.qos;
+  publication->retain = packet.retain;
+  publication->published = now;
+  publication->origin = settings_.client_id;
+  events_.on_message(std::move(publication));
+  return {};
+}
+
+void CloudSession::send_ack(PacketType type, std::uint16_t packet_id, Reason reason) {
+  encode(mqtt::Ack{type, packet_id, reason, {}}, version(), output_);
+}
+
+// ---- subscribe, ping, disconnect
+
+void CloudSession::subscribe(const std::string& filter, Qos qos) {
+  std::string entries;
+  mqtt::SubscriptionOptions options;
+  options.qos = qos;
+  options.no_local = mqtt_version_ == 5;  // what we sent does not come back
+  mqtt::append_subscription(entries, filter, options);
+  mqtt::Subscribe subscribe;
+  subscribe.packet_id = take_packet_id();
+  subscribe.entries = mqtt::SubscribeEntries(entries);
+  subscribing_[subscribe.packet_id] = filter;
+  encode(subscribe, version(), output_);
+}
+
+void CloudSession::take_suback(const mqtt::Suback& packet) {
+  const auto asked = subscribing_.extract(packet.packet_id);
+  if (!asked || packet.codes.empty()) return;
+  const auto reason = static_cast<Reason>(packet.codes.front());
+  if (!is_error(reason)) return;
+  spdlog::warn("uplink {}: the cloud refused the subscription to {}: {}", settings_.name, asked.mapped(),
+               with_code(reason));
+}
+
+void CloudSession::ping() { encode(mqtt::Pingreq{}, version(), output_); }
+
+void CloudSession::disconnect() { encode(mqtt::Disconnect{}, version(), output_); }
+
+}  // namespace ferrule::bridge

@@ -1,0 +1,96 @@
+// Our side of the session with a cloud: which message is which packet, and what the cloud's packets mean for it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "bridge/dialer.hpp"
+#include "bridge/link.hpp"
+#include "bridge/settings.hpp"
+#include "mqtt/output_buffer.hpp"
+#include "mqtt/packet_id_set.hpp"
+#include "mqtt/packets.hpp"
+
+namespace ferrule::bridge {
+
+/// Does no I/O, but for LinkState, which may block for a commit. Lives as long as the link; what belongs to one
+/// connection begins anew with `open`.
+///
+/// A QoS 2 exchange is kept in LinkState: PUBLISH before it leaves, PUBREL before it leaves, both until PUBCOMP. What
+/// gathered while the last commit ran is put into one: the cost is two commits for a window, not for a message. After a
+/// kill the exchanges go on where they were [MQTT-4.4.0-1]. A QoS 1 message whose fate is unknown is simply sent again,
+/// by who sent it first.
+///
+/// Thread: the link's. `state` and `events` must outlive it.
+class CloudSession {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events);
+
+  /// The CONNECT, as bytes. `mqtt_version`: 5 or 4.
+  std::string connect_packet(int mqtt_version);
+  /// What the first packet of a connection says.
+  static Attempt read_answer(const mqtt::Frame& frame, int mqtt_version);
+
+  /// The cloud accepted us: resumes what was under way. Without a session in `answer`, LinkState is clear by now.
+  void open(const Attempt& answer);
+  void send(Seq seq, const mqtt::Publication& publication, const std::string& topic, mqtt::Qos qos, Time now);
+  void subscribe(const std::string& filter, mqtt::Qos qos);
+  void ping();
+  void disconnect();
+  /// A packet from the cloud; unexpected: why the connection has to end.
+  tl::expected<void, std::string> take(const mqtt::Frame& frame, Time now);
+  /// Puts on disk what has to be there before `output` may leave. Throws std::runtime_error.
+  void commit();
+  mqtt::OutputBuffer& output() { return output_; }  ///< to be sent, after `commit`
+  void close();                                     ///< the connection ended
+
+ private:
+  struct Exchange {
+    Seq seq = 0;
+    mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+    bool released = false;  ///< PUBREC came: the cloud has it
+    int mqtt_version = 5;
+    std::string packet;  ///< of QoS 2: the PUBLISH, to be sent again
+  };
+  using Exchanges = std::unordered_map<std::uint16_t, Exchange>;
+
+  mqtt::Version version() const { return mqtt_version_ == 5 ? mqtt::Version::V5 : mqtt::Version::V311; }
+  std::uint16_t take_packet_id();
+  void give_up_other_versions();
+  void resume();
+  void send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason = mqtt::Reason::Success);
+  tl::expected<void, std::string> take_publish(const mqtt::Publish& packet, Time now);
+  tl::expected<void, std::string> take_ack(const mqtt::Ack& packet);
+  void take_suback(const mqtt::Suback& packet);
+  void release(std::uint16_t packet_id, Exchange& exchange);
+  void end(Exchanges::iterator exchange, mqtt::Reason reason);
+
+  // Constant after construction
+  const UplinkSettings settings_;
+  LinkState& state_;
+  LinkEvents& events_;
+
+  int mqtt_version_ = 5;
+  LinkLimits limits_;
+  mqtt::BlockPool pool_;
+  mqtt::OutputBuffer output_{pool_};
+  mqtt::OutputBuffer scratch_{pool_};
+  Exchanges exchanges_;
+  std::deque<std::uint16_t> to_resume_;
+  std::size_t resumed_ = 0;                           ///< PUBLISHes sent again and not ended: within Receive Maximum
+  std::vector<LinkState::InFlight> records_;          ///< not put yet
+  std::map<std::uint16_t, std::string> subscribing_;  ///< filters, by packet identifier
+  mqtt::PacketIdSet received_;                        ///< QoS 2 of the cloud's, not released yet
+  std::uint16_t last_packet_id_ = 0;
+};
+
+}  // namespace ferrule::bridge

@@ -1,0 +1,458 @@
+#include "bridge/ferrule_link.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "bridge/cloud_session.hpp"
+#include "bridge/dialer.hpp"
+#include "bridge/keep_alive.hpp"
+#include "bridge/link_order.hpp"
+#include "bridge/link_owner.hpp"
+#include "bridge/stream.hpp"
+#include "mqtt/framer.hpp"
+
+namespace ferrule::bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using Time = std::chrono::steady_clock::time_point;
+
+constexpr auto kConnectTime = 10s;             // for TCP, TLS and CONNACK, at each address
+constexpr auto kFarewell = 200ms;              // for DISCONNECT to be written
+constexpr auto kThreadEnd = 3s;                // for a commit under way
+constexpr std::size_t kMaxUnqueued = 1'000;    // QoS 0 messages that wait for the thread
+constexpr std::size_t kMaxOutput = 1 << 20;    // bytes that wait for the socket, beyond which QoS 0 is dropped
+constexpr std::size_t kMaxIncoming = 1 << 20;  // bytes of a packet from the cloud
+constexpr std::size_t kReadSize = 65'536;
+constexpr int kReadsPerTurn = 4;
+constexpr std::size_t kPieces = 64;
+
+Time now() { return std::chrono::steady_clock::now(); }
+
+/// For poll; rounded up, so that the time has come afterwards.
+int until(Time end) {
+  if (end == Time::max()) return -1;
+  return static_cast<int>(std::clamp<std::int64_t>(std::chrono::ceil<milliseconds>(end - now()).count(), 0, 60'000));
+}
+
+/// Ends a poll from any thread.
+class Wakener {
+ public:
+  Wakener() : descriptor_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ~Wakener() { ::close(descriptor_); }
+  Wakener(const Wakener&) = delete;
+  Wakener& operator=(const Wakener&) = delete;
+  void wake() const { static_cast<void>(eventfd_write(descriptor_, 1)); }
+  void clear() const {
+    eventfd_t count = 0;
+    static_cast<void>(eventfd_read(descriptor_, &count));
+  }
+  int descriptor() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+}  // namespace
+
+class FerruleLink::Worker {
+ public:
+  Worker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
+      : settings_(settings),
+        resolve_(std::move(resolve)),
+        owner_(state, events),
+        dialer_(settings_, state.restore()),
+        session_(settings_, owner_, owner_),
+        buffer_(kReadSize) {}
+
+  void run();
+  void push(LinkOrder order);
+  void stop(milliseconds grace);
+  bool wait_until_finished(milliseconds time);  ///< false at once while a name is looked up
+  std::uint64_t dropped() const;
+
+ private:
+  /// Unexpected: why the connection ends.
+  using Result = tl::expected<void, std::string>;
+
+  bool stopping() const;
+  bool has_orders() const;
+  void wait_for_work();
+  std::vector<LinkOrder> take_orders();
+  void perform(const LinkOrder& order);
+  void connect();
+  std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
+  bool clear_lost_session();
+  Attempt attempt(const std::string& address, int mqtt_version);
+  Attempt shake_hands(int mqtt_version, const Wait& wait);
+  bool wait_for(int descriptor, short events, Time end);
+  void turn();
+  Result receive();
+  Result take_frames();
+  Result commit();
+  Result write();
+  Result stay_alive();
+  void lose(std::string cause);
+  void close();
+  void say_goodbye();
+
+  // Constant after construction
+  const UplinkSettings settings_;
+  const Dialer::Resolve resolve_;
+  LinkOwner owner_;
+  const Wakener wakener_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable progress_;
+  // Guarded by mutex_
+  std::vector<LinkOrder> orders_;
+  std::size_t unqueued_ = 0;  // of them, QoS 0
+  std::uint64_t dropped_ = 0;
+  bool looking_up_ = false;
+  bool stopping_ = false, ended_ = false, finished_ = false;
+
+  // Owned by the link's thread
+  Dialer dialer_;
+  CloudSession session_;
+  std::unique_ptr<Stream> stream_;
+  mqtt::Framer framer_{kMaxIncoming};
+  KeepAlive keep_alive_{0s, {}};
+  std::vector<char> buffer_;
+  bool readable_ = false;
+  bool more_ = false;          // there may be more to read than the socket tells
+  bool session_lost_ = false;  // and LinkState not cleared yet
+};
+
+// ---- orders
+
+void FerruleLink::Worker::push(LinkOrder order) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  if (order.is_unqueued() && ++unqueued_ > kMaxUnqueued) {
+    --unqueued_;
+    ++dropped_;
+    return;
+  }
+  orders_.push_back(std::move(order));
+  if (orders_.size() == 1) wakener_.wake();
+}
+
+std::uint64_t FerruleLink::Worker::dropped() const {
+  const std::lock_guard lock(mutex_);
+  return dropped_;
+}
+
+bool FerruleLink::Worker::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+bool FerruleLink::Worker::has_orders() const {
+  const std::lock_guard lock(mutex_);
+  return !orders_.empty();
+}
+
+void FerruleLink::Worker::run() {
+  pthread_setname_np(pthread_self(), "uplink");
+  while (!stopping()) {
+    wait_for_work();
+    for (const auto& order : take_orders()) perform(order);
+    if (stream_) turn();
+  }
+  say_goodbye();
+  close();
+  const std::lock_guard lock(mutex_);
+  finished_ = true;
+  progress_.notify_all();
+}
+
+/// For an order, the socket, or the time of a PINGREQ.
+void FerruleLink::Worker::wait_for_work() {
+  short events = 0;
+  if (stream_) events = static_cast<short>(POLLIN | stream_->waits_for());
+  std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, events, 0}}};
+  const bool at_once = more_ || has_orders();
+  ::poll(ready.data(), ready.size(), at_once ? 0 : stream_ ? until(keep_alive_.next()) : -1);
+  if (ready[0].revents != 0) wakener_.clear();
+  readable_ = more_ || ready[1].revents != 0;
+}
+
+std::vector<LinkOrder> FerruleLink::Worker::take_orders() {
+  const std::lock_guard lock(mutex_);
+  unqueued_ = 0;
+  return std::exchange(orders_, {});
+}
+
+/// What comes without a connection is dropped: who sent it hears of the loss, and sends it again.
+void FerruleLink::Worker::perform(const LinkOrder& order) {
+  if (order.kind == LinkOrder::Kind::Connect) return connect();
+  if (!stream_) return;
+  if (order.kind == LinkOrder::Kind::Subscribe) return session_.subscribe(order.topic, order.qos);
+  if (order.is_unqueued() && session_.output().size() > kMaxOutput) {
+    const std::lock_guard lock(mutex_);
+    ++dropped_;
+    return;
+  }
+  session_.send(order.seq, *order.publication, order.topic, order.qos, now());
+}
+
+// ---- connect
+
+void FerruleLink::Worker::connect() {
+  close();
+  if (!clear_lost_session()) return;
+  const auto answer =
+      dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
+                   [this](const std::string& address, int version) { return attempt(address, version); },
+                   [this] { return stopping(); });
+  if (!answer.connected) {
+    close();
+    return owner_.on_disconnected(answer.cause);
+  }
+  session_lost_ = !answer.session_present;
+  if (!clear_lost_session()) return;
+  keep_alive_ = KeepAlive(answer.keep_alive.value_or(settings_.keep_alive), now());
+  session_.open(answer);
+  owner_.on_limits(answer.limits);
+  owner_.on_connected(answer.session_present);
+}
+
+std::vector<std::string> FerruleLink::Worker::look_up(const Endpoint& endpoint, std::string& error) {
+  const auto mark = [this](bool looking_up) {
+    const std::lock_guard lock(mutex_);
+    looking_up_ = looking_up;
+    progress_.notify_all();
+  };
+  mark(true);
+  auto addresses = resolve_(endpoint, error);
+  mark(false);
+  return addresses;
+}
+
+/// What has to be known on disk before the first message leaves. False when it could not be written.
+bool FerruleLink::Worker::clear_lost_session() {
+  try {
+    if (session_lost_) owner_.clear();
+    session_lost_ = false;
+    return true;
+  } catch (const std::exception& error) {
+    lose(fmt::format("cannot write the outbox: {}", error.what()));
+    return false;
+  }
+}
+
+Attempt FerruleLink::Worker::attempt(const std::string& address, int mqtt_version) {
+  close();
+  const auto end = now() + kConnectTime;
+  const auto wait = [this, end](int descriptor, short events) { return wait_for(descriptor, events, end); };
+  auto stream = open_tcp(address, wait);
+  if (!stream) {
+    Attempt failed;
+    failed.cause = std::move(stream.error());
+    return failed;
+  }
+  stream_ = std::move(*stream);
+  return shake_hands(mqtt_version, wait);
+}
+
+Attempt FerruleLink::Worker::shake_hands(int mqtt_version, const Wait& wait) {
+  Attempt failed;
+  framer_ = mqtt::Framer(kMaxIncoming);
+  session_.output().append(session_.connect_packet(mqtt_version));
+  for (;;) {
+    if (auto written = write(); !written) {
+      failed.cause = std::move(written.error());
+      return failed;
+    }
+    if (!wait(stream_->descriptor(), static_cast<short>(POLLIN | stream_->waits_for()))) {
+      failed.cause = stopping() ? "stopped" : fmt::format("no answer within {} s", kConnectTime.count());
+      return failed;
+    }
+    const auto size = stream_->read(buffer_);
+    if (!size) {  // some 3.1.1 servers answer a CONNECT of MQTT 5 so
+      failed.wrong_version = true;
+      failed.cause = "closed without an answer to CONNECT";
+      return failed;
+    }
+    framer_.feed({buffer_.data(), *size});
+    const auto frame = framer_.next();
+    if (!frame) {
+      failed.cause = fmt::format("the answer to CONNECT is not MQTT: {}", frame.error().detail);
+      return failed;
+    }
+    if (!*frame) continue;
+    auto answer = CloudSession::read_answer(**frame, mqtt_version);
+    framer_.keep();
+    return answer;
+  }
+}
+
+/// False when the time is over or the link is to stop.
+bool FerruleLink::Worker::wait_for(int descriptor, short events, Time end) {
+  while (!stopping()) {
+    std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {descriptor, events, 0}}};
+    if (::poll(ready.data(), ready.size(), until(end)) == 0) return false;
+    if (ready[1].revents != 0) return true;
+    if (ready[0].revents != 0) wakener_.clear();
+  }
+  return false;
+}
+
+// ---- while connected
+
+/// Nothing leaves that has to be on disk first: commit stands before write.
+void FerruleLink::Worker::turn() {
+  const auto done =
+      receive().and_then([this] { return commit(); }).and_then([this] { return write(); }).and_then([this] {
+        return stay_alive();
+      });
+  if (!done) lose(done.error());
+}
+
+FerruleLink::Worker::Result FerruleLink::Worker::receive() {
+  if (auto left = take_frames(); !left) return left;
+  more_ = false;
+  for (int i = 0; readable_ && i < kReadsPerTurn; ++i) {
+    const auto size = stream_->read(buffer_);
+    if (!size) return tl::unexpected(size.error());
+    more_ = *size == buffer_.size();
+    if (*size == 0) break;
+    keep_alive_.received(now());
+    framer_.feed({buffer_.data(), *size});
+    if (auto taken = take_frames(); !taken) return taken;
+    if (!more_) break;
+  }
+  return {};
+}
+
+FerruleLink::Worker::Result FerruleLink::Worker::take_frames() {
+  for (;;) {
+    const auto frame = framer_.next();
+    if (!frame) return tl::unexpected(fmt::format("the cloud broke the protocol: {}", frame.error().detail));
+    if (!*frame) return {};
+    if (auto taken = session_.take(**frame, now()); !taken) return taken;
+  }
+}
+
+FerruleLink::Worker::Result FerruleLink::Worker::commit() {
+  try {
+    session_.commit();
+    return {};
+  } catch (const std::exception& error) {
+    return tl::unexpected(fmt::format("cannot write the outbox: {}", error.what()));
+  }
+}
+
+FerruleLink::Worker::Result FerruleLink::Worker::write() {
+  auto& output = session_.output();
+  while (!output.empty()) {
+    std::array<iovec, kPieces> pieces;
+    const auto size = stream_->write(output.gather(pieces));
+    if (!size) return tl::unexpected(size.error());
+    if (*size == 0) break;
+    output.consume(*size);
+    keep_alive_.sent(now());
+  }
+  return {};
+}
+
+FerruleLink::Worker::Result FerruleLink::Worker::stay_alive() {
+  switch (keep_alive_.due(now())) {
+    case KeepAlive::Due::Nothing:
+      return {};
+    case KeepAlive::Due::Ping:
+      session_.ping();
+      return write();
+    case KeepAlive::Due::GiveUp:
+      break;
+  }
+  return tl::unexpected<std::string>("the cloud does not answer any more");
+}
+
+// ---- the end of a connection
+
+void FerruleLink::Worker::lose(std::string cause) {
+  close();  // first: nothing can leave or be acknowledged any more
+  owner_.on_disconnected(std::move(cause));
+}
+
+void FerruleLink::Worker::close() {
+  stream_.reset();
+  session_.close();
+  more_ = false;
+}
+
+void FerruleLink::Worker::stop(milliseconds grace) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  wakener_.wake();
+  progress_.wait_for(lock, grace, [this] { return ended_ || looking_up_; });
+  lock.unlock();
+  owner_.leave();
+}
+
+/// On the link's thread, when it is to stop.
+void FerruleLink::Worker::say_goodbye() {
+  if (stream_) {
+    const auto end = now() + kFarewell;
+    session_.disconnect();
+    while (write() && !session_.output().empty()) {
+      pollfd ready{stream_->descriptor(), POLLOUT, 0};
+      if (::poll(&ready, 1, until(end)) <= 0) break;
+    }
+    owner_.on_disconnected("stopped");
+  }
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  progress_.notify_all();
+}
+
+bool FerruleLink::Worker::wait_until_finished(milliseconds time) {
+  std::unique_lock lock(mutex_);
+  progress_.wait_for(lock, time, [this] { return finished_ || looking_up_; });
+  return finished_;
+}
+
+// ---- the handle
+
+FerruleLink::FerruleLink(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
+    : worker_(std::make_shared<Worker>(settings, state, events, std::move(resolve))),
+      thread_([worker = worker_] { worker->run(); }) {}
+
+FerruleLink::~FerruleLink() {
+  worker_->stop(milliseconds{0});
+  if (worker_->wait_until_finished(kThreadEnd)) {
+    thread_.join();
+  } else {  // it waits for a name server; it has nothing left to do with us
+    thread_.detach();
+  }
+}
+
+void FerruleLink::connect() { worker_->push({}); }
+
+void FerruleLink::send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) {
+  worker_->push({LinkOrder::Kind::Send, seq, std::move(publication), topic, qos});
+}
+
+void FerruleLink::subscribe(const std::string& filter, mqtt::Qos qos) {
+  worker_->push({LinkOrder::Kind::Subscribe, 0, {}, filter, qos});
+}
+
+void FerruleLink::disconnect(milliseconds grace) { worker_->stop(grace); }
+
+std::uint64_t FerruleLink::dropped() const { return worker_->dropped(); }
+
+}  // namespace ferrule::bridge

@@ -1,0 +1,22 @@
+// What an uplink asks of its link, on the way to the link's thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bridge/link.hpp"
+
+namespace ferrule::bridge {
+
+struct LinkOrder {
+  enum class Kind : std::uint8_t { Connect, Send, Subscribe };
+  Kind kind = Kind::Connect;
+  Seq seq = 0;
+  mqtt::PublicationPtr publication;
+  std::string topic;  ///< or filter
+  mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+
+  bool is_unqueued() const { return kind == Kind::Send && qos == mqtt::Qos::AtMostOnce; }
+};
+
+}  // namespace ferrule::bridge

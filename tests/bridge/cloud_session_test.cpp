@@ -1,0 +1,316 @@
+#include "bridge/cloud_session.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "mqtt/framer.hpp"
+#include "tests/bridge/memory_state.hpp"
+#include "tests/mqtt/wire_text.hpp"
+
+namespace ferrule::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+using mqtt::Qos;
+using mqtt::Reason;
+using mqtt::testing::hex;
+using mqtt::testing::wire;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::MemoryState;
+using ::testing::Pair;
+
+class CloudSessionTest : public ::testing::Test, public LinkEvents {
+ protected:
+  CloudSessionTest() { settings_.client_id = "gw", settings_.keep_alive = 30s, settings_.session_expiry = 60s; }
+
+  void on_connected(bool) override {}
+  void on_disconnected(std::string) override {}
+  void on_settled(Seq seq, Reason reason) override { settled_.emplace_back(seq, reason); }
+  void on_message(mqtt::PublicationPtr publication) override { arrived_.push_back(publication->payload); }
+
+  /// A session that knows nothing but what is in state_, connected.
+  void begin(bool session_present = true, int mqtt_version = 4) {
+    session_ = std::make_unique<CloudSession>(settings_, state_, *this);
+    connect(session_present, mqtt_version);
+  }
+  void connect(bool session_present, int mqtt_version = 4) {
+    session_->connect_packet(mqtt_version);
+    Attempt answer;
+    answer.session_present = session_present;
+    answer.limits = limits_;
+    session_->open(answer);
+  }
+  void send(Seq seq, Qos qos, const std::string& payload = "p") {
+    mqtt::Publication publication;
+    publication.payload = payload;
+    session_->send(seq, publication, "t", qos, {});
+  }
+  /// What leaves, in hex; puts on disk what has to be there before.
+  std::string sent() {
+    session_->commit();
+    auto bytes = session_->output().text();
+    session_->output().clear();
+    return hex(bytes);
+  }
+  /// Empty, or why the connection has to end.
+  std::string take(const std::string& text) {
+    mqtt::Framer framer(1 << 20);
+    const auto bytes = wire(text);
+    framer.feed(bytes);
+    for (auto frame = framer.next(); frame && *frame; frame = framer.next()) {
+      if (const auto taken = session_->take(**frame, {}); !taken) return taken.error();
+    }
+    return {};
+  }
+  std::vector<std::string> keys() {
+    std::vector<std::string> keys;
+    for (const auto& record : state_.restore()) keys.push_back(std::to_string(record.seq) + " " + record.key);
+    return keys;
+  }
+
+  UplinkSettings settings_;
+  LinkLimits limits_;
+  MemoryState state_;
+  std::vector<std::pair<Seq, Reason>> settled_;
+  std::vector<std::string> arrived_;
+  std::unique_ptr<CloudSession> session_;
+};
+
+TEST_F(CloudSessionTest, ConnectsToASessionThatStays) {
+  settings_.username = "me";
+  settings_.password = "pw";
+  CloudSession session(settings_, state_, *this);
+  EXPECT_EQ(hex(session.connect_packet(4)), hex(wire("10 [ ('MQTT') 04 C0 001E ('gw') ('me') ('pw') ]")));
+  EXPECT_EQ(hex(session.connect_packet(5)),
+            hex(wire("10 [ ('MQTT') 05 C0 001E [ 11 0000003C 21 0064 27 00100000 ] ('gw') ('me') ('pw') ]")));
+}
+
+TEST_F(CloudSessionTest, Qos1IsSettledByItsPubackAndLeavesNoRecord) {
+  begin();
+  send(7, Qos::AtLeastOnce);
+  EXPECT_EQ(sent(), hex(wire("32 [ ('t') 0001 'p' ]")));
+  EXPECT_THAT(keys(), IsEmpty());
+  EXPECT_EQ(take("40 02 0001"), "");
+  EXPECT_THAT(settled_, ElementsAre(Pair(7, Reason::Success)));
+}
+
+TEST_F(CloudSessionTest, Qos2IsRecordedBeforeItLeavesAndBeforeItIsReleased) {
+  begin();
+  send(7, Qos::ExactlyOnce);
+  EXPECT_EQ(sent(), hex(wire("34 [ ('t') 0001 'p' ]")));
+  EXPECT_THAT(keys(), ElementsAre("7 s-1"));
+  EXPECT_EQ(hex(state_.restore().front().packet), hex(wire("34 [ ('t') 0001 'p' ]")));
+  EXPECT_EQ(take("50 02 0001"), "");
+  EXPECT_EQ(sent(), "62 02 00 01");
+  EXPECT_THAT(keys(), ElementsAre("7 s-1", "7 sc-1"));
+  EXPECT_EQ(take("70 02 0001"), "");
+  EXPECT_THAT(keys(), IsEmpty());
+  EXPECT_THAT(state_.ended(), ElementsAre(Pair(7, true)));
+  EXPECT_THAT(settled_, ElementsAre(Pair(7, Reason::Success)));
+}
+
+TEST_F(CloudSessionTest, WhatGathersIsPutOnDiskInOneCommit) {
+  begin();
+  for (Seq seq = 1; seq <= 50; ++seq) send(seq, Qos::ExactlyOnce);
+  sent();
+  EXPECT_EQ(state_.puts, 1);
+  take("50 02 0001 50 02 0002 50 02 0003");
+  send(51, Qos::ExactlyOnce);
+  sent();
+  EXPECT_EQ(state_.puts, 2);
+}
+
+TEST_F(CloudSessionTest, AnErrorCodeEndsTheExchange) {
+  begin(true, 5);
+  send(7, Qos::ExactlyOnce);
+  send(8, Qos::AtLeastOnce);
+  sent();
+  EXPECT_EQ(take("50 03 0001 97 40 03 0002 87"), "");
+  EXPECT_THAT(settled_, ElementsAre(Pair(7, Reason::QuotaExceeded), Pair(8, Reason::NotAuthorized)));
+  EXPECT_THAT(state_.ended(), ElementsAre(Pair(7, false)));
+  EXPECT_EQ(sent(), "");
+}
+
+TEST_F(CloudSessionTest, AfterAKillExchangesGoOnInTheirOrder) {
+  begin();
+  for (Seq seq = 1; seq <= 3; ++seq) send(seq, Qos::ExactlyOnce);
+  sent();
+  take("50 02 0002");
+  sent();
+  begin();
+  EXPECT_EQ(sent(), hex(wire("3C [ ('t') 0001 'p' ] 62 02 0002 3C [ ('t') 0003 'p' ]")));
+  EXPECT_EQ(take("50 02 0001 70 02 0002 50 02 0003"), "");
+  EXPECT_THAT(settled_, ElementsAre(Pair(2, Reason::Success)));
+  EXPECT_EQ(sent(), "62 02 00 01 62 02 00 03");
+}
+
+TEST_F(CloudSessionTest, TakesUpWhatPahoLeft) {
+  state_.put({{7, "s5-9", wire("34 [ ('t') 0009 00 'p' ]")}, {8, "s5-10", "34"}, {8, "sc5-10", wire("62 02 000A")}});
+  begin(true, 5);
+  EXPECT_EQ(sent(), hex(wire("3C [ ('t') 0009 00 'p' ] 62 02 000A")));
+}
+
+TEST_F(CloudSessionTest, ResumesNoMoreAtOnceThanTheCloudTakes) {
+  begin(true, 5);
+  for (Seq seq = 1; seq <= 3; ++seq) send(seq, Qos::ExactlyOnce, "");
+  sent();
+  limits_.receive_maximum = 2;
+  begin(true, 5);
+  const auto packet = [](const std::string& id) { return "3C [ ('t') " + id + " [ 26 ('ferrule-id') ('gw-"; };
+  EXPECT_EQ(sent(), hex(wire(packet("0001") + "1') ] ] " + packet("0002") + "2') ] ]")));
+  EXPECT_EQ(take("50 02 0001"), "");
+  EXPECT_EQ(sent(), "62 02 00 01");
+  EXPECT_EQ(take("70 02 0001"), "");
+  EXPECT_EQ(sent(), hex(wire(packet("0003") + "3') ] ]")));
+}
+
+TEST_F(CloudSessionTest, ALostSessionForgetsTheExchanges) {
+  begin();
+  send(7, Qos::ExactlyOnce);
+  sent();
+  session_->close();
+  state_.clear();
+  connect(false);
+  EXPECT_EQ(sent(), "");
+  send(7, Qos::ExactlyOnce);
+  EXPECT_EQ(sent(), hex(wire("34 [ ('t') 0002 'p' ]")));
+}
+
+TEST_F(CloudSessionTest, ExchangesOfAnotherVersionAreGivenUp) {
+  begin(true, 5);
+  send(7, Qos::ExactlyOnce);
+  sent();
+  begin(true, 4);
+  EXPECT_EQ(sent(), "");
+  EXPECT_THAT(settled_, ElementsAre(Pair(7, Reason::UnspecifiedError)));
+  EXPECT_THAT(state_.ended(), ElementsAre(Pair(7, false)));
+}
+
+TEST_F(CloudSessionTest, WhatCouldNotBeRecordedNeverWasSent) {
+  begin();
+  send(7, Qos::ExactlyOnce);
+  sent();
+  take("50 02 0001");
+  send(8, Qos::ExactlyOnce);
+  state_.fail = true;
+  EXPECT_THROW(session_->commit(), std::runtime_error);
+  session_->close();
+  state_.fail = false;
+  connect(true);
+  EXPECT_EQ(sent(), hex(wire("3C [ ('t') 0001 'p' ]")));  // not yet released, and the other one is its sender's
+}
+
+TEST_F(CloudSessionTest, AnswersWhatTheCloudRepeats) {
+  begin(true, 5);
+  send(7, Qos::ExactlyOnce);
+  sent();
+  take("50 02 0001");
+  sent();
+  const int puts = state_.puts;
+  EXPECT_EQ(take("50 02 0001"), "");
+  EXPECT_EQ(sent(), "62 02 00 01");
+  EXPECT_EQ(state_.puts, puts);
+  take("70 02 0001");
+  EXPECT_EQ(take("50 02 0001"), "");
+  EXPECT_EQ(sent(), "62 03 00 01 92");
+  EXPECT_EQ(take("70 02 0001 40 02 0001"), "");
+  EXPECT_EQ(sent(), "");
+}
+
+TEST_F(CloudSessionTest, TakesAQos2MessageOfTheCloudOnce) {
+  begin();
+  EXPECT_EQ(take("34 [ ('c') 0005 'on' ] 3C [ ('c') 0005 'on' ]"), "");
+  EXPECT_EQ(sent(), "50 02 00 05 50 02 00 05");
+  EXPECT_EQ(take("62 02 0005 34 [ ('c') 0005 'off' ]"), "");
+  EXPECT_EQ(sent(), "70 02 00 05 50 02 00 05");
+  EXPECT_THAT(arrived_, ElementsAre("on", "off"));
+}
+
+TEST_F(CloudSessionTest, SubscribesWithoutWhatItSentItself) {
+  begin(true, 5);
+  session_->subscribe("c/#", Qos::ExactlyOnce);
+  EXPECT_EQ(sent(), hex(wire("82 [ 0001 00 ('c/#') 06 ]")));
+  EXPECT_EQ(take("90 04 0001 00 02"), "");
+}
+
+TEST_F(CloudSessionTest, EndsTheConnectionWhenTheCloudBreaksTheProtocol) {
+  const auto ends = [&](const std::string& text) {
+    state_.clear();
+    begin(true, 5);
+    send(7, Qos::ExactlyOnce);
+    send(8, Qos::AtLeastOnce);
+    sent();
+    return take(text);
+  };
+  EXPECT_THAT(ends("70 02 0001"), HasSubstr("PUBCOMP before PUBREL"));
+  EXPECT_THAT(ends("40 02 0001"), HasSubstr("another QoS"));
+  EXPECT_THAT(ends("50 02 0002"), HasSubstr("another QoS"));
+  EXPECT_THAT(ends("30 [ () [ 23 0001 ] 'p' ]"), HasSubstr("Topic Alias"));
+  EXPECT_THAT(ends("10 [ ('MQTT') 05 02 003C 00 ('x') ]"), HasSubstr("protocol"));
+  EXPECT_THAT(ends("20 03 00 00 00"), HasSubstr("nobody asked"));
+  EXPECT_THAT(ends("36 [ ('t') 0001 00 ]"), HasSubstr("protocol"));
+  std::string flood;
+  for (int id = 1; id <= 101; ++id) flood += "34 [ ('t') " + std::to_string(1000 + id) + " 00 ] ";
+  EXPECT_THAT(ends(flood), HasSubstr("Receive Maximum"));
+  EXPECT_THAT(ends("E0 [ 9D [ 1C ('elsewhere') ] ]"), HasSubstr("Server moved (0x9D), it names elsewhere"));
+}
+
+TEST_F(CloudSessionTest, NothingThatACloudSendsDoesMoreThanEndTheConnection) {
+  std::mt19937 random(1);
+  int ended = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (i % 100 == 0) begin(true, i % 200 == 0 ? 5 : 4);
+    send(static_cast<Seq>(i) + 1, static_cast<Qos>(random() % 3));
+    session_->commit();
+    session_->output().clear();
+    std::string body(random() % 12, '\0');
+    for (auto& byte : body) byte = static_cast<char>(random() % 4 == 0 ? random() : random() % 4);
+    const mqtt::Frame frame{static_cast<std::uint8_t>(random()), body};
+    if (session_->take(frame, {})) continue;
+    ++ended;
+    session_->close();
+    connect(random() % 2 == 0, i / 100 % 2 == 0 ? 5 : 4);
+  }
+  EXPECT_GT(ended, 1'000);
+  EXPECT_LT(ended, 20'000);
+}
+
+Attempt answer(const std::string& text, int mqtt_version) {
+  const auto bytes = wire(text);
+  return CloudSession::read_answer({static_cast<std::uint8_t>(bytes[0]), std::string_view(bytes).substr(2)},
+                                   mqtt_version);
+}
+
+TEST(CloudAnswer, SaysWhatTheCloudAnnounced) {
+  const auto taken = answer("20 [ 01 00 [ 21 0014 24 01 25 00 27 00001000 13 000A ] ]", 5);
+  EXPECT_TRUE(taken.connected && taken.session_present);
+  EXPECT_EQ(taken.limits.receive_maximum, 20);
+  EXPECT_EQ(taken.limits.maximum_qos, Qos::AtLeastOnce);
+  EXPECT_FALSE(taken.limits.retain_available);
+  EXPECT_EQ(taken.limits.maximum_packet_size, 4096U);
+  EXPECT_EQ(taken.keep_alive, 10s);
+}
+
+TEST(CloudAnswer, SaysWhyTheCloudRefused) {
+  EXPECT_EQ(answer("20 [ 00 87 [ 1F ('no such device') ] ]", 5).cause,
+            "refused: Not authorized (0x87): no such device");
+  EXPECT_EQ(answer("20 02 00 05", 4).cause, "refused: not authorized (5)");
+  EXPECT_TRUE(answer("20 02 00 01", 5).wrong_version);
+  EXPECT_TRUE(answer("20 [ 00 84 00 ]", 5).wrong_version);
+  EXPECT_TRUE(answer("20 02 00 00", 5).wrong_version);
+  for (const auto* text : {"20 02 00 09", "20 02 02 00", "20 02 01 05", "20 00", "20 01 00", "40 02 0001"}) {
+    const auto refused = answer(text, 4);
+    EXPECT_FALSE(refused.connected) << text;
+    EXPECT_NE(refused.cause, "") << text;
+  }
+}
+
+}  // namespace
+}  // namespace ferrule::bridge
