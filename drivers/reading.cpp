@@ -32,6 +32,10 @@ std::string_view name(Failure failure) {
       return "port-lost";
     case Failure::Invalid:
       return "invalid";
+    case Failure::Clamped:
+      return "clamped";
+    case Failure::UnknownCode:
+      return "unknown-code";
   }
   return "";
 }

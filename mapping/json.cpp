@@ -32,7 +32,7 @@ void append_json(std::string& out, const KeptValue& value, int digits) {
         if constexpr (std::is_same_v<T, std::monostate>) {
           out += "null";
         } else if constexpr (std::is_same_v<T, std::unique_ptr<const std::string>>) {
-          out += nlohmann::json(*v).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+          append_json(out, *v);
         } else if constexpr (std::is_same_v<T, double>) {
           append_number(out, v, digits);
         } else {
@@ -40,6 +40,10 @@ void append_json(std::string& out, const KeptValue& value, int digits) {
         }
       },
       value);
+}
+
+void append_json(std::string& out, const std::string& text) {
+  out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace ferrule::mapping

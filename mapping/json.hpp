@@ -11,4 +11,7 @@ namespace ferrule::mapping {
 /// reads back equal; 9: that of a float), `null` for none and for what JSON has no word for.
 void append_json(std::string& out, const KeptValue& value, int digits);
 
+/// Appends text as a JSON string; bytes that are no UTF-8 become U+FFFD.
+void append_json(std::string& out, const std::string& text);
+
 }  // namespace ferrule::mapping

@@ -26,4 +26,18 @@ inline KeptValue keep(const drivers::Value& value) {
       value);
 }
 
+inline KeptValue copy(const KeptValue& value) {
+  return std::visit(
+      [](const auto& v) -> KeptValue {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::unique_ptr<const std::string>>) {
+          return std::make_unique<const std::string>(*v);
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
+inline bool is_none(const KeptValue& value) { return std::holds_alternative<std::monostate>(value); }
+
 }  // namespace ferrule::mapping

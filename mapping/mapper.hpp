@@ -5,9 +5,12 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "drivers/reading.hpp"
+#include "mapping/conversion.hpp"
+#include "mapping/expression.hpp"
 #include "mapping/kept_value.hpp"
 #include "mapping/settings.hpp"
 #include "mqtt/publication.hpp"
@@ -36,8 +39,8 @@ class Mapper {
 
  private:
   struct State {
-    KeptValue value;                             // the last good one
-    KeptValue published;                         // the last good one that was published, for the deadband
+    KeptValue value;                             // the last one that was not Bad
+    KeptValue published;                         // the last such that was published, for the deadband
     std::chrono::system_clock::time_point at;    // of `value`
     std::chrono::steady_clock::time_point seen;  // of `value`
     std::chrono::steady_clock::time_point sent;  // last publication
@@ -48,9 +51,13 @@ class Mapper {
     drivers::Failure published_failure = drivers::Failure::None;
   };
 
-  static bool due(const PublishRule& rule, const State& state, const drivers::Reading& reading);
+  void conclude(const drivers::Reading& reading, Judged judged);
+  Judged calculate(const drivers::Reading& reading) const;
+  bool due(const drivers::Reading& reading) const;
+  mqtt::PublicationPtr publish(const drivers::Reading& reading);
 
   const BusMappings mappings_;
+  std::unordered_map<const PointRule*, Expression> expressions_;
   mutable std::mutex mutex_;  // the bus's thread writes states_, snapshot() reads it
   std::vector<State> states_;
 };

@@ -9,11 +9,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "config/node.hpp"
 #include "drivers/settings.hpp"
+#include "mapping/conversion.hpp"
 #include "mqtt/publication.hpp"
 
 namespace ferrule::mapping {
@@ -28,7 +30,8 @@ struct PublishRule {
   When when = When::Change;
   std::chrono::milliseconds heartbeat{std::chrono::minutes{5}};  ///< 0: none
   std::chrono::milliseconds min_interval{0};  ///< a change sooner than this after the last waits for a later poll
-  double deadband = 0;                        ///< a numeric value that moved by less, in its unit, has not changed
+  double deadband = 0;               ///< a numeric value that moved by less since it was published has not changed
+  bool deadband_is_percent = false;  ///< of the published value; else in the point's unit
   mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
   bool retain = true;
 
@@ -48,6 +51,7 @@ PublishSettings read_publish(const config::Node& node, const PublishSettings& de
 struct PointRule {
   std::string point;  ///< its name
   std::string unit;
+  Conversion conversion;
   PublishRule publish;
   int digits = 0;  ///< significant digits that its type and scale justify; 0: the shortest text that reads back equal
 
@@ -79,6 +83,8 @@ class Catalogue {
 struct BusMappings {
   std::shared_ptr<const Catalogue> catalogue;
   std::vector<PointMapping> points;
+  /// Of the points that have an expression: the points that its names stand for, in their order.
+  std::unordered_map<drivers::PointIndex, std::vector<drivers::PointIndex>> inputs;
 };
 
 /// Reads the mappings of all buses, in their order. A topic that is not valid or stands twice is a mistake.

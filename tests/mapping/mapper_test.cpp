@@ -5,67 +5,52 @@
 #include <limits>
 
 #include "mapping/json.hpp"
+#include "tests/mapping/plant.hpp"
 
 namespace ferrule::mapping {
 namespace {
 
 using namespace std::chrono_literals;
 using drivers::Failure;
-using drivers::Quality;
-using drivers::Reading;
 
-/// One point under test, fed at times of our choice.
+/// The only point of a plant, with those keys, fed at times of our choice.
 class Point {
  public:
-  explicit Point(PublishRule rule) : mapper_(mappings(std::move(rule))) {}
+  explicit Point(const std::string& keys = "type: uint16")
+      : plant_(Plant::with_points("{p: {register: holding, address: 0, " + keys + "}}")) {}
 
   /// The payloads published for this reading.
   std::vector<std::string> good(drivers::Value value, std::chrono::milliseconds at) {
-    return feed({0, Quality::Good, Failure::None, std::move(value), {}, {}}, at);
+    return payloads(plant_.poll(at, {{"p", std::move(value)}}));
   }
   std::vector<std::string> bad(Failure failure, std::chrono::milliseconds at) {
-    return feed({0, Quality::Bad, failure, {}, {}, {}}, at);
+    return payloads(plant_.poll(at, {{"p", {}, failure}}));
   }
-  std::vector<mqtt::PublicationPtr> last() const { return publications_; }
-  PointStatus status() const { return mapper_.snapshot().front(); }
+  std::vector<mqtt::PublicationPtr> last() const { return plant_.published(); }
+  PointStatus status() const { return plant_.snapshot().front(); }
 
  private:
-  static BusMappings mappings(PublishRule rule) {
-    const auto catalogue = std::make_shared<Catalogue>();
-    return {catalogue,
-            {{catalogue->text("plant/meter/voltage"), catalogue->name("meter"),
-              catalogue->rule({"voltage", "V", std::move(rule), 0})}}};
+  static std::vector<std::string> payloads(std::vector<std::string> lines) {
+    for (auto& line : lines) line = line.substr(line.find(' ') + 1);
+    return lines;
   }
 
-  std::vector<std::string> feed(Reading reading, std::chrono::milliseconds at) {
-    reading.at = std::chrono::system_clock::time_point{1'700'000'000'000ms + at};
-    reading.seen = std::chrono::steady_clock::time_point{1h + at};
-    publications_.clear();
-    mapper_.map({&reading, 1}, publications_);
-    std::vector<std::string> payloads;
-    for (const auto& publication : publications_) payloads.push_back(publication->payload);
-    return payloads;
-  }
-
-  Mapper mapper_;
-  std::vector<mqtt::PublicationPtr> publications_;
+  Plant plant_;
 };
 
 using Payloads = std::vector<std::string>;
 
 TEST(Mapper, PublishesTheFirstValueWithItsTimeAndQuality) {
-  Point point({});
+  Point point;
   EXPECT_EQ(point.good(230.5, 7ms), Payloads{R"({"ts":1700000000007,"v":230.5,"q":"good"})"});
   ASSERT_EQ(point.last().size(), 1u);
-  EXPECT_EQ(point.last()[0]->topic, "plant/meter/voltage");
+  EXPECT_EQ(point.last()[0]->topic, "plant/m/p");
   EXPECT_EQ(point.last()[0]->qos, mqtt::Qos::AtLeastOnce);
   EXPECT_TRUE(point.last()[0]->retain);
 }
 
 TEST(Mapper, PublishesOnChangeOnlyAndAtTheHeartbeat) {
-  PublishRule rule;
-  rule.heartbeat = 10s;
-  Point point(rule);
+  Point point("heartbeat: 10s");
   EXPECT_EQ(point.good(std::int64_t{1}, 0s).size(), 1u);
   EXPECT_TRUE(point.good(std::int64_t{1}, 1s).empty());
   EXPECT_EQ(point.good(std::int64_t{2}, 2s).size(), 1u);
@@ -74,15 +59,13 @@ TEST(Mapper, PublishesOnChangeOnlyAndAtTheHeartbeat) {
 }
 
 TEST(Mapper, PublishesEveryPollWhenAskedTo) {
-  PublishRule rule;
-  rule.when = When::Poll;
-  Point point(rule);
+  Point point("when: poll");
   EXPECT_EQ(point.good(true, 0s).size(), 1u);
   EXPECT_EQ(point.good(true, 1s), Payloads{R"({"ts":1700000001000,"v":true,"q":"good"})"});
 }
 
 TEST(Mapper, ABadPointKeepsItsLastValueAndItsTimeAndNamesTheCause) {
-  Point point({});
+  Point point;
   point.good(21.0, 0s);
   EXPECT_EQ(point.bad(Failure::Timeout, 5s), Payloads{R"({"ts":1700000000000,"v":21,"q":"bad","err":"timeout"})"});
   EXPECT_TRUE(point.bad(Failure::Timeout, 6s).empty());
@@ -91,27 +74,40 @@ TEST(Mapper, ABadPointKeepsItsLastValueAndItsTimeAndNamesTheCause) {
 }
 
 TEST(Mapper, APointThatWasNeverReadHasNoMadeUpValue) {
-  Point point({});
+  Point point;
   EXPECT_EQ(point.bad(Failure::Timeout, 3s), Payloads{R"({"ts":1700000003000,"v":null,"q":"bad","err":"timeout"})"});
   EXPECT_EQ(point.status().value, "");
   EXPECT_EQ(point.status().failure, Failure::Timeout);
 }
 
 TEST(Mapper, TheDeadbandIsMeasuredFromThePublishedValue) {
-  PublishRule rule;
-  rule.deadband = 0.5;
-  rule.heartbeat = 0s;
-  Point point(rule);
+  Point point("deadband: 0.5, heartbeat: 0");
   EXPECT_EQ(point.good(10.0, 0s).size(), 1u);
   EXPECT_TRUE(point.good(10.3, 1s).empty());
   EXPECT_EQ(point.good(10.5, 2s).size(), 1u) << "small steps add up";
   EXPECT_TRUE(point.good(10.1, 3s).empty());
 }
 
+TEST(Mapper, APercentageOfTheDeadbandIsOfThePublishedValue) {
+  Point point("deadband: 10%, heartbeat: 0");
+  EXPECT_EQ(point.good(200.0, 0s).size(), 1u);
+  EXPECT_TRUE(point.good(219.9, 1s).empty());
+  EXPECT_EQ(point.good(220.0, 2s).size(), 1u);
+  EXPECT_TRUE(point.good(241.0, 3s).empty());
+  EXPECT_EQ(point.good(0.0, 4s).size(), 1u);
+  EXPECT_TRUE(point.good(0.0, 5s).empty());
+  EXPECT_EQ(point.good(0.001, 6s).size(), 1u) << "any change of nothing is one";
+}
+
+TEST(Mapper, AQualityThatChangesIsPublishedAtOnceWhateverTheIntervals) {
+  Point point("min_interval: 1h, deadband: 100");
+  EXPECT_EQ(point.good(1.0, 0ms).size(), 1u);
+  EXPECT_EQ(point.bad(Failure::DeviceBusy, 1ms).size(), 1u);
+  EXPECT_EQ(point.good(1.0, 2ms).size(), 1u);
+}
+
 TEST(Mapper, AChangeWithinTheMinimumIntervalIsPublishedByALaterPoll) {
-  PublishRule rule;
-  rule.min_interval = 1s;
-  Point point(rule);
+  Point point("min_interval: 1s");
   EXPECT_EQ(point.good(1.0, 0ms).size(), 1u);
   EXPECT_TRUE(point.good(2.0, 500ms).empty());
   EXPECT_EQ(point.good(2.0, 1000ms).size(), 1u);

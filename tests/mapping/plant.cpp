@@ -1,0 +1,106 @@
+#include "tests/mapping/plant.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "config/error.hpp"
+#include "drivers/modbus/decode.hpp"
+
+namespace ferrule::mapping {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kBus = "buses: {plc: {type: modbus-tcp, host: a}}\n";
+
+struct Loaded {
+  std::vector<drivers::BusSettings> buses;
+  std::vector<BusMappings> mappings;
+};
+
+Loaded load(const std::string& yaml) {
+  const auto document = config::Document::parse(kBus + yaml, "test.yaml");
+  Loaded loaded;
+  loaded.buses = drivers::read_buses(document.root());
+  const auto publish = read_publish(document.root()["publish"], {});
+  loaded.mappings = read_mappings(loaded.buses, publish, "plant");
+  document.finish();
+  return loaded;
+}
+
+std::string device(const std::string& points) {
+  return fmt::format("devices: {{m: {{bus: plc, unit_id: 1, points: {}}}}}\n", points);
+}
+
+}  // namespace
+
+Plant::Plant(const std::string& yaml) {
+  auto loaded = load(yaml);
+  for (auto& device : loaded.buses.front().devices) {
+    for (auto& point : device.points) points_.push_back(std::move(point));
+  }
+  mapper_ = std::make_unique<Mapper>(std::move(loaded.mappings.front()));
+}
+
+Plant Plant::with_points(const std::string& points, const std::string& publish) {
+  return Plant(device(points) + "publish: " + publish + "\n");
+}
+
+std::size_t Plant::index_of(std::string_view point) const {
+  const auto found = std::ranges::find(points_, point, &drivers::PointSettings::name);
+  if (found == points_.end()) throw std::logic_error("no such point");
+  return static_cast<std::size_t>(found - points_.begin());
+}
+
+Plant::Lines Plant::feed(std::chrono::milliseconds at, std::vector<drivers::Reading> readings) {
+  for (auto& reading : readings) {
+    reading.at = std::chrono::system_clock::time_point{1'700'000'000'000ms + at};
+    reading.seen = std::chrono::steady_clock::time_point{1h + at};
+  }
+  published_.clear();
+  mapper_->map(readings, published_);
+  Lines lines;
+  for (const auto& publication : published_) lines.push_back(publication->topic + ' ' + publication->payload);
+  return lines;
+}
+
+Plant::Lines Plant::poll(std::chrono::milliseconds at, std::initializer_list<Input> inputs) {
+  std::vector<drivers::Reading> readings;
+  for (const auto& input : inputs) {
+    const auto quality = input.failure == drivers::Failure::None ? drivers::Quality::Good : drivers::Quality::Bad;
+    readings.push_back(
+        {static_cast<drivers::PointIndex>(index_of(input.point)), quality, input.failure, input.value, {}, {}});
+  }
+  return feed(at, std::move(readings));
+}
+
+Plant::Lines Plant::registers(std::chrono::milliseconds at, std::string_view point,
+                              std::vector<std::uint16_t> registers) {
+  const auto index = index_of(point);
+  auto decoded = drivers::modbus::decode(registers, points_[index]);
+  return feed(at, {{static_cast<drivers::PointIndex>(index), decoded.quality, decoded.failure, decoded.value, {}, {}}});
+}
+
+std::vector<std::string> mistakes(const std::string& yaml) {
+  std::vector<std::string> texts;
+  try {
+    load(yaml);
+  } catch (const config::Error& error) {
+    for (const auto& mistake : error.mistakes()) {
+      texts.push_back(
+          fmt::format("{}:{} {}: {}", mistake.where.line - 1, mistake.where.column, mistake.path, mistake.message));
+    }
+  }
+  return texts;
+}
+
+std::vector<std::string> point_mistakes(const std::string& point) {
+  auto texts = mistakes(device("{p: " + point + ", other: {register: holding, address: 9}}"));
+  for (auto& text : texts) text = text.substr(text.find(' ') + 1);
+  return texts;
+}
+
+}  // namespace ferrule::mapping

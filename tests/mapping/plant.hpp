@@ -1,0 +1,50 @@
+// One bus as configured in YAML text, fed with readings at times of the test's choice.
+#pragma once
+
+#include <chrono>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mapping/mapper.hpp"
+
+namespace ferrule::mapping {
+
+class Plant {
+ public:
+  struct Input {
+    std::string_view point;
+    drivers::Value value{};
+    drivers::Failure failure = drivers::Failure::None;  ///< else Bad, for that cause
+  };
+  using Lines = std::vector<std::string>;
+
+  /// `yaml` has `devices` on the bus `plc` and may have `publish`; throws config::Error.
+  explicit Plant(const std::string& yaml);
+  /// The same with one device `m`, given its points in flow style.
+  static Plant with_points(const std::string& points, const std::string& publish = "{}");
+
+  /// What is published of one poll at that time after 2023-11-14T22:13:20Z: "TOPIC PAYLOAD".
+  Lines poll(std::chrono::milliseconds at, std::initializer_list<Input> inputs);
+  /// Of the registers of one point, first one first.
+  Lines registers(std::chrono::milliseconds at, std::string_view point, std::vector<std::uint16_t> registers);
+
+  const std::vector<mqtt::PublicationPtr>& published() const { return published_; }  ///< by the last poll
+  std::vector<PointStatus> snapshot() const { return mapper_->snapshot(); }
+
+ private:
+  std::size_t index_of(std::string_view point) const;
+  Lines feed(std::chrono::milliseconds at, std::vector<drivers::Reading> readings);
+
+  std::vector<drivers::PointSettings> points_;
+  std::unique_ptr<Mapper> mapper_;
+  std::vector<mqtt::PublicationPtr> published_;
+};
+
+/// Every mistake as `LINE:COLUMN path: message`; empty when there is none.
+std::vector<std::string> mistakes(const std::string& yaml);
+/// Those of one point `p` in flow style, without the line.
+std::vector<std::string> point_mistakes(const std::string& point);
+
+}  // namespace ferrule::mapping
