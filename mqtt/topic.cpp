@@ -59,7 +59,7 @@ Glance glance_at(std::string_view text) {
   }
   for (; i < text.size(); ++i) {
     not_ascii |= (byte_at(text, i) & 0x80U) | (text[i] == '\0');
-    wildcards |= (text[i] == '+') | (text[i] == '#');
+    wildcards |= std::uint64_t{text[i] == '+'} | std::uint64_t{text[i] == '#'};
     seen.slashes += text[i] == '/';
   }
   seen.ascii = not_ascii == 0;
