@@ -92,7 +92,8 @@ void DatabaseFile::open_database() {
   close();
   database_ = std::make_unique<SQLite::Database>(
       path_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOFOLLOW, 5'000);
-  const bool fresh = pragma("page_count") == 0;
+  // With a header and nothing in it, its creation was cut short.
+  const bool fresh = pragma("schema_version") == 0 && pragma("application_id") == 0;
   if (fresh) execute("PRAGMA auto_vacuum = INCREMENTAL");  // has an effect only before the first table
   execute("PRAGMA journal_mode = WAL");
   execute("PRAGMA synchronous = FULL");  // NORMAL gives back committed rows after a power cut

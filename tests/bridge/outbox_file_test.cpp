@@ -1,5 +1,6 @@
 #include "bridge/outbox_file.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -306,6 +307,15 @@ TEST_F(OutboxFileTest, ATruncatedFileIsSetAside) {
 
 TEST_F(OutboxFileTest, AnEmptyFileIsANewOne) {
   std::ofstream(path_).close();
+  auto file = open();
+  EXPECT_EQ(file->times_set_aside(), 0U);
+  in_transaction(*file, [&] { file->insert(row(1)); });
+  EXPECT_THAT(seqs(*file), ElementsAre(1));
+}
+
+TEST_F(OutboxFileTest, AFileWhoseCreationWasCutShortIsANewOne) {
+  SQLite::Database(path_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("PRAGMA journal_mode = WAL");
+  ASSERT_EQ(std::filesystem::file_size(path_), 4096U);  // nothing but a header
   auto file = open();
   EXPECT_EQ(file->times_set_aside(), 0U);
   in_transaction(*file, [&] { file->insert(row(1)); });
