@@ -214,7 +214,9 @@ void BrokerCore::send_connack(Connection& connection, const Connect& packet, con
     if (packet.client_id.empty()) {
       properties.add(PropertyId::AssignedClientIdentifier, client.client_id());  // [MQTT-3.1.3-7]
     }
-    if (packet.properties.number(PropertyId::RequestResponseInformation).value_or(0) == 1) {  // [MQTT-3.1.2-31]
+    const bool wants_response = packet.properties.number(PropertyId::RequestResponseInformation).value_or(0) == 1;
+    // A topic to begin with: not out of an identifier that is no part of one.
+    if (wants_response && client.client_id().find_first_of("+#") == std::string::npos) {  // [MQTT-3.1.2-31]
       properties.add(PropertyId::ResponseInformation, fmt::format("response/{}", client.client_id()));
     }
   }

@@ -24,16 +24,16 @@ Retained::BlockPtr Retained::make_block(const Publication& publication) {
 }
 
 Retained::Kept Retained::keep(const Publication& publication, bool always) {
-  const Id known = find_block(publication.topic);
+  const auto path = tree_.split(publication.topic);
+  if (path.empty()) return Kept::Full;
+  const Id known = block_at(path);
   const bool present = known != TopicTree::kNone;
   if (publication.payload.empty()) {
     if (!present) return Kept::NothingToRemove;
     remove(known);
     return Kept::Removed;
   }
-  if (!always && !has_room_for(publication)) return Kept::Full;
-  const auto path = tree_.split(publication.topic);
-  if (path.empty()) return Kept::Full;
+  if (!always && !has_room(known, publication)) return Kept::Full;
   const Id id = present ? known : tree_.add(path);
   blocks_.reach(tree_.end() - 1);
   BlockPtr& block = blocks_[id];
@@ -49,16 +49,17 @@ Retained::Kept Retained::keep(const Publication& publication, bool always) {
   return Kept::Stored;
 }
 
-/// The topic's id, or kNone when nothing is retained there.
-Retained::Id Retained::find_block(std::string_view topic) const {
-  const auto path = tree_.split(topic);
+/// The id of a topic at which something is retained, or kNone.
+Retained::Id Retained::block_at(const Path& path) const {
   const Id id = path.empty() ? TopicTree::kNone : tree_.find(path);
   return id != TopicTree::kNone && blocks_[id] != nullptr ? id : TopicTree::kNone;
 }
 
 bool Retained::has_room_for(const Publication& publication) const {
-  if (publication.payload.empty()) return true;
-  const Id known = find_block(publication.topic);
+  return publication.payload.empty() || has_room(block_at(tree_.split(publication.topic)), publication);
+}
+
+bool Retained::has_room(Id known, const Publication& publication) const {
   const std::size_t after =
       bytes_ + publication.topic.size() + publication.payload.size() + publication.properties.size();
   if (known == TopicTree::kNone) return size_ < max_topics_ && after <= max_bytes_;

@@ -65,8 +65,11 @@ class Retained {
   };
   using BlockPtr = std::unique_ptr<Block, Free>;
 
+  using Path = decltype(std::declval<const TopicTree&>().split({}));
+
   static BlockPtr make_block(const Publication& publication);
-  Id find_block(std::string_view topic) const;
+  Id block_at(const Path& path) const;
+  bool has_room(Id known, const Publication& publication) const;
   void count(Id id, bool present);
   void remove(Id id);
   void find_below(Id top, std::vector<Id>& out) const;

@@ -45,6 +45,7 @@ bool Session::deliver(const PublicationPtr& publication, FanOut& fan_out, const 
   if (grant.qos == Qos::AtMostOnce) {
     if (!online_) return false;
     if (outlet_.output->size() >= limits_.max_output_bytes) {
+      ready_ = false;
       ++counters_.dropped_slow;
       return false;
     }
@@ -154,6 +155,7 @@ std::size_t Session::append(Delivery delivery, FanOut& fan_out) {
   if (bytes == 0) bytes = fan_out.append(delivery, *outlet_.output);
   ++(bytes > 0 ? counters_.sent : counters_.dropped_large);  // [MQTT-3.1.2-28]
   if (bytes > 0) counters_.payload_bytes += publication.payload.size();
+  if (outlet_.output->size() >= limits_.max_output_bytes) ready_ = false;  // others of its share groups may do better
   return bytes;
 }
 
@@ -266,6 +268,8 @@ std::uint16_t Session::id_at(std::size_t index) const {
   return static_cast<std::uint16_t>((first_id_ - 1U + index) % kMaxInFlight + 1);
 }
 
-void Session::update_ready() { ready_ = online_ && queue_.empty() && outstanding_ < window_; }
+void Session::update_ready() {
+  ready_ = online_ && queue_.empty() && outstanding_ < window_ && outlet_.output->size() < limits_.max_output_bytes;
+}
 
 }  // namespace ferrule::mqtt

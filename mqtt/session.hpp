@@ -87,6 +87,8 @@ class Session : public Subscriber {
   std::vector<Orphan> take_orphans();
   /// Goes on with what waits, after the output shrank.
   void resume(Time now);
+  /// The output shrank; share groups may choose this session again.
+  void update_ready();
 
   // The client's answers to our PUBLISH packets; false for an identifier that is not in the matching state.
   bool on_puback(std::uint16_t id, Time now);
@@ -133,7 +135,6 @@ class Session : public Subscriber {
   Outgoing* find(std::uint16_t id, State state);
   void settle(Outgoing& outgoing);
   std::uint16_t id_at(std::size_t index) const;
-  void update_ready();
 
   // Constant after construction.
   const std::string client_id_;

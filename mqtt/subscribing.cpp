@@ -63,6 +63,7 @@ void BrokerCore::unsubscribe(Connection& connection, const Unsubscribe& packet) 
 
 void BrokerCore::refill(Client& client) {
   if (client.can_resume()) client.resume(now_);
+  client.update_ready();
   if (!client.replays.empty()) continue_replays(client);
   if (client.connection != nullptr && !client.connection->output().empty()) touch(*client.connection);
 }

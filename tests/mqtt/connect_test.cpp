@@ -106,6 +106,7 @@ TEST(Connect, GetsResponseInformationOnRequestOnly_MQTT_3_1_2_31) {
       .send("10 [ ('MQTT') 05 02 0000 [ 19 01 ] ('a') ]")
       .expect("20 [ 00 00 [ 21 0400 27 00100000 22 0020 1A ('response/a') ] ]");
   world.connect().send("10 [ ('MQTT') 05 02 0000 [ 19 00 ] ('b') ]").expect(kConnack5);
+  world.connect().send("10 [ ('MQTT') 05 02 0000 [ 19 01 ] ('c/#') ]").expect(kConnack5);  // no topic comes of that
 }
 
 TEST(Connect, IsToldTheSessionExpiryThatHolds) {

@@ -85,6 +85,22 @@ TEST(SharedSubscription, LowersToWhatItsMemberWasGranted_MQTT_4_8_2_3) {
   b.expect("32 [ ('t') 0001 [] '2' ]");
 }
 
+TEST(SharedSubscription, SkipsAMemberThatDoesNotReadItsOutput) {
+  BrokerSettings settings;
+  settings.max_output_bytes = 10;
+  World world(settings);
+  Peer slow = member(world, "slow", "", "00"), quick = member(world, "quick", "", "00");
+  slow.wire().room = 0;
+  for (const char* payload : {"1", "2", "3", "4", "5", "6"}) world.publish("t", payload);
+  quick.expect("30 [ ('t') [] '2' ] 30 [ ('t') [] '4' ] 30 [ ('t') [] '5' ] 30 [ ('t') [] '6' ]");
+  slow.let_in(SIZE_MAX);
+  slow.expect("30 [ ('t') [] '1' ] 30 [ ('t') [] '3' ]");
+  EXPECT_EQ(world.broker.counters().dropped_slow, 0U);
+  world.publish("t", "7");
+  world.publish("t", "8");
+  slow.expect("30 [ ('t') [] '7' ]");
+}
+
 TEST(SharedSubscription, LosesWhatExpiredBeforeItCouldBePassedOn) {
   World world;
   Peer leaver = member(world, "leaver");
