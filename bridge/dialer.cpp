@@ -8,9 +8,19 @@
 
 namespace ferrule::bridge {
 
+namespace {
+
+std::vector<Endpoint> endpoints_of(const UplinkSettings& settings) {
+  std::vector<Endpoint> endpoints;
+  for (const auto& url : settings.urls) endpoints.push_back(parse_url(url).value_or(Endpoint{}));
+  return endpoints;
+}
+
+}  // namespace
+
 Dialer::Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFlight>& under_way)
     : asked_version_(settings.mqtt_version),
-      endpoint_(parse_url(settings.url).value_or(Endpoint{})),
+      endpoints_(endpoints_of(settings)),
       mqtt_version_(settings.mqtt_version),
       version_agreed_(!under_way.empty()) {
   if (version_agreed_ && asked_version_ == 5) mqtt_version_ = parse_record_key(under_way.front().key).mqtt_version;
@@ -18,19 +28,37 @@ Dialer::Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFl
 
 Attempt Dialer::dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping) {
   Attempt last;
-  for (const auto& address : resolve(endpoint_, last.cause)) {
+  std::string causes;
+  for (std::size_t i = 0; i < endpoints_.size() && !stopping(); ++i) {
+    const auto server = (first_ + i) % endpoints_.size();
+    last = dial(endpoints_[server], resolve, attempt, stopping);
+    if (last.connected) {
+      first_ = server;
+      last.limits.server = endpoints_[server].text();
+      break;
+    }
+    causes += (causes.empty() ? "" : "; ") + last.cause;
+  }
+  last.cause = std::move(causes);
+  last.limits.mqtt_version = mqtt_version_;
+  return last;
+}
+
+Attempt Dialer::dial(const Endpoint& endpoint, const Resolve& resolve, const Try& attempt,
+                     const std::function<bool()>& stopping) {
+  Attempt last;
+  for (const auto& address : resolve(endpoint, last.cause)) {
     if (stopping()) break;
-    last = attempt(address, mqtt_version_);
+    last = attempt(endpoint, address, mqtt_version_);
     if (changes_version(last)) {
       mqtt_version_ = mqtt_version_ == 5 ? 4 : 5;
-      if (mqtt_version_ == 4) last = attempt(address, mqtt_version_);
+      if (mqtt_version_ == 4) last = attempt(endpoint, address, mqtt_version_);
     }
     version_agreed_ = version_agreed_ || last.connected;
     if (last.connected) break;
     last.cause = fmt::format("{}: {}", address, last.cause);
     if (last.answered) break;
   }
-  last.limits.mqtt_version = mqtt_version_;
   return last;
 }
 

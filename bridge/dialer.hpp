@@ -1,4 +1,5 @@
-// The way to a connection: one address of the cloud after the other, in the MQTT version that it understands.
+// The way to a connection: one server of the cloud after the other, one address of it after the other, in the MQTT
+// version that it understands.
 #pragma once
 
 #include <chrono>
@@ -28,25 +29,29 @@ class Dialer {
  public:
   /// As `resolve` of bridge/address.hpp; may block.
   using Resolve = std::function<std::vector<std::string>(const Endpoint& endpoint, std::string& error)>;
-  /// Makes one attempt at a numeric address with port, in one version (5 or 4); must end by itself.
-  using Try = std::function<Attempt(const std::string& address, int mqtt_version)>;
+  /// Makes one attempt at a numeric address with port of `endpoint`, in one version (5 or 4); must end by itself.
+  using Try = std::function<Attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version)>;
 
   /// `under_way`: exchanges of an earlier connection belong to a session of one version. Only with that one do they go
   /// on, and none comes twice.
   Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFlight>& under_way);
 
-  /// Until one attempt succeeds, the cloud refuses us, `stopping` holds or there is no address left. `stopping` is
-  /// asked before each attempt, with what `resolve` may have cost behind us.
+  /// Until one attempt succeeds, `stopping` holds or there is no server left; a server that refuses us is not asked at
+  /// its other addresses. Begins with the server of the last connection, so that one that comes and goes does not take
+  /// us to and fro. `stopping` is asked before each attempt, with what `resolve` may have cost behind us.
   Attempt dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping);
   int mqtt_version() const { return mqtt_version_; }  ///< of the last attempt
 
  private:
+  Attempt dial(const Endpoint& endpoint, const Resolve& resolve, const Try& attempt,
+               const std::function<bool()>& stopping);
   bool changes_version(const Attempt& attempt);
 
   // Constant after construction
   const int asked_version_;
-  const Endpoint endpoint_;
+  const std::vector<Endpoint> endpoints_;
 
+  std::size_t first_ = 0;  ///< the server to begin with
   int mqtt_version_;
   bool version_agreed_;
   int unanswered_ = 0;  ///< attempts whose CONNECT the server answered by closing

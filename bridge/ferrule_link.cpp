@@ -96,8 +96,8 @@ class FerruleLink::Worker {
   void connect();
   std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
   bool clear_lost_session();
-  Attempt attempt(const std::string& address, int mqtt_version);
-  Attempt shake_hands(int mqtt_version, const Wait& wait);
+  Attempt attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version);
+  Attempt shake_hands(bool is_secure, int mqtt_version, const Wait& wait);
   bool wait_for(int descriptor, short events, Time end);
   void turn();
   Result receive();
@@ -216,7 +216,9 @@ void FerruleLink::Worker::connect() {
   if (!clear_lost_session()) return;
   const auto answer =
       dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
-                   [this](const std::string& address, int version) { return attempt(address, version); },
+                   [this](const Endpoint& endpoint, const std::string& address, int version) {
+                     return attempt(endpoint, address, version);
+                   },
                    [this] { return stopping(); });
   if (!answer.connected) {
     close();
@@ -254,37 +256,36 @@ bool FerruleLink::Worker::clear_lost_session() {
   }
 }
 
-Attempt FerruleLink::Worker::attempt(const std::string& address, int mqtt_version) {
+Attempt FerruleLink::Worker::attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) {
   close();
   const auto end = now() + kConnectTime;
   const auto wait = [this, end](int descriptor, short events) { return wait_for(descriptor, events, end); };
   auto stream = open_tcp(address, wait);
+  if (stream && endpoint.tls) stream = open_tls(std::move(*stream), endpoint.host, settings_.tls, wait);
   if (!stream) {
     Attempt failed;
-    failed.cause = std::move(stream.error());
+    failed.cause = stopping() ? "stopped" : std::move(stream.error().cause);
     return failed;
   }
   stream_ = std::move(*stream);
-  return shake_hands(mqtt_version, wait);
+  return shake_hands(endpoint.tls, mqtt_version, wait);
 }
 
-Attempt FerruleLink::Worker::shake_hands(int mqtt_version, const Wait& wait) {
+Attempt FerruleLink::Worker::shake_hands(bool is_secure, int mqtt_version, const Wait& wait) {
   Attempt failed;
   framer_ = mqtt::Framer(kMaxIncoming);
   session_.output().append(session_.connect_packet(mqtt_version));
   for (;;) {
-    if (auto written = write(); !written) {
-      failed.cause = std::move(written.error());
-      return failed;
-    }
+    static_cast<void>(write());  // if it failed, reading tells why
     if (!wait(stream_->descriptor(), static_cast<short>(POLLIN | stream_->waits_for()))) {
       failed.cause = stopping() ? "stopped" : fmt::format("no answer within {} s", kConnectTime.count());
       return failed;
     }
     const auto size = stream_->read(buffer_);
-    if (!size) {  // some 3.1.1 servers answer a CONNECT of MQTT 5 so
-      failed.wrong_version = true;
-      failed.cause = "closed without an answer to CONNECT";
+    if (!size) {
+      failed.wrong_version = size.error().unsaid;  // some 3.1.1 servers answer a CONNECT of MQTT 5 so
+      failed.cause = size.error().unsaid ? "closed without an answer to CONNECT" : size.error().cause;
+      if (size.error().unsaid && is_secure) failed.cause += "; perhaps it wants another certificate of ours";
       return failed;
     }
     framer_.feed({buffer_.data(), *size});
@@ -327,7 +328,7 @@ FerruleLink::Worker::Result FerruleLink::Worker::receive() {
   more_ = false;
   for (int i = 0; readable_ && i < kReadsPerTurn; ++i) {
     const auto size = stream_->read(buffer_);
-    if (!size) return tl::unexpected(size.error());
+    if (!size) return tl::unexpected(size.error().cause);
     more_ = *size == buffer_.size();
     if (*size == 0) break;
     keep_alive_.received(now());
@@ -361,7 +362,7 @@ FerruleLink::Worker::Result FerruleLink::Worker::write() {
   while (!output.empty()) {
     std::array<iovec, kPieces> pieces;
     const auto size = stream_->write(output.gather(pieces));
-    if (!size) return tl::unexpected(size.error());
+    if (!size) return tl::unexpected(size.error().cause);
     if (*size == 0) break;
     output.consume(*size);
     keep_alive_.sent(now());

@@ -21,6 +21,7 @@ struct LinkLimits {
   bool retain_available = true;
   std::uint32_t maximum_packet_size = 0;  ///< bytes; 0: no limit
   int mqtt_version = 5;                   ///< what was agreed upon: 5 or 4 (3.1.1)
+  std::string server;                     ///< which of the uplink's servers it is: "host:port"
 };
 
 /// What a link tells its uplink. Called on the link's own threads: implementations only post. Nothing follows after

@@ -146,13 +146,13 @@ void PahoLink::Worker::perform(LinkOrder order) {
 void PahoLink::Worker::connect() {
   close();
   if (!clear_lost_session()) return;
-  const auto attempt =
-      dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
-                   [this](const std::string& address, int version) { return this->attempt(address, version); },
-                   [this] {
-                     const std::lock_guard lock(mutex_);
-                     return stopping_;
-                   });
+  const auto attempt = dialer_.dial(
+      [this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
+      [this](const Endpoint&, const std::string& address, int version) { return this->attempt(address, version); },
+      [this] {
+        const std::lock_guard lock(mutex_);
+        return stopping_;
+      });
   if (!attempt.connected) {
     close();
     return owner_.on_disconnected(attempt.cause);

@@ -14,7 +14,9 @@ using namespace std::chrono_literals;
 using config::Choice;
 using mqtt::Qos;
 
-constexpr std::string_view kScheme = "mqtt://";
+constexpr std::string_view kScheme = "mqtt://", kSecureScheme = "mqtts://";
+constexpr std::uint16_t kSecurePort = 8883;
+constexpr std::size_t kLongestAlpn = 255;
 constexpr std::string_view kPlaceholder = "{topic}";
 constexpr std::uint64_t kSmallestQueue = 1'000'000;
 constexpr std::size_t kLongestName = 64;
@@ -34,17 +36,49 @@ bool is_host(std::string_view host) {
   return !host.empty() && host.find_first_of(kForbidden) == host.npos;
 }
 
-void read_url(const config::Node& node, UplinkSettings& settings) {
-  settings.url = node.required_text();
-  if (settings.url.empty() || parse_url(settings.url)) return;
-  const std::string_view url = settings.url;
-  if (url.starts_with("mqtts://") || url.starts_with("ssl://")) {
-    node.mistake("TLS is not supported by this version", "mqtt://host:1883");
-  } else if (url.find('@') != url.npos) {
+std::string read_url(const config::Node& node) {
+  const auto url = node.required_text();
+  if (url.empty() || parse_url(url)) return url;
+  if (url.find('@') != url.npos) {
     node.mistake("a user name does not belong into the address", "use the keys \"username\" and \"password\"");
   } else {
-    node.mistake(fmt::format("\"{}\" is not the address of a broker", url), "mqtt://host or mqtt://host:1883");
+    node.mistake(fmt::format("\"{}\" is not the address of a broker", url),
+                 "mqtt://host, mqtts://host or mqtt://host:1883");
   }
+  return url;
+}
+
+/// One address, or a list of them.
+void read_urls(const config::Node& node, UplinkSettings& settings) {
+  if (!node.is_list()) {
+    settings.urls.push_back(read_url(node));
+    return;
+  }
+  for (const auto& item : node.items()) settings.urls.push_back(read_url(item));
+  if (settings.urls.empty()) node.mistake("an uplink needs an address", "mqtt://host");
+}
+
+/// Relative paths start at the configuration's directory.
+std::filesystem::path read_path(const config::Node& node) {
+  const auto text = node.text();
+  return text.empty() ? std::filesystem::path() : std::filesystem::path(node.where().file).parent_path() / text;
+}
+
+void read_tls(const config::Node& node, UplinkSettings& settings) {
+  auto& tls = settings.tls;
+  const auto ca = node["ca"];
+  if (ca.text("system") != "system") tls.ca = read_path(ca);
+  tls.cert = read_path(node["cert"]);
+  tls.key = read_path(node["key"]);
+  if (tls.cert.empty() != tls.key.empty()) node.mistake("a certificate needs its key, and a key its certificate");
+  for (const auto& item : node["alpn"].items()) {
+    tls.alpn.push_back(item.required_text());
+    if (tls.alpn.back().size() > kLongestAlpn) item.mistake("longer than 255 bytes");
+  }
+  const auto secure = [](const std::string& url) { return url.starts_with(kSecureScheme); };
+  const bool any = std::ranges::any_of(settings.urls, secure);
+  if (node.present() && !any) node.mistake("no address of this uplink asks for TLS", "mqtts://host");
+  if (any && settings.client == Client::Paho) node.mistake("only \"client: ferrule\" speaks TLS");
 }
 
 void check_placeholders(const config::Node& node, const std::string& to) {
@@ -119,11 +153,12 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
     node.mistake(fmt::format("\"{}\" cannot be part of a file name", name),
                  "letters, digits, \"-\", \"_\" and \".\", at most 64");
   }
-  read_url(node["url"], settings);
+  read_urls(node["url"], settings);
   settings.client_id = node["client_id"].text(default_client_id);
   settings.username = node["username"].text();
   settings.password = node["password"].secret();
   settings.client = node["client"].one_of<Client>(settings.client, kClients);
+  read_tls(node["tls"], settings);
   settings.mqtt_version = node["mqtt"].one_of<int>(settings.mqtt_version, kVersions);
   if (!mqtt::is_valid_utf8(settings.client_id)) node["client_id"].mistake("not valid UTF-8");
   if (settings.mqtt_version == 4 && settings.username.empty() && !settings.password.empty()) {
@@ -149,12 +184,18 @@ QueueSettings read_queue(const config::Node& node) {
   return queue;
 }
 
+bool share_a_server(const UplinkSettings& one, const UplinkSettings& other) {
+  return std::ranges::any_of(one.urls, [&](const std::string& url) {
+    const auto same = [here = parse_url(url)](const std::string& there) { return here && here == parse_url(there); };
+    return std::ranges::any_of(other.urls, same);
+  });
+}
+
 // Two connections with one client id would throw each other out for ever [MQTT-3.1.4-3].
 void check_client_ids(const config::Node& node, const std::vector<UplinkSettings>& uplinks) {
   for (std::size_t i = 0; i < uplinks.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const auto here = parse_url(uplinks[i].url);
-      if (!here || here != parse_url(uplinks[j].url) || uplinks[i].client_id != uplinks[j].client_id) continue;
+      if (!share_a_server(uplinks[i], uplinks[j]) || uplinks[i].client_id != uplinks[j].client_id) continue;
       node[uplinks[i].name]["client_id"].mistake(
           fmt::format("uplink {} connects to the same broker with the same client id \"{}\"", uplinks[j].name,
                       uplinks[i].client_id),
@@ -170,10 +211,12 @@ std::string Endpoint::text() const {
 }
 
 std::optional<Endpoint> parse_url(std::string_view url) {
-  if (!url.starts_with(kScheme)) return {};
-  url.remove_prefix(kScheme.size());
-  if (url.ends_with('/')) url.remove_suffix(1);
   Endpoint endpoint;
+  endpoint.tls = url.starts_with(kSecureScheme);
+  if (endpoint.tls) endpoint.port = kSecurePort;
+  if (!endpoint.tls && !url.starts_with(kScheme)) return {};
+  url.remove_prefix(endpoint.tls ? kSecureScheme.size() : kScheme.size());
+  if (url.ends_with('/')) url.remove_suffix(1);
   std::string_view port;
   if (url.starts_with('[')) {
     const auto end = url.find(']');

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,12 +39,23 @@ struct OutRoute {
   std::optional<mqtt::Qos> qos;
 };
 
+/// `tls: {ca: ..., cert: ..., key: ..., alpn: [...]}` of an uplink to `mqtts://`. The files are read for each
+/// connection.
+struct TlsSettings {
+  std::filesystem::path ca;         ///< whom to trust, PEM; empty (`ca: system`): the machine's own list
+  std::filesystem::path cert, key;  ///< who we are, PEM: the certificate with what leads to its issuer; both or none
+  std::vector<std::string> alpn;    ///< protocols to offer, most wanted first (RFC 7301)
+};
+
 /// What speaks MQTT with the cloud (key `client`).
 enum class Client : std::uint8_t { Ferrule, Paho };
 
 struct UplinkSettings {
   std::string name;  ///< letters, digits, `-`, `_` and `.`: part of a file name
-  std::string url;   ///< mqtt://host[:port] (TLS follows with the full bridge)
+  /// mqtt://host[:port] or mqtts://host[:port], at least one: servers that serve the same sessions, or at least the
+  /// same cloud. The next one is taken when one does not answer.
+  std::vector<std::string> urls;
+  TlsSettings tls;
   std::string client_id;
   std::string username;
   std::string password;  ///< never logged
@@ -61,11 +73,13 @@ struct UplinkSettings {
 struct Endpoint {
   std::string host;  ///< a name, or an address without brackets
   std::uint16_t port = 1883;
+  bool tls = false;
   std::string text() const;  ///< "host:port", an IPv6 address in brackets
   bool operator==(const Endpoint&) const = default;
 };
 
-/// Of `mqtt://host[:port]`; empty when it is anything else.
+/// Of `mqtt://host[:port]` or `mqtts://host[:port]` (ports 1883 and 8883 when there is none); empty when it is anything
+/// else.
 std::optional<Endpoint> parse_url(std::string_view url);
 
 /// `to` with `topic` for `{topic}`.

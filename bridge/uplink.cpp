@@ -168,8 +168,8 @@ void Uplink::Impl::connected(bool session_present) {
   const auto lost = session_present ? 0 : outbox_->requeue_all([](Seq) { return false; });
   repeated_ += lost;
   resuming_ = true;
-  spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, settings_.url, settings_.client_id,
-               limits_.mqtt_version == 5 ? "5" : "3.1.1", outbox_->size());
+  spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, limits_.server,
+               settings_.client_id, limits_.mqtt_version == 5 ? "5" : "3.1.1", outbox_->size());
   if (lost > 0) {
     spdlog::warn("uplink {}: the cloud lost our session; {} messages under way are sent again and may arrive twice",
                  settings_.name, lost);

@@ -99,7 +99,7 @@ DemoObserver::DemoObserver(const std::string& url, std::string filter, Post post
       state_(std::make_unique<NoState>()) {
   bridge::UplinkSettings settings;
   settings.name = "observer";
-  settings.url = url;
+  settings.urls = {url};
   settings.client_id = fmt::format("ferrule-demo-observer-{}", getpid());
   link_ = std::make_unique<bridge::PahoLink>(settings, *state_, *this);
   link_->connect();

@@ -125,7 +125,7 @@ class Gateway {
 Figure measure(const Options& options, Client client, mqtt::Qos qos, const std::filesystem::path& directory) {
   bridge::UplinkSettings settings;
   settings.name = fmt::format("{}", client == Client::Paho ? "paho" : "ferrule");
-  settings.url = fmt::format("mqtt://127.0.0.1:{}", options.port);
+  settings.urls = {fmt::format("mqtt://127.0.0.1:{}", options.port)};
   settings.client_id = settings.name;
   settings.client = client;
   settings.window = options.window;

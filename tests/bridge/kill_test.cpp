@@ -49,7 +49,7 @@ int run_gateway(Client client, const std::string& url, const std::filesystem::pa
   mqtt::SystemClock clock;
   UplinkSettings settings;
   settings.name = "cloud";
-  settings.url = url;
+  settings.urls = {url};
   settings.client_id = "gw";
   settings.client = client;
   settings.window = 30;

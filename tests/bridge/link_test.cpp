@@ -14,12 +14,9 @@
 #include <optional>
 #include <thread>
 
-#include "bridge/ferrule_link.hpp"
-#include "bridge/paho_link.hpp"
 #include "mqtt/properties.hpp"
 #include "tests/bridge/clients.hpp"
-#include "tests/bridge/desk.hpp"
-#include "tests/bridge/memory_state.hpp"
+#include "tests/bridge/link_fixture.hpp"
 #include "tests/bridge/mosquitto.hpp"
 
 namespace ferrule::bridge {
@@ -105,81 +102,13 @@ class Server {
   std::thread thread_;
 };
 
-class LinkTest : public ::testing::TestWithParam<Client>, public LinkEvents {
+class LinkTest : public ::testing::TestWithParam<Client>, public testing::LinkFixture {
  protected:
   void SetUp() override {
     if (!testing::have_mosquitto()) GTEST_SKIP() << "mosquitto is not installed";
+    settings_.client = GetParam();
   }
   void TearDown() override { link_.reset(); }
-
-  void on_limits(const LinkLimits& limits) override {
-    desk_.post()([this, limits] { limits_ = limits; });
-  }
-  void on_connected(bool present) override {
-    desk_.post()([this, present] { connected_ = true, present_ = present; });
-  }
-  void on_disconnected(std::string cause) override {
-    desk_.post()([this, cause] { connected_ = false, cause_ = cause; });
-  }
-  void on_settled(Seq seq, Reason reason) override {
-    desk_.post()([this, seq, reason] { settled_[seq] = reason; });
-  }
-  void on_message(mqtt::PublicationPtr publication) override {
-    desk_.post()([this, publication] { arrived_.push_back(publication->payload); });
-  }
-
-  void make_link(const std::string& url) {
-    settings_.name = "cloud";
-    settings_.url = url;
-    settings_.client_id = "gw";
-    link_.reset();
-    desk_.run_posted();
-    connected_ = false;
-    link_ = new_link(state_);
-  }
-  std::unique_ptr<Link> new_link(LinkState& state, const Dialer::Resolve& look_up = resolve) {
-    if (GetParam() == Client::Paho) return std::make_unique<PahoLink>(settings_, state, *this, look_up);
-    return std::make_unique<FerruleLink>(settings_, state, *this, look_up);
-  }
-  bool connect() {
-    cause_.reset();
-    link_->connect();
-    return desk_.run_until([this] { return connected_ || cause_; }) && connected_;
-  }
-  void send(Seq seq, const std::string& payload, Qos qos, const std::string& topic = "t") {
-    auto made = std::make_shared<mqtt::Publication>();
-    made->topic = "local";
-    made->payload = payload;
-    made->properties = properties_;
-    made->retain = retain_;
-    made->expires = expires_;
-    link_->send(seq, made, topic, qos);
-  }
-  bool settle(std::size_t count) {
-    return desk_.run_until([&] { return settled_.size() >= count; });
-  }
-  /// Until that many exchanges are under way.
-  bool wait_for_records(std::size_t count) {
-    for (int i = 0; i < 500 && state_.restore().size() != count; ++i) std::this_thread::sleep_for(10ms);
-    return state_.restore().size() == count;
-  }
-  bool lose() {
-    return desk_.run_until([&] { return cause_.has_value(); });
-  }
-
-  Directory directory_;
-  Desk desk_;
-  MemoryState state_;
-  UplinkSettings settings_;
-  std::string properties_;
-  bool retain_ = false;
-  std::optional<std::chrono::steady_clock::time_point> expires_;
-  LinkLimits limits_;
-  bool connected_ = false, present_ = false;
-  std::optional<std::string> cause_;
-  std::map<Seq, Reason> settled_;
-  std::vector<std::string> arrived_;
-  std::unique_ptr<Link> link_;
 };
 
 TEST_P(LinkTest, CarriesEveryQosToTheCloudInOrder) {
@@ -485,7 +414,7 @@ TEST_P(LinkTest, StopsQuicklyInEveryState) {
 
 TEST_P(LinkTest, StopsWithoutWaitingForANameServer) {
   std::promise<void> asked, answered;
-  settings_.url = "mqtt://cloud.example";
+  settings_.urls = {"mqtt://cloud.example"};
   settings_.client_id = "gw";
   link_ = new_link(
       state_,

@@ -67,7 +67,7 @@ uplinks:
 )");
   ASSERT_EQ(uplinks.size(), 1U);
   const auto& hq = uplinks.front();
-  EXPECT_EQ(parse_url(hq.url), (Endpoint{"2001:db8::1", 1884}));
+  EXPECT_EQ(parse_url(hq.urls.at(0)), (Endpoint{"2001:db8::1", 1884}));
   EXPECT_EQ(hq.client_id, "gw-7");
   EXPECT_EQ(hq.username, "me");
   EXPECT_EQ(hq.password, "secret");
@@ -83,6 +83,18 @@ uplinks:
   EXPECT_EQ(hq.queue.max_size, 64'000'000U);
   EXPECT_EQ(hq.queue.when_full, WhenFull::Reject);
   EXPECT_EQ(hq.queue.commit_interval, 200ms);
+}
+
+TEST(BridgeSettings, TakeSeveralServersAndTheFilesForTls) {
+  const auto hq = read(uplink("").replace(uplink("").find("mqtt://hq"), 9, "[mqtts://a, \"mqtts://b:8884\"]") +
+                       "    tls: {ca: ca.pem, cert: /etc/gw.pem, key: /etc/gw.key, alpn: [mqtt]}\n")
+                      .front();
+  EXPECT_EQ(parse_url(hq.urls.at(0)), (Endpoint{"a", 8883, true}));
+  EXPECT_EQ(parse_url(hq.urls.at(1)), (Endpoint{"b", 8884, true}));
+  EXPECT_EQ(hq.tls.ca, std::filesystem::path("test.yaml").parent_path() / "ca.pem");
+  EXPECT_EQ(hq.tls.cert, "/etc/gw.pem");
+  EXPECT_EQ(hq.tls.key, "/etc/gw.key");
+  EXPECT_EQ(hq.tls.alpn, std::vector<std::string>{"mqtt"});
 }
 
 TEST(BridgeSettings, SyncAlwaysCommitsEachMessageAtOnce) {
@@ -119,13 +131,16 @@ TEST_P(WrongUrls, AreExplained) {
               HasSubstr(GetParam().message));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, WrongUrls,
-                         ::testing::Values(Wrong{"mqtts://hq", "TLS"}, Wrong{"\"mqtt://me:pw@hq\"", "username"},
-                                           Wrong{"hq:1883", "mqtt://host"}, Wrong{"mqtt://", "mqtt://host"},
-                                           Wrong{"mqtt://hq:0", "mqtt://host"}, Wrong{"mqtt://hq:99999", "mqtt://host"},
-                                           Wrong{"mqtt://hq:18x", "mqtt://host"},
-                                           Wrong{"mqtt://hq/path", "mqtt://host"},
-                                           Wrong{"\"mqtt://[::1\"", "mqtt://host"}, Wrong{"~", "url"}));
+INSTANTIATE_TEST_SUITE_P(
+    All, WrongUrls,
+    ::testing::Values(Wrong{"[]", "needs an address"}, Wrong{"mqtts://hq, client: paho", "speaks TLS"},
+                      Wrong{"mqtt://hq, tls: {ca: system}", "asks for TLS"},
+                      Wrong{"mqtts://hq, tls: {cert: a.pem}", "needs its key"},
+                      Wrong{"[mqtt://hq, http://hq]", "mqtt://host"}, Wrong{"\"mqtt://me:pw@hq\"", "username"},
+                      Wrong{"hq:1883", "mqtt://host"}, Wrong{"mqtt://", "mqtt://host"},
+                      Wrong{"mqtt://hq:0", "mqtt://host"}, Wrong{"mqtt://hq:99999", "mqtt://host"},
+                      Wrong{"mqtt://hq:18x", "mqtt://host"}, Wrong{"mqtt://hq/path", "mqtt://host"},
+                      Wrong{"\"mqtt://[::1\"", "mqtt://host"}, Wrong{"~", "url"}));
 
 class WrongRoutes : public ::testing::TestWithParam<Wrong> {};
 

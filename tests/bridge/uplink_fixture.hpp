@@ -18,7 +18,7 @@ class UplinkFixture : public ::testing::Test {
  protected:
   UplinkFixture() {
     settings_.name = "hq";
-    settings_.url = "mqtt://hq";
+    settings_.urls = {"mqtt://hq"};
     settings_.client_id = "gw";
     settings_.window = 3;
     settings_.out.push_back({*mqtt::TopicFilter::parse("plant/#"), "{topic}", {}});
