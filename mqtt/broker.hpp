@@ -6,8 +6,10 @@
 #include <memory>
 #include <vector>
 
+#include "mqtt/access.hpp"
 #include "mqtt/clock.hpp"
 #include "mqtt/consumer.hpp"
+#include "mqtt/password_checks.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/settings.hpp"
 #include "mqtt/transport.hpp"
@@ -41,7 +43,13 @@ struct BrokerCounters {
   std::uint64_t connect_timeouts = 0, keep_alive_timeouts = 0;
   std::uint64_t protocol_errors = 0, connects_rejected = 0, takeovers = 0;
   std::uint64_t sessions_expired = 0;
-  std::uint64_t unknown_acks = 0;  ///< for packet identifiers that are not in use
+  std::uint64_t logins_failed = 0;         ///< wrong password or name, or somebody who may not come in
+  std::uint64_t logins_shut_out = 0;       ///< refused unseen, because their address or user failed too often
+  std::uint64_t logins_busy = 0;           ///< refused because too many passwords wait to be checked
+  std::uint64_t publications_denied = 0;   ///< from clients, by rule
+  std::uint64_t deliveries_denied = 0;     ///< to clients, by rule, where a subscription is wider than it
+  std::uint64_t subscriptions_denied = 0;  ///< by rule
+  std::uint64_t unknown_acks = 0;          ///< for packet identifiers that are not in use
 };
 
 /// Does no I/O of its own: transports feed it bytes through the Sink that `accept` returns, and it writes to
@@ -57,6 +65,12 @@ class Broker {
   /// added.
   void attach(Consumer& consumer);
   void detach(Consumer& consumer);
+
+  /// Who may do what from now on: sessions whose user may no longer be here are disconnected (0x87), all others go on
+  /// under the new rules. Listeners are as many as before.
+  void set_access(std::shared_ptr<const Access> access);
+  /// Where passwords are checked; it must outlive the broker. Without one that happens at once, on this thread.
+  void check_passwords_with(PasswordChecker& checker);
 
   /// A new connection. The broker owns it from now on.
   void accept(std::unique_ptr<Transport> transport);

@@ -18,6 +18,8 @@ constexpr std::uint64_t kMeasureEvery = 1 << 20;  // bytes received, besides onc
 BrokerCore::BrokerCore(BrokerSettings broker_settings, Clock& clock)
     : settings(std::move(broker_settings)),
       clock_(clock),
+      access_(std::make_shared<const Access>(settings.access)),
+      bans_(settings.access.bans),
       retained_(settings.max_retained + (settings.sys_interval.count() > 0 ? kSysTopics : 0),
                 settings.max_retained_bytes) {
   started_ = start_turn();
@@ -160,6 +162,8 @@ void BrokerCore::tick() {
 void BrokerCore::watch(Connection& connection) {
   switch (connection.state()) {
     case Connection::State::AwaitsConnect:
+    case Connection::State::AwaitsPassword:
+    case Connection::State::AwaitsAuth:
       ++totals.connect_timeouts;
       return connection.close();
     case Connection::State::Connected: {
@@ -194,6 +198,7 @@ void BrokerCore::shut_down() {
 BrokerCounters BrokerCore::counters() const {
   BrokerCounters counters = totals;
   counters.publications_sent = deliveries.sent;
+  counters.deliveries_denied = deliveries.denied;
   counters.publications_expired = deliveries.expired;
   counters.dropped_slow = deliveries.dropped_slow;
   counters.dropped_full = deliveries.dropped_full;
@@ -223,6 +228,8 @@ Broker::~Broker() = default;
 
 void Broker::attach(Consumer& consumer) { impl_->consumers.push_back(&consumer); }
 void Broker::detach(Consumer& consumer) { std::erase(impl_->consumers, &consumer); }
+void Broker::set_access(std::shared_ptr<const Access> access) { impl_->set_access(std::move(access)); }
+void Broker::check_passwords_with(PasswordChecker& checker) { impl_->password_checker = &checker; }
 void Broker::accept(std::unique_ptr<Transport> transport) { impl_->accept(std::move(transport)); }
 void Broker::publish(PublicationPtr publication) {
   impl_->start_turn();

@@ -16,10 +16,12 @@
 #include <utility>
 #include <vector>
 
+#include "mqtt/bans.hpp"
 #include "mqtt/broker.hpp"
 #include "mqtt/connection.hpp"
 #include "mqtt/load_average.hpp"
 #include "mqtt/log_limit.hpp"
+#include "mqtt/login.hpp"
 #include "mqtt/retained.hpp"
 #include "mqtt/session.hpp"
 #include "mqtt/subscription_tree.hpp"
@@ -53,6 +55,8 @@ struct Replay {
 /// A session and what the broker notes about it.
 struct Client final : Session {
   using Session::Session;
+
+  std::unique_ptr<ClientAccess> access;  ///< null: it may do everything
 
   Connection* connection = nullptr;
   std::chrono::seconds expiry{0};  ///< Session Expiry Interval; 0: ends with the connection
@@ -91,6 +95,11 @@ class BrokerCore {
   void connect(Connection& connection, const Frame& frame);
   void leave(Connection& connection);  ///< its client is offline from now on
 
+  // login.cpp: who a client is, and what it may do.
+  void auth(Connection& connection, const Frame& frame);
+  void forget_login(Connection& connection);
+  void set_access(std::shared_ptr<const Access> access);
+
   // routing.cpp: publications and their acknowledgements.
   void publish_from(Connection& connection, const Publish& packet);
   void publish(const PublicationPtr& publication);
@@ -112,7 +121,8 @@ class BrokerCore {
   // Thread: broker.
   std::vector<Consumer*> consumers;
   std::function<void()> schedule_flush;
-  BrokerCounters totals;  // what `counters` cannot read elsewhere
+  PasswordChecker* password_checker = nullptr;  // none: checked at once
+  BrokerCounters totals;                        // what `counters` cannot read elsewhere
   DeliveryCounters deliveries;
 
  private:
@@ -131,7 +141,27 @@ class BrokerCore {
   void drop_from(std::vector<Connection*>& list, const Connection& connection);
   void watch(Connection& connection);
 
+  void log_in(Connection& connection, const Connect& packet, const Frame& frame);
+  Decoded<Identity> identify_without_password(const PeerIdentity& peer, const Connect& packet) const;
+  void check_password(Connection& connection, const Connect& packet, const Frame& frame, const PeerIdentity& peer);
+  void password_checked(std::uint64_t check, std::optional<bool> right);
+  void begin_scram(Connection& connection, const Connect& packet, const Frame& frame);
+  void begin_again(Connection& connection, const Auth& packet);
+  void finish_scram(Connection& connection, const Auth& packet);
+  void finish_again(Connection& connection);
+  Decoded<void> challenge(Connection& connection, std::string_view client_first);
+  Decoded<void> check_shut_out(std::string_view address, std::string_view user);
+  void enter_kept(Connection& connection);
+  void fail_login(Connection& connection, const Refusal& refusal);
+  void end_login(Connection& connection, const Refusal& refusal);
+  std::unique_ptr<ClientAccess> access_for(Identity identity, std::string_view client_id) const;
+  bool may_enter(Connection& connection, const Connect& packet, const Identity& identity);
+  void grant(Client& client, std::unique_ptr<ClientAccess> access);
+  bool may_subscribe(Connection& connection, const SubscribeEntry& entry);
+
+  void enter(Connection& connection, const Connect& packet, Identity identity);
   void reject(Connection& connection, Version version, const Refusal& refusal);
+  void answer_refused(Connection& connection, Version version, const Refusal& refusal);
   Client& session_for(const Connect& packet, bool& present);
   void take_over(Client& client, bool clean_start);
   void end_session(Client& client);
@@ -170,6 +200,10 @@ class BrokerCore {
   Time now_{};
   Time started_{};
   LogLimit log_limit_;
+  std::shared_ptr<const Access> access_;
+  Bans bans_;
+  std::unordered_map<std::uint64_t, Connection*> checks_;  // passwords that are being checked
+  std::uint64_t last_check_ = 0;
   BlockPool blocks_;
   Retained retained_;
   SubscriptionTree subscriptions_;

@@ -26,28 +26,48 @@ std::string Connection::who() const {
   return fmt::format("client '{}' ({})", for_log(client->client_id()), transport_->peer());
 }
 
+Connection::~Connection() = default;
+
 // Receiving
 
 void Connection::on_data(std::string_view bytes) {
   if (state_ == State::Draining || state_ == State::Closing) return;
-  const Time now = core_.start_turn();
+  core_.start_turn();
   core_.received(bytes.size());
   framer_.feed(bytes);  // in any pieces: all that a transport need be is ordered and lossless [MQTT-7.1.1-1]
-  while (state_ == State::AwaitsConnect || state_ == State::Connected) {
+  handle_packets();
+}
+
+void Connection::handle_packets() {
+  while (state_ == State::AwaitsConnect || state_ == State::Connected || state_ == State::AwaitsAuth) {
     const auto frame = framer_.next();
     if (!frame) return refuse(frame.error());
     if (!*frame) break;
-    last_packet = now;
+    last_packet = core_.now();
     ++core_.totals.packets_received;
     handle(**frame);
   }
+  if (state_ == State::AwaitsPassword) framer_.keep();
   if (!output_.empty()) core_.touch(*this);
+}
+
+void Connection::hold() {
+  state_ = State::AwaitsPassword;
+  pause_reading(true);
+}
+
+void Connection::go_on() {
+  pause_reading(false);
+  handle_packets();
 }
 
 void Connection::handle(const Frame& frame) {
   if (state_ == State::AwaitsConnect) {
     if (frame.type() == PacketType::Connect) return core_.connect(*this, frame);
     return refuse({Reason::ProtocolError, "MQTT-3.1.0-1", "first packet is not CONNECT"});
+  }
+  if (state_ == State::AwaitsAuth && frame.type() != PacketType::Auth && frame.type() != PacketType::Disconnect) {
+    return refuse({Reason::ProtocolError, "MQTT-3.1.2-30", "packet other than AUTH before CONNACK"});
   }
   switch (frame.type()) {
     case PacketType::Publish:
@@ -75,7 +95,7 @@ void Connection::handle(const Frame& frame) {
     case PacketType::Connect:
       return refuse({Reason::ProtocolError, "MQTT-3.1.0-2", "second CONNECT"});
     case PacketType::Auth:
-      return refuse({Reason::ProtocolError, "MQTT-4.12.0-7", "AUTH without an Authentication Method in CONNECT"});
+      return core_.auth(*this, frame);
     default:
       return refuse({Reason::ProtocolError, "MQTT5 2.1.2", "packet that only a server sends"});
   }
@@ -159,6 +179,7 @@ void Connection::on_pubrel(const Ack& packet) {
 void Connection::on_disconnect(const Frame& frame) {
   const auto packet = decode_disconnect(frame, version_, Sender::Client);
   if (!packet) return refuse(packet.error());
+  if (client == nullptr) return close();  // while it logs in
   if (const auto expiry = packet->properties.number(PropertyId::SessionExpiryInterval)) {
     if (client->expiry.count() == 0 && *expiry != 0) {
       return refuse({Reason::ProtocolError, "MQTT5 3.14.2.2.2", "Session Expiry Interval after one of 0 in CONNECT"});

@@ -22,6 +22,7 @@ namespace ferrule::mqtt {
 
 class BrokerCore;
 struct Client;
+struct Login;
 
 /// An acknowledgement that waits until what it acknowledges is on disk.
 struct PendingAck {
@@ -38,12 +39,15 @@ class Connection final : public Sink {
   using Time = std::chrono::steady_clock::time_point;
   enum class State : std::uint8_t {
     AwaitsConnect,
+    AwaitsPassword,  ///< to be checked; what comes meanwhile is kept
+    AwaitsAuth,      ///< nothing but AUTH or DISCONNECT [MQTT-3.1.2-30]
     Connected,
     Draining,  ///< nothing more is read; closes when the output is sent
     Closing,   ///< the transport was told to close
   };
 
   Connection(BrokerCore& core, std::unique_ptr<Transport> transport, BlockPool& blocks, std::size_t max_packet_size);
+  ~Connection() override;
 
   void start() { transport_->start(*this); }
   void on_data(std::string_view bytes) override;
@@ -56,6 +60,13 @@ class Connection final : public Sink {
   OutboundAliases* sent_aliases() { return sent_aliases_.get(); }
   OutputBuffer& output() { return output_; }
   std::string who() const;  ///< for log lines: "client 'hmi' (192.168.1.20:50123)"
+
+  PeerIdentity identity() const { return transport_->identity(); }
+  /// Reads nothing more until `go_on`: what has come is kept.
+  void hold();
+  void await_auth() { state_ = State::AwaitsAuth; }
+  /// Handles what was kept; call it outside of the handling of a packet.
+  void go_on();
 
   /// CONNECT was accepted: from now on this version and these limits hold.
   void accepted(const Connect& packet);
@@ -115,6 +126,7 @@ class Connection final : public Sink {
 
   // The broker core's notes on this connection.
   Client* client = nullptr;              // while Connected
+  std::unique_ptr<Login> login;          // while it logs in, and after that by SCRAM
   std::size_t index = 0;                 // where the core keeps it
   std::uint64_t half_open = 0;           // its number among those without CONNECT; 0: it has sent one
   bool dirty = false;                    // listed for the next flush
@@ -127,6 +139,7 @@ class Connection final : public Sink {
   Time deadline{};  // when the core looks at it again; unset: never
 
  private:
+  void handle_packets();
   void handle(const Frame& frame);
   void on_publish(const Frame& frame);
   void on_ack(const Frame& frame);

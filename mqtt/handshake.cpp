@@ -14,39 +14,42 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 void BrokerCore::connect(Connection& connection, const Frame& frame) {
-  half_open_.erase(std::exchange(connection.half_open, 0));
   ++totals.connects_received;
   const auto packet = decode_connect(frame);
   if (!packet) return reject(connection, version_to_answer(frame), packet.error());  // [MQTT-3.1.4-1]
   connection.answer_in(packet->version, packet->properties.number(PropertyId::MaximumPacketSize).value_or(SIZE_MAX));
-  if (packet->properties.has(PropertyId::AuthenticationMethod)) {
-    return reject(connection, packet->version,
-                  {Reason::BadAuthenticationMethod, "MQTT-4.12.0-1", "unknown authentication method"});
-  }
   if (packet->will && packet->will->topic.front() == '$') {
     return reject(connection, packet->version,
                   {Reason::NotAuthorized, "MQTT-3.1.4-2", "will for a topic that begins with $"});
   }
-  if (const auto refusal = refusal_of(*packet)) return reject(connection, packet->version, *refusal);  // [MQTT-3.1.4-2]
+  log_in(connection, *packet, frame);
+}
+
+/// Its client is who it says: from here on the session is there.
+void BrokerCore::enter(Connection& connection, const Connect& packet, Identity identity) {
+  if (const auto refusal = refusal_of(packet)) return reject(connection, packet.version, *refusal);  // [MQTT-3.1.4-2]
+  if (!may_enter(connection, packet, identity)) return;
+  half_open_.erase(std::exchange(connection.half_open, 0));
   bool present = false;
-  Client& client = session_for(*packet, present);
+  Client& client = session_for(packet, present);
+  grant(client, access_for(std::move(identity), client.client_id()));
   offline_.erase({std::min(client.will_due, client.expires), &client});
   client.will_due = client.expires = Time::max();  // [MQTT-3.1.2-26]
   client.will.reset();
   client.connection = &connection;
-  client.expiry = session_expiry(*packet);
-  store_will(client, *packet);
+  client.expiry = session_expiry(packet);
+  store_will(client, packet);
   connection.client = &client;
-  connection.accepted(*packet);
+  connection.accepted(packet);
   spdlog::debug("broker: {} connected", connection.who());
   ++totals.clients_connected;
   ++totals.clients_total;
   totals.clients_maximum = std::max<std::uint64_t>(totals.clients_maximum, clients_.size());
-  send_connack(connection, *packet, client, present);  // before anything else, and once [MQTT-3.2.0-1] [MQTT-3.2.0-2]
-  if (connection.client == nullptr) return;            // its CONNACK was too large for it
-  const auto receive_maximum = packet->properties.number(PropertyId::ReceiveMaximum);
+  send_connack(connection, packet, client, present);  // before anything else, and once [MQTT-3.2.0-1] [MQTT-3.2.0-2]
+  if (connection.client == nullptr) return;           // its CONNACK was too large for it
+  const auto receive_maximum = packet.properties.number(PropertyId::ReceiveMaximum);
   client.attach({.output = &connection.output(),
-                 .version = packet->version,
+                 .version = packet.version,
                  .receive_maximum = static_cast<std::uint16_t>(receive_maximum.value_or(65535)),
                  .max_packet_size = connection.max_packet_size(),
                  .aliases = connection.sent_aliases()},
@@ -74,10 +77,14 @@ std::optional<Refusal> BrokerCore::refusal_of(const Connect& packet) {
 /// CONNACK with the reason where the version has a word for it, and the end of the connection [MQTT-3.2.2-7]
 /// [MQTT-3.1.4-6] [MQTT-3.1.3-8].
 void BrokerCore::reject(Connection& connection, Version version, const Refusal& refusal) {
-  ++totals.connects_rejected;
   if (may_log()) {
     spdlog::warn("broker: {}: CONNECT refused: {} [{}]", connection.who(), refusal.detail, refusal.statement);
   }
+  answer_refused(connection, version, refusal);
+}
+
+void BrokerCore::answer_refused(Connection& connection, Version version, const Refusal& refusal) {
+  ++totals.connects_rejected;
   connection.answer_in(version, connection.max_packet_size());
   const bool malformed = refusal.code == Reason::MalformedPacket || refusal.code == Reason::ProtocolError;
   if (version == Version::V5) {
@@ -133,6 +140,7 @@ void BrokerCore::take_over(Client& client, bool clean_start) {
 /// Its connection is over, or about to be closed: from here on the session counts as offline.
 void BrokerCore::leave(Connection& connection) {
   half_open_.erase(std::exchange(connection.half_open, 0));
+  forget_login(connection);
   connection.pending_acks.clear();  // unacknowledged: the client repeats those publications
   connection.pending_pubacks = 0;
   if (connection.awaits_commit) drop_from(awaiting_commit_, connection);
@@ -219,6 +227,10 @@ void BrokerCore::send_connack(Connection& connection, const Connect& packet, con
     if (wants_response && client.client_id().find_first_of("+#") == std::string::npos) {  // [MQTT-3.1.2-31]
       properties.add(PropertyId::ResponseInformation, fmt::format("response/{}", client.client_id()));
     }
+    if (connection.login != nullptr) {  // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
+      properties.add(PropertyId::AuthenticationMethod, kScramMethod);
+      properties.add(PropertyId::AuthenticationData, std::exchange(connection.login->verifier, {}));
+    }
   }
   connection.silence = milliseconds(keep_alive) * 3 / 2;  // [MQTT-3.1.2-24] [MQTT-3.2.2-22]
   look_again(connection, keep_alive.count() > 0 ? now_ + connection.silence : Time{});
@@ -264,6 +276,10 @@ void BrokerCore::publish_will(Client& client) {
   client.will_due = Time::max();
   const auto will = std::exchange(client.will, nullptr);
   if (will == nullptr) return;
+  if (client.access != nullptr && !client.access->may_publish.allow(will->publication.topic)) {  // rules have changed
+    ++totals.publications_denied;
+    return;
+  }
   auto publication = std::make_shared<Publication>(std::move(will->publication));
   publication->published = now_;
   if (will->expiry) publication->expires = now_ + *will->expiry;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <unordered_map>
 
 #include "mqtt/crypto.hpp"
@@ -90,6 +93,26 @@ PasswordFile PasswordFile::parse(std::string_view text) {
     file.lines.push_back(std::move(*entry));
   }
   return file;
+}
+
+tl::expected<std::string, std::string> read_password_text(const std::filesystem::path& file) {
+  constexpr std::size_t kMostBytes = 16 << 20;
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) return tl::unexpected<std::string>("is a directory");
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return tl::unexpected(fmt::format("cannot be read: {}", std::strerror(errno)));
+  std::string text(kMostBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return tl::unexpected(fmt::format("cannot be read: {}", std::strerror(errno)));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMostBytes) return tl::unexpected<std::string>("is larger than 16 MiB");
+  return text;
+}
+
+tl::expected<PasswordFile, std::string> PasswordFile::load(const std::filesystem::path& file) {
+  const auto text = read_password_text(file);
+  if (!text) return tl::unexpected(text.error());
+  return parse(*text);
 }
 
 std::string with_password(std::string_view text, std::string_view user, std::string_view password, bool scram) {

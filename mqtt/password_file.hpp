@@ -1,9 +1,12 @@
 // The file of users and password hashes that `ferrule passwd` and mosquitto_passwd write.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <tl/expected.hpp>
 
 #include "mqtt/credentials.hpp"
 
@@ -26,7 +29,12 @@ struct PasswordFile {
   std::vector<Fault> faults;  ///< at most 100; the lines are left out of `lines`
 
   static PasswordFile parse(std::string_view text);
+  /// Reads at most 16 MiB; the error says why it could not.
+  static tl::expected<PasswordFile, std::string> load(const std::filesystem::path& file);
 };
+
+/// The text of a password file; the error says why it cannot be read.
+tl::expected<std::string, std::string> read_password_text(const std::filesystem::path& file);
 
 /// Empty when `name` may be a user's: 1 to 256 bytes of UTF-8 without control characters and colons, not beginning with
 /// #.

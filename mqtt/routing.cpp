@@ -98,6 +98,11 @@ BrokerCore::Outcome BrokerCore::may_publish(Connection& connection, const Publis
   if (packet.topic.front() == '$') {  // ours alone (section 4.7.2)
     outcome.refused = Reason::NotAuthorized;
     outcome.detail = "topics that begin with $ are the broker's own";
+  } else if (const auto& access = connection.client->access;
+             access != nullptr && !access->may_publish.allow(packet.topic)) {
+    ++totals.publications_denied;
+    outcome.refused = Reason::NotAuthorized;  // [MQTT-3.3.5-2]
+    outcome.detail = "no rule allows it";
   } else if (over_memory()) {
     ++totals.memory_refusals;
     outcome.refused = Reason::QuotaExceeded;
@@ -200,6 +205,10 @@ bool BrokerCore::deliver_all(const PublicationPtr& publication, const Subscriber
 void BrokerCore::deliver(const PublicationPtr& publication, FanOut& fan_out, const Match& match,
                          std::span<const std::uint32_t> identifiers) {
   auto& client = static_cast<Client&>(*match.subscriber);
+  if (client.access != nullptr && !client.access->may_receive.allow(publication->topic)) {
+    ++deliveries.denied;
+    return;
+  }
   const Grant grant{
       .qos = std::min(publication->qos, match.qos),                // [MQTT-4.8.2-3]
       .retain = publication->retain && match.retain_as_published,  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]

@@ -99,6 +99,10 @@ void Session::send_queued(Time now) {
       ++counters_.expired;
       continue;
     }
+    if (may_receive_ != nullptr && !may_receive_->allow(publication->topic)) {
+      ++counters_.denied;
+      continue;
+    }
     FanOut fan_out(publication, now);
     send_new(std::move(outgoing), fan_out);
   }

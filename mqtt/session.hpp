@@ -15,6 +15,7 @@
 #include "mqtt/packets.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/ring.hpp"
+#include "mqtt/rules.hpp"
 #include "mqtt/settings.hpp"
 #include "mqtt/subscription_tree.hpp"
 #include "mqtt/topic_aliases.hpp"
@@ -56,6 +57,7 @@ struct DeliveryCounters {
   bool queues_closed = false;       ///< set by the broker while it is short of memory: nothing more may wait
   std::size_t queued = 0;           ///< waiting now
   std::size_t queued_bytes = 0;     ///< of them
+  std::uint64_t denied = 0;         ///< by rule
 };
 
 /// Does no I/O: packets are appended to the outlet's buffer. Outgoing publications of QoS 1 and 2 stand in two rows:
@@ -77,6 +79,9 @@ class Session : public Subscriber {
   void attach(const Outlet& outlet, Time now);
   void detach();
   bool online() const { return online_; }
+
+  /// What may leave the queue: asked again when it does, because rules change meanwhile. Null: everything. Borrowed.
+  void restrict_to(const Rights* may_receive) { may_receive_ = may_receive; }
 
   /// Sends, queues or drops one publication; true when it wrote to the outlet. `fan_out` is of this publication.
   bool deliver(const PublicationPtr& publication, FanOut& fan_out, const Grant& grant);
@@ -140,6 +145,7 @@ class Session : public Subscriber {
   const std::string client_id_;
   const BrokerSettings& limits_;
   DeliveryCounters& counters_;
+  const Rights* may_receive_ = nullptr;
   // Of the connection.
   Outlet outlet_;
   std::size_t window_ = 0;

@@ -1,8 +1,6 @@
 #include "mqtt/settings.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 
 #include <array>
 
@@ -10,25 +8,11 @@ namespace ferrule::mqtt {
 
 namespace {
 
-bool is_loopback(const std::string& bind) {
-  if (bind == "localhost") return true;
-  in_addr v4{};
-  if (::inet_pton(AF_INET, bind.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  in6_addr v6{};
-  return ::inet_pton(AF_INET6, bind.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
 ListenSettings read_listen(const config::Node& node) {
   ListenSettings listen;
   listen.where = node.where();
   listen.port = static_cast<std::uint16_t>(node["port"].integer(listen.port, 0, 65535));
   listen.bind = node["bind"].text(listen.bind);
-  if (!is_loopback(listen.bind)) {
-    node["bind"].mistake(
-        fmt::format("{} is not a loopback address, and without users anybody who reaches it could write to the plant",
-                    listen.bind),
-        "use 127.0.0.1 or ::1");
-  }
   return listen;
 }
 
@@ -102,6 +86,7 @@ BrokerSettings read_broker(const config::Node& section) {
   const auto sparkplug = section["sparkplug"];
   settings.sparkplug_certificates = sparkplug["certificates"].boolean(settings.sparkplug_certificates);
   settings.sparkplug_death_time = sparkplug["death_time"].boolean(settings.sparkplug_death_time);
+  settings.access = read_access(section, settings.listen);
   return settings;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/node.hpp"
+#include "mqtt/access_settings.hpp"
 #include "mqtt/memory.hpp"
 
 namespace ferrule::mqtt {
@@ -90,10 +91,11 @@ struct BrokerSettings {
   std::chrono::seconds sys_interval{10};         ///< between two rounds of `$SYS`; 0: none
   bool sparkplug_certificates = true;            ///< keep Sparkplug births at `$sparkplug/certificates/...`
   bool sparkplug_death_time = false;             ///< give an NDEATH the time of its delivery
+  AccessSettings access;
 };
 
-/// Reads the `broker` section; without one, the broker listens on 127.0.0.1:1883. A bind address beyond loopback is a
-/// mistake until access rules exist.
+/// Reads the `broker` section; without one, the broker listens on 127.0.0.1:1883. Who may do what is read by
+/// `read_access`.
 ///   broker:
 ///     listen: [{port: 1883, bind: 127.0.0.1}]
 ///     limits: {connections: 10000, packet_size: 1MiB, connect_timeout: 10s, receive_maximum: 1024, inflight: 1024,

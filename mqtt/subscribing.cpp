@@ -1,4 +1,6 @@
 // SUBSCRIBE and UNSUBSCRIBE in the broker core, and the retained publications that a new subscription gets.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -22,6 +24,12 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
   std::string codes;  // one for each entry [MQTT-3.8.4-6]
   std::string_view detail;
   for (const auto& entry : packet.entries) {  // as if each had come by itself [MQTT-3.8.4-5]
+    if (!may_subscribe(connection, entry)) {
+      const Reason refused = connection.version() == Version::V5 ? Reason::NotAuthorized : Reason::UnspecifiedError;
+      detail = "no rule allows it";
+      codes.push_back(code(refused));
+      continue;
+    }
     const auto added = subscriptions_.add(client, entry.group, entry.filter, entry.options, identifier);
     const bool is_new = added == SubscriptionTree::Added::New;
     if (is_new && (client.subscriptions() > settings.max_subscriptions || over_memory())) {
@@ -44,6 +52,20 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
         {Reason::PacketTooLarge, "MQTT-3.1.2-27", "Maximum Packet Size is below that of the SUBACK"});
   }
   refill(client);
+}
+
+/// A filter of which something may be received is granted, and each delivery is checked. One that is shared must be
+/// allowed as a whole: what a member may not receive would be lost for its group.
+bool BrokerCore::may_subscribe(Connection& connection, const SubscribeEntry& entry) {
+  const Client& client = *connection.client;
+  if (client.access == nullptr) return true;
+  const Coverage covered = client.access->may_receive.coverage(entry.filter);
+  if (covered == Coverage::All || (covered == Coverage::Some && entry.group.empty())) return true;
+  ++totals.subscriptions_denied;
+  if (may_log()) {
+    spdlog::warn("broker: {}: no rule lets it subscribe to {} [MQTT5 3.9.3]", connection.who(), for_log(entry.text));
+  }
+  return false;
 }
 
 /// What is in flight or waits already is still delivered [MQTT-3.10.4-3].
@@ -78,6 +100,10 @@ void BrokerCore::continue_replays(Client& client) {
     }
     const PublicationPtr publication = retained_.get(replay.ids[replay.next++], now_);
     if (publication == nullptr || !replay.filter.matches(publication->topic)) continue;
+    if (client.access != nullptr && !client.access->may_receive.allow(publication->topic)) {
+      ++deliveries.denied;
+      continue;
+    }
     if (replay.no_local && publication->origin == client.client_id()) continue;  // [MQTT-3.8.3-3]
     FanOut fan_out(publication, now_);
     Grant grant{.qos = std::min(publication->qos, replay.qos),

@@ -41,11 +41,7 @@ class FakeTransport final : public Transport {
   void pause_reading(bool pause) override { wire_->paused = pause; }
   void close() override { wire_->closing = true; }
   std::string peer() const override { return "192.0.2.1:50000"; }
-  PeerIdentity identity() const override {
-    PeerIdentity identity;
-    identity.address = "192.0.2.1";
-    return identity;
-  }
+  PeerIdentity identity() const override { return wire_->identity; }
 
  private:
   std::shared_ptr<Wire> wire_;
@@ -101,7 +97,14 @@ World::World(BrokerSettings settings) : broker(std::move(settings), clock) {}
 World::~World() = default;
 
 Peer World::connect() {
+  PeerIdentity identity;
+  identity.address = "192.0.2.1";
+  return connect(std::move(identity));
+}
+
+Peer World::connect(PeerIdentity identity) {
   auto wire = wires_.emplace_back(std::make_shared<Wire>());
+  wire->identity = std::move(identity);
   broker.accept(std::make_unique<FakeTransport>(wire));
   return {*this, wire};
 }

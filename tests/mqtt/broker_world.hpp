@@ -35,6 +35,7 @@ struct Wire {
   bool short_write = false;     ///< the broker waits for on_writable
   bool paused = false;
   bool closing = false;  ///< the broker called `close`
+  PeerIdentity identity;        ///< what the transport tells of its peer
   bool over = false;     ///< on_closed was called, or the transport is gone
 };
 
@@ -68,7 +69,8 @@ class World {
   explicit World(BrokerSettings settings = {});
   ~World();
 
-  Peer connect();                                      ///< a connection, no packet yet
+  Peer connect();  ///< a connection, no packet yet, from 192.0.2.1
+  Peer connect(PeerIdentity identity);
   Peer client(std::string_view id);                    ///< 3.1.1, clean session, no keep-alive
   Peer persistent(std::string_view id, bool present);  ///< 3.1.1, clean session 0
   Peer client5(std::string_view id);                   ///< 5.0, clean start, no expiry

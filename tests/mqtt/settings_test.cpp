@@ -61,11 +61,11 @@ TEST(BrokerSettings, ReadListenersAndLimits) {
   EXPECT_EQ(settings.when_full, WhenFull::DropOldest);
 }
 
-TEST(BrokerSettings, RefuseAddressesThatOthersReach) {
+TEST(BrokerSettings, RefuseAddressesThatOthersReachWithoutUsers) {
   for (const char* bind : {"0.0.0.0", "192.168.1.5", "\"::\"", "plc.example"}) {
     const auto text = mistakes_of(std::string("broker: {listen: [{port: 1883, bind: ") + bind + "}]}\n");
     EXPECT_THAT(text, HasSubstr("is not a loopback address")) << bind;
-    EXPECT_THAT(text, HasSubstr("use 127.0.0.1 or ::1")) << bind;
+    EXPECT_THAT(text, HasSubstr("use 127.0.0.1, add broker.users")) << bind;
   }
 }
 

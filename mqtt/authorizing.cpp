@@ -1,0 +1,75 @@
+// What a client may do, in the broker core: from CONNECT on, and from the next set of rules on.
+#include <spdlog/spdlog.h>
+
+#include <vector>
+
+#include "mqtt/broker_core.hpp"
+
+namespace ferrule::mqtt {
+
+std::unique_ptr<ClientAccess> BrokerCore::access_for(Identity identity, std::string_view client_id) const {
+  if (!access_->restricted()) return nullptr;
+  auto access = std::make_unique<ClientAccess>();
+  access->identity = std::move(identity);
+  access->may_publish = access_->may_publish(access->identity, client_id);
+  access->may_receive = access_->may_receive(access->identity, client_id);
+  return access;
+}
+
+void BrokerCore::grant(Client& client, std::unique_ptr<ClientAccess> access) {
+  client.access = std::move(access);
+  client.restrict_to(client.access == nullptr ? nullptr : &client.access->may_receive);
+}
+
+/// What else of a CONNECT is a matter of who it is: its client id and its will. Refuses it and returns false when it
+/// may not. A session belongs to its user: another one gets it neither by its client id nor ended, as long as that user
+/// exists.
+bool BrokerCore::may_enter(Connection& connection, const Connect& packet, const Identity& identity) {
+  if (!access_->restricted()) return true;
+  const auto refuse = [&](Reason reason, const char* statement, std::string_view detail) {
+    ++totals.logins_failed;
+    reject(connection, packet.version, {reason, statement, detail});
+    return false;
+  };
+  const char* unfit = packet.client_id.empty() ? nullptr : access_->unfit_name(identity, packet.client_id);
+  if (unfit != nullptr) return refuse(Reason::ClientIdentifierNotValid, "MQTT-3.1.4-2", unfit);
+  if (packet.will && !access_->may_publish(identity, packet.client_id).allow(packet.will->topic)) {
+    ++totals.publications_denied;
+    return refuse(Reason::NotAuthorized, "MQTT-3.1.4-2", "no rule lets it publish its will");
+  }
+  const auto found = clients_.find(packet.client_id);
+  if (packet.client_id.empty() || found == clients_.end() || found->second->access == nullptr) return true;
+  Client& holder = *found->second;
+  const Identity& owner = holder.access->identity;
+  if (owner.user == identity.user) return true;
+  if (!owner.user.empty() && access_->admits(owner)) {
+    return refuse(Reason::ClientIdentifierNotValid, "MQTT-3.1.4-2", "client identifier of another user's session");
+  }
+  if (holder.connection != nullptr) take_over(holder, true);
+  const auto still = clients_.find(packet.client_id);
+  if (still != clients_.end()) end_session(*still->second);
+  return true;
+}
+
+void BrokerCore::set_access(std::shared_ptr<const Access> access) {
+  start_turn();
+  const auto old = std::exchange(access_, std::move(access));  // kept until nobody borrows from it
+  std::vector<Connection*> unwelcome;
+  for (const auto& [id, client] : clients_) {
+    Identity identity;
+    if (client->access != nullptr) identity = client->access->identity;
+    if (client->access == nullptr && client->connection != nullptr) {
+      const PeerIdentity peer = client->connection->identity();
+      identity.listener = peer.listener;
+      if (auto found = identify_without_password(peer, {})) identity = std::move(*found);
+    }
+    if (client->connection != nullptr && !access_->admits(identity)) unwelcome.push_back(client->connection);
+    grant(*client, access_for(std::move(identity), client->client_id()));
+  }
+  for (Connection* connection : unwelcome) {
+    if (may_log()) spdlog::warn("broker: {}: its user may no longer be here; closing", connection->who());
+    connection->disconnect(Reason::NotAuthorized, "no longer authorized");
+  }
+}
+
+}  // namespace ferrule::mqtt
