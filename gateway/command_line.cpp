@@ -21,6 +21,7 @@ namespace {
 
 int check(const std::filesystem::path& file) {
   const auto settings = load_settings(file);
+  for (const auto& warning : settings.broker.access.warnings) fmt::print(stderr, "{}\n", text(warning));
   fmt::print("{}: ok: {} buses, {} devices, {} points, {} uplinks\n", file.string(), settings.buses.size(),
              settings.device_count, settings.point_count, settings.uplinks.size());
   return EX_OK;

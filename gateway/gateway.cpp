@@ -18,13 +18,19 @@ using namespace std::chrono_literals;
 /// Poll batches on their way to the broker thread. Above it a bus drops what it just read (policy: drop-newest; mapping
 /// state is left alone, so that a change shows with the next poll) and counts it.
 constexpr std::size_t kMaxBatchesUnderWay = 10'000;
+/// Each takes up to 19 MiB while it computes an Argon2id hash.
+constexpr std::size_t kPasswordThreads = 2;
 constexpr auto kUplinkGrace = 500ms;
 constexpr auto kFarewell = 50ms;  // for the loop to send what is left to the clients
 
 }  // namespace
 
 Gateway::Gateway(Settings settings, mqtt::Loop& loop)
-    : settings_(std::move(settings)), loop_(loop), broker_(settings_.broker, clock_) {
+    : settings_(std::move(settings)),
+      loop_(loop),
+      broker_(settings_.broker, clock_),
+      password_checks_([&loop](std::function<void()> task) { loop.post(std::move(task)); }, kPasswordThreads,
+                       settings_.broker.access.max_logins_waiting) {
   prepare_state_dir();
   const auto post = [this](std::function<void()> task) { loop_.post(std::move(task)); };
   store_ = std::make_unique<mqtt::Store>(
@@ -41,6 +47,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
         loop_, settings_.broker.listen[i], i,
         [this](std::unique_ptr<mqtt::Transport> transport) { broker_.accept(std::move(transport)); }));
   }
+  broker_.check_passwords_with(password_checks_);
   broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
   for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);
 }
@@ -73,6 +80,7 @@ void Gateway::add_bus(std::size_t index) {
 }
 
 void Gateway::start() {
+  for (const auto& warning : settings_.broker.access.warnings) spdlog::warn("{}", text(warning));
   for (const auto& listener : listeners_) spdlog::info("broker: listening on {}", listener->name());
   for (auto& uplink : uplinks_) uplink->start();
   start_bus(0);

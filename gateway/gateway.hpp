@@ -15,6 +15,7 @@
 #include "mqtt/clock.hpp"
 #include "mqtt/listener.hpp"
 #include "mqtt/loop.hpp"
+#include "mqtt/password_checks.hpp"
 #include "mqtt/store.hpp"
 
 namespace ferrule::gateway {
@@ -64,6 +65,7 @@ class Gateway {
   drivers::SystemClock bus_clock_;
   // Owned by the broker thread.
   mqtt::Broker broker_;
+  mqtt::PasswordChecks password_checks_;
   std::vector<std::unique_ptr<bridge::Uplink>> uplinks_;
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplinks, whose files it writes
   std::vector<std::unique_ptr<mqtt::Listener>> listeners_;

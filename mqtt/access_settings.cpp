@@ -176,6 +176,11 @@ void check_use(const config::Node& broker, AccessSettings& settings) {
 
 }  // namespace
 
+std::string text(const AccessWarning& warning) {
+  const auto& where = warning.where;
+  return fmt::format("{}:{}:{}: warning: {}: {}", where.file, where.line, where.column, warning.path, warning.message);
+}
+
 AccessSettings read_access(const config::Node& broker, const std::vector<ListenSettings>& listeners) {
   AccessSettings settings;
   read_password_file(broker["password_file"], settings);

@@ -36,6 +36,8 @@ struct AccessWarning {
   std::string path, message;
 };
 
+std::string text(const AccessWarning& warning);  ///< "FILE:LINE:COL: warning: PATH: MESSAGE"
+
 struct AccessSettings {
   std::map<std::string, UserSettings, std::less<>> users;
   std::map<std::string, RuleSettings, std::less<>> clients;  ///< by client id
