@@ -43,7 +43,7 @@ bool BrokerCore::may_enter(Connection& connection, const Connect& packet, const 
   const Identity& owner = holder.access->identity;
   if (owner.user == identity.user) return true;
   if (!owner.user.empty() && access_->admits(owner)) {
-    return refuse(Reason::ClientIdentifierNotValid, "MQTT-3.1.4-2", "client identifier of another user's session");
+    return refuse(Reason::ClientIdentifierNotValid, "MQTT-3.1.4-2", "client identifier belongs to another user");
   }
   if (holder.connection != nullptr) take_over(holder, true);
   const auto still = clients_.find(packet.client_id);

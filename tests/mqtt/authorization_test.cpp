@@ -181,7 +181,7 @@ TEST(Authorization, KeepsASessionForItsUser_MQTT_3_1_4_3) {
   hmi.send("82 [ 0001 ('plant1/#') 00 ]").take();
   plant.world.connect()
       .send(login5("panel", "readonly", "r"))
-      .expect("20 [ 00 85 [ 1F ('client identifier of another user\x27s session') ] ]")
+      .expect("20 [ 00 85 [ 1F ('client identifier belongs to another user') ] ]")
       .expect_closed();
   plant.world.publish("plant1/a", "1");
   hmi.expect("30 [ ('plant1/a') '1' ]");
