@@ -101,7 +101,7 @@ BrokerCore::Outcome BrokerCore::may_publish(Connection& connection, const Publis
   } else if (const auto& access = connection.client->access;
              access != nullptr && !access->may_publish.allow(packet.topic)) {
     ++totals.publications_denied;
-    outcome.refused = Reason::NotAuthorized;  // [MQTT-3.3.5-2]
+    outcome.refused = Reason::NotAuthorized;  // [MQTT-3.3.5-2 (3.1.1)]
     outcome.detail = "no rule allows it";
   } else if (over_memory()) {
     ++totals.memory_refusals;

@@ -43,7 +43,7 @@ struct Plant {
 
 // Publishing
 
-TEST(Authorization, OfAPublishIsByRule_MQTT_3_3_5_2) {
+TEST(Authorization, OfAPublishIsByRule) {
   Plant plant;
   Peer admin = plant.user("admin");
   admin.send("82 [ 0001 ('#') 00 ]").expect("90 [ 0001 00 ]");
@@ -54,7 +54,7 @@ TEST(Authorization, OfAPublishIsByRule_MQTT_3_3_5_2) {
   hmi.send("34 [ ('plant1/boiler/mode') 0003 [] '1' ]").expect("50 [ 0003 87 [ 1F ('no rule allows it') ] ]");
   hmi.send("30 [ ('plant1/boiler/mode') [] '1' ]").expect_nothing();
   admin.expect_nothing();
-  // 3.1.1 cannot say so: the acknowledgement ends it.
+  // 3.1.1 cannot say so: the acknowledgement ends it [MQTT-3.3.5-2 (3.1.1)].
   Peer old = plant.user("hmi", "old");
   old.send("32 [ ('plant1/boiler/mode') 0001 '1' ]").expect("40 02 0001");
   old.send("34 [ ('plant1/boiler/mode') 0002 '1' ]").expect("50 02 0002");
