@@ -10,6 +10,7 @@ readonly TEST_PACKAGES=(
   mosquitto mosquitto-clients socat mbpoll sqlite3 systemd tshark libfaketime
   python3 python3-pytest python3-pymodbus python3-paho-mqtt)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
+readonly PACKAGE_PACKAGES=(debhelper dpkg-dev bash-completion help2man lintian)
 
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
@@ -40,6 +41,11 @@ test_packages() {
 fuzz_packages() {
   build_packages
   printf '%s\n' "${FUZZ_PACKAGES[@]}"
+}
+
+package_packages() {
+  build_packages
+  printf '%s\n' "${TEST_PACKAGES[@]:0:3}" "${PACKAGE_PACKAGES[@]}"
 }
 
 as_root() {
