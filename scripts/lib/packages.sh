@@ -10,7 +10,7 @@ readonly TEST_PACKAGES=(
   mosquitto mosquitto-clients socat mbpoll sqlite3 systemd tshark libfaketime
   python3 python3-pytest python3-pymodbus python3-paho-mqtt)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
-readonly PACKAGE_PACKAGES=(debhelper dpkg-dev bash-completion help2man lintian)
+readonly PACKAGE_PACKAGES=(debhelper dpkg-dev bash-completion help2man lintian mmdebstrap)
 
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
