@@ -133,3 +133,12 @@ def test_ci_fails_with_any_of_its_steps_and_runs_the_others(tmp_path):
     result = _ci(tmp_path, ("3 passed, 2 failed, 0 skipped", 1), ("a build that breaks", 1), ("7 passed, 0 failed, 0 skipped", 0))
     assert result.returncode == 1
     assert result.stdout.splitlines()[-1] == "10 passed, 3 failed, 0 skipped"
+
+
+def test_the_debian_package_builds_with_what_the_scripts_install():
+    """debian/control and scripts/lib/packages.sh name the same libraries."""
+    listed = subprocess.run(["bash", "-c", f"source {_SCRIPTS}/lib/packages.sh; package_packages"], text=True, capture_output=True)
+    installed = {word for word in listed.stdout.split() if word.startswith("lib") and word.endswith("-dev")}
+    control = (_SCRIPTS.parent / "debian/control").read_text()
+    needed = {word.strip(",") for word in control.split("Package:")[0].split() if word.startswith("lib")}
+    assert {word for word in needed if "boost" not in word} == {word for word in installed if "boost" not in word}
