@@ -61,6 +61,28 @@ TEST(BrokerSettings, ReadListenersAndLimits) {
   EXPECT_EQ(settings.when_full, WhenFull::DropOldest);
 }
 
+TEST(BrokerSettings, ReadWhatElseIsBounded) {
+  const auto settings = read(R"(broker:
+  limits: {half_open: 12, retained_size: 1KiB, publish_rate: 13, memory: 1GiB, topic_aliases_sent: 0}
+  when_full: disconnect
+  server_reference: "standby:1883"
+  check_payload_format: true
+  sys_interval: 0s
+  sparkplug: {certificates: false, death_time: true}
+)");
+  EXPECT_EQ(settings.max_half_open, 12U);
+  EXPECT_EQ(settings.max_retained_bytes, 1024U);
+  EXPECT_EQ(settings.publish_rate, 13U);
+  EXPECT_EQ(settings.max_memory, std::size_t{1} << 30);
+  EXPECT_EQ(settings.topic_aliases_sent, 0);
+  EXPECT_EQ(settings.when_full, WhenFull::Disconnect);
+  EXPECT_EQ(settings.server_reference, "standby:1883");
+  EXPECT_TRUE(settings.check_payload_format);
+  EXPECT_EQ(settings.sys_interval, 0s);
+  EXPECT_FALSE(settings.sparkplug_certificates);
+  EXPECT_TRUE(settings.sparkplug_death_time);
+}
+
 TEST(BrokerSettings, RefuseAddressesThatOthersReachWithoutUsers) {
   for (const char* bind : {"0.0.0.0", "192.168.1.5", "\"::\"", "plc.example"}) {
     const auto text = mistakes_of(std::string("broker: {listen: [{port: 1883, bind: ") + bind + "}]}\n");

@@ -42,6 +42,7 @@ constexpr std::array kConnects5 = {
     "10 [ ('MQTT') 05 00 0000 [ 11 FFFFFFFF 21 0003 27 00000030 ] ('b') ]",
     "10 [ ('MQTT') 05 06 0000 [ 11 00000005 ] ('c') [ 18 00000003 02 00000002 ] ('w/1') ('gone') ]",
     "10 [ ('MQTT') 05 02 0000 [ 27 00000014 ] () ]",
+    "10 [ ('MQTT') 05 00 0000 [ 11 0000000A 22 0002 17 00 ] ('d') ]",
 };
 /// The same for all versions: nothing that version 5 inserts properties into.
 constexpr std::array kAnyVersion = {
