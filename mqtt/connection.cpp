@@ -67,7 +67,7 @@ void Connection::handle(const Frame& frame) {
     return refuse({Reason::ProtocolError, "MQTT-3.1.0-1", "first packet is not CONNECT"});
   }
   if (state_ == State::AwaitsAuth && frame.type() != PacketType::Auth && frame.type() != PacketType::Disconnect) {
-    return refuse({Reason::ProtocolError, "MQTT-3.1.2-30", "packet other than AUTH before CONNACK"});
+    return refuse({Reason::ProtocolError, "MQTT-3.1.2-33", "packet other than AUTH before CONNACK"});
   }
   switch (frame.type()) {
     case PacketType::Publish:

@@ -85,7 +85,7 @@ class Connection final : public Sink {
     return true;
   }
   /// The same with a Reason String in `packet.properties`, for those who asked to be told [MQTT-3.1.2-32] and whose
-  /// Maximum Packet Size has room for it [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.7.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1]
+  /// Maximum Packet Size has room for it [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.9.2-1]
   /// [MQTT-3.14.2-3].
   template <class P>
   bool send_explained(P packet, std::string_view detail, bool always = false) {

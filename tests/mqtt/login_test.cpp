@@ -29,7 +29,7 @@ PeerIdentity with_certificate(std::string name, std::size_t listener = 0) {
 TEST(Login, WithTheRightPasswordIsLetIn) {
   World world(broker_settings(kUsers));
   world.connect().send(login("a", "hmi", "right")).expect("20 02 00 00");
-  world.connect().send(login5("b", "scada", "other")).expect(kConnack5);
+  world.connect().send(login5("b", "scada", "other")).expect(kConnack5);  // and nothing of a method [MQTT-4.12.0-6]
   EXPECT_EQ(world.broker.counters().clients_connected, 2U);
 }
 
@@ -289,7 +289,7 @@ Peer scram_client(World& world, ScramClient client) {
   return peer;
 }
 
-TEST(LoginByScram, ProvesBothSides_MQTT_4_12_0_2) {
+TEST(LoginByScram, ProvesBothSides_MQTT_4_12_0_2) {  // AUTH and CONNACK in the client's method [MQTT-4.12.0-5]
   World world(broker_settings(kUsers));
   Peer peer = scram_client(world, {"hmi", "right"});
   peer.send("32 [ ('x') 0001 [] ]").expect("40 [ 0001 10 ]");
@@ -317,7 +317,7 @@ TEST(LoginByScram, OfAnUnknownNameSeesTheSameSaltEachTime) {
   EXPECT_EQ(salts[0], salts[1]);
 }
 
-TEST(LoginByScram, TakesNothingButAuthBeforeConnack_MQTT_3_1_2_30) {
+TEST(LoginByScram, TakesNothingButAuthBeforeConnack_MQTT_3_1_2_33) {
   World world(broker_settings(kUsers));
   Peer peer = world.connect();
   peer.send(scram_connect("n,,n=hmi,r=client-nonce"));
