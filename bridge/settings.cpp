@@ -119,7 +119,8 @@ std::optional<OutRoute> read_route(const config::Node& node) {
 }
 
 void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
-  for (const auto& item : node.items()) {
+  const auto items = node.items();
+  for (const auto& item : items) {
     const auto route = read_route(item);
     if (!route) continue;
     const auto same = [&](const OutRoute& other) { return other.from == route->from; };
@@ -129,7 +130,8 @@ void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
     }
     routes.push_back(*route);
   }
-  if (routes.empty()) node.mistake("an uplink needs a route", "out: [{from: \"plant1/#\"}]");
+  const bool is_none = items.empty() && !node.is_map() && !node.is_scalar();  // else a mistake was made already
+  if (is_none) node.mistake("an uplink needs a route", "out: [{from: \"plant1/#\"}]");
 }
 
 void read_times(const config::Node& node, UplinkSettings& settings) {

@@ -158,6 +158,14 @@ INSTANTIATE_TEST_SUITE_P(All, WrongRoutes,
                                            Wrong{"[{from: \"#\", qos: 3}]", "qos"},
                                            Wrong{"[{from: \"#\"}, {from: \"#\", to: x}]", "stands above"}));
 
+TEST(BridgeSettings, AWrongRouteIsOneMistake) {
+  for (const auto* out : {"[{from: \"a/#/b\"}]", "{from: x}", "x"}) {
+    const auto text = mistakes(std::string("uplinks: {hq: {url: mqtt://hq, out: ") + out + "}}");
+    EXPECT_EQ(text.find("error:"), text.rfind("error:")) << text;
+  }
+  EXPECT_THAT(mistakes("uplinks: {hq: {url: mqtt://hq}}"), HasSubstr("needs a route"));
+}
+
 TEST(BridgeSettings, TwoUplinksToOneBrokerNeedTwoClientIds) {
   const auto text = mistakes(R"(uplinks:
   a: {url: mqtt://hq, out: [{from: "#"}]}
