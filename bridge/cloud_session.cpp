@@ -61,20 +61,7 @@ std::string properties_of(const mqtt::Publication& publication, const std::strin
 }  // namespace
 
 CloudSession::CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
-    : settings_(settings), state_(state), events_(events) {
-  for (auto& record : state_.restore()) {
-    const auto key = parse_record_key(record.key);
-    auto& exchange = exchanges_[static_cast<std::uint16_t>(key.number)];
-    exchange.seq = record.seq;
-    exchange.qos = Qos::ExactlyOnce;
-    exchange.mqtt_version = key.mqtt_version;
-    if (key.kind == "sc") {
-      exchange.released = true;
-    } else {
-      exchange.packet = std::move(record.packet);
-    }
-  }
-}
+    : settings_(settings), state_(state), events_(events) {}
 
 // ---- connect
 
@@ -133,43 +120,48 @@ Attempt CloudSession::read_answer(const mqtt::Frame& frame, int mqtt_version) {
 
 void CloudSession::open(const Attempt& answer) {
   limits_ = answer.limits;
-  if (!answer.session_present) {
-    exchanges_.clear();
+  if (answer.session_present) {
+    take_up();
+  } else {
     received_.clear();
   }
-  give_up_other_versions();
-  std::vector<std::pair<Seq, std::uint16_t>> in_order;
-  for (const auto& [packet_id, exchange] : exchanges_) in_order.emplace_back(exchange.seq, packet_id);
-  std::ranges::sort(in_order);
-  for (const auto& [seq, packet_id] : in_order) to_resume_.push_back(packet_id);
   resume();
 }
 
-/// They belong to a session that cannot be had with this version.
-void CloudSession::give_up_other_versions() {
-  for (auto exchange = exchanges_.begin(); exchange != exchanges_.end();) {
-    const auto next = std::next(exchange);
-    if (exchange->second.mqtt_version != mqtt_version_) {
-      exchange->second.released = false;
-      end(exchange, Reason::UnspecifiedError);
+/// LinkState knows what goes on, after a cut cable as after a kill.
+void CloudSession::take_up() {
+  std::vector<Seq> given_up;  // they belong to a session that cannot be had with this version
+  for (auto& record : state_.restore()) {
+    const auto key = parse_record_key(record.key);
+    const auto packet_id = static_cast<std::uint16_t>(key.number);
+    if (key.mqtt_version != mqtt_version_) {
+      if (given_up.empty() || given_up.back() != record.seq) given_up.push_back(record.seq);
+    } else if (key.kind == "sc") {
+      exchanges_[packet_id] = {record.seq, Qos::ExactlyOnce, true};
+      std::erase_if(to_resume_, [&](const Resumed& other) { return other.packet_id == packet_id; });
+      to_resume_.push_back({packet_id, {}});
+    } else {
+      exchanges_[packet_id] = {record.seq, Qos::ExactlyOnce, false};
+      to_resume_.push_back({packet_id, std::move(record.packet)});
     }
-    exchange = next;
+  }
+  for (const auto seq : given_up) {
+    state_.done(seq, false);
+    events_.on_settled(seq, Reason::UnspecifiedError);
   }
 }
 
 /// In the order in which they were sent first [MQTT-4.6.0-1] [MQTT-4.4.0-1].
 void CloudSession::resume() {
   while (!to_resume_.empty()) {
-    const auto packet_id = to_resume_.front();
-    const auto exchange = exchanges_.find(packet_id);
-    if (exchange == exchanges_.end()) {
+    auto& [packet_id, packet] = to_resume_.front();
+    if (!exchanges_.contains(packet_id)) {
       // the cloud ended it unasked
-    } else if (exchange->second.released) {
+    } else if (packet.empty()) {
       send_ack(PacketType::Pubrel, packet_id);
     } else {
       if (resumed_ >= limits_.receive_maximum) return;  // [MQTT-3.3.4-9]
       ++resumed_;
-      auto packet = exchange->second.packet;
       packet[0] = static_cast<char>(packet[0] | kDup);  // [MQTT-3.3.1-1]
       output_.append(packet);
     }
@@ -178,15 +170,7 @@ void CloudSession::resume() {
 }
 
 void CloudSession::close() {
-  // What its sender sends again when it hears of the end is none of ours any more.
-  std::erase_if(exchanges_, [](const auto& one) { return one.second.qos != Qos::ExactlyOnce; });
-  for (const auto& record : records_) {  // never sent
-    if (const auto key = parse_record_key(record.key); key.kind == "s") {
-      exchanges_.erase(static_cast<std::uint16_t>(key.number));
-    } else {
-      exchanges_[static_cast<std::uint16_t>(key.number)].released = false;
-    }
-  }
+  exchanges_.clear();
   records_.clear();
   subscribing_.clear();
   to_resume_.clear();
@@ -218,7 +202,7 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   }
   if (numbered) {
     publish.packet_id = take_packet_id();
-    exchanges_[publish.packet_id] = {seq, qos, false, mqtt_version_, {}};
+    exchanges_[publish.packet_id] = {seq, qos, false};
   }
   if (qos != Qos::ExactlyOnce) {
     encode(publish, version(), output_);
@@ -226,10 +210,9 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   }
   scratch_.clear();
   encode(publish, version(), scratch_);
-  auto& packet = exchanges_[publish.packet_id].packet;
-  packet = scratch_.text();
+  auto packet = scratch_.text();
   output_.append(packet);
-  records_.push_back({seq, record_key("s", publish.packet_id, mqtt_version_), packet});
+  records_.push_back({seq, record_key("s", publish.packet_id, mqtt_version_), std::move(packet)});
 }
 
 void CloudSession::commit() {
@@ -294,7 +277,7 @@ void CloudSession::release(std::uint16_t packet_id, Exchange& exchange) {
 }
 
 void CloudSession::end(Exchanges::iterator exchange, Reason reason) {
-  const auto [packet_id, ended] = std::move(*exchange);
+  const auto ended = exchange->second;
   exchanges_.erase(exchange);
   if (ended.released) reason = Reason::Success;  // 0x92 in PUBCOMP: the cloud has done with it already
   if (ended.qos == Qos::ExactlyOnce) state_.done(ended.seq, !is_error(reason));

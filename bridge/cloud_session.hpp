@@ -20,8 +20,8 @@
 
 namespace ferrule::bridge {
 
-/// Does no I/O, but for LinkState, which may block for a commit. Lives as long as the link; what belongs to one
-/// connection begins anew with `open`.
+/// Does no I/O, but for LinkState, which may block for a commit. Lives as long as the link; each connection begins anew
+/// with what LinkState holds.
 ///
 /// A QoS 2 exchange is kept in LinkState: PUBLISH before it leaves, PUBREL before it leaves, both until PUBCOMP. What
 /// gathered while the last commit ran is put into one: the cost is two commits for a window, not for a message. After a
@@ -58,14 +58,16 @@ class CloudSession {
     Seq seq = 0;
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
     bool released = false;  ///< PUBREC came: the cloud has it
-    int mqtt_version = 5;
-    std::string packet;  ///< of QoS 2: the PUBLISH, to be sent again
+  };
+  struct Resumed {
+    std::uint16_t packet_id = 0;
+    std::string packet;  ///< the PUBLISH; empty: PUBREL
   };
   using Exchanges = std::unordered_map<std::uint16_t, Exchange>;
 
   mqtt::Version version() const { return mqtt_version_ == 5 ? mqtt::Version::V5 : mqtt::Version::V311; }
   std::uint16_t take_packet_id();
-  void give_up_other_versions();
+  void take_up();
   void resume();
   void send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason = mqtt::Reason::Success);
   tl::expected<void, std::string> take_publish(const mqtt::Publish& packet, Time now);
@@ -85,7 +87,7 @@ class CloudSession {
   mqtt::OutputBuffer output_{pool_};
   mqtt::OutputBuffer scratch_{pool_};
   Exchanges exchanges_;
-  std::deque<std::uint16_t> to_resume_;
+  std::deque<Resumed> to_resume_;
   std::size_t resumed_ = 0;                           ///< PUBLISHes sent again and not ended: within Receive Maximum
   std::vector<LinkState::InFlight> records_;          ///< not put yet
   std::map<std::uint16_t, std::string> subscribing_;  ///< filters, by packet identifier

@@ -184,6 +184,11 @@ void Outbox::requeue(Seq seq) {
   cursor_ = std::min(cursor_, seq);
 }
 
+std::optional<Seq> Outbox::oldest_in_flight() const {
+  const auto oldest = std::ranges::find_if(head_, &Entry::in_flight);
+  return oldest == head_.end() ? std::nullopt : std::optional(oldest->seq);
+}
+
 std::size_t Outbox::requeue_all(const std::function<bool(Seq)>& keep) {
   std::size_t requeued = 0;
   for (auto& entry : head_) {

@@ -89,6 +89,7 @@ class Outbox {
   std::uint64_t size() const { return rows_; }
   std::uint64_t bytes() const { return bytes_; }
   std::size_t in_flight() const { return in_flight_; }
+  std::optional<Seq> oldest_in_flight() const;
   const Counters& counters() const { return counters_; }
   const std::string& disk_error() const { return disk_error_; }  ///< empty: none
   Row row_of(const Entry& entry) const;

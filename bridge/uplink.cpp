@@ -14,6 +14,7 @@
 #include "bridge/outbox_file.hpp"
 #include "bridge/paho_link.hpp"
 #include "bridge/row_state.hpp"
+#include "bridge/suspicion.hpp"
 #include "bridge/verdict.hpp"
 
 namespace ferrule::bridge {
@@ -24,10 +25,11 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Time = std::chrono::steady_clock::time_point;
 
-constexpr auto kStable = 10s;     // after so long online, the back-off begins anew
-constexpr auto kResume = 20s;     // for the exchanges of the last connection
-constexpr auto kSameCause = 60s;  // a cause that repeats is logged so often
-constexpr int kMaxAttempts = 5;   // for a message that the cloud refuses without saying why
+constexpr auto kHardlyBegun = 5s;  // a connection that ends sooner may end for what was sent
+constexpr auto kStable = 10s;      // after so long online, the back-off begins anew
+constexpr auto kResume = 20s;      // for the exchanges of the last connection
+constexpr auto kSameCause = 60s;   // a cause that repeats is logged so often
+constexpr int kMaxAttempts = 5;    // for a message that the cloud refuses without saying why
 constexpr std::size_t kMaxRefused = 1'000;
 constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
 constexpr auto kFirstPause = 1s;              // after Quota exceeded, Server busy
@@ -117,6 +119,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void refused_without_reason(Seq seq, mqtt::Reason reason);
   void park(Seq seq, mqtt::Reason reason);
   void pause();
+  void quarantine();
   void pump();
   bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
   bool is_resuming();
@@ -138,6 +141,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   LinkLimits limits_;
   std::size_t window_;
   BackOff back_off_;
+  Suspicion suspicion_;
   BackOff pauses_{{kFirstPause, kLongestPause}};
   Time next_attempt_{}, online_since_{}, resume_at_{};
   std::map<Seq, int> refused_;  // how often, without a reason
@@ -182,12 +186,23 @@ void Uplink::Impl::disconnected(const std::string& cause) {
   if (was_online && clock_.now() - online_since_ >= kStable) back_off_.reset();
   now_ = stopped_ ? UplinkState::Offline : UplinkState::BackingOff;
   last_error_ = cause;
+  if (was_online && !stopped_ && clock_.now() - online_since_ < kHardlyBegun && !owes_disk()) quarantine();
   state_->unprepare_all();
   // What the link settled before it ended has been taken off already.
   repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
   if (stopped_) return;
   next_attempt_ = clock_.now() + back_off_.jittered();
   log_loss(fmt::format("{}{}", was_online ? "connection lost: " : "", cause));
+}
+
+/// Parks the message that makes the cloud hang up again and again.
+void Uplink::Impl::quarantine() {
+  const auto seq = suspicion_.hung_up(outbox_->oldest_in_flight());
+  if (!seq) return;
+  state_->done(*seq, false);
+  outbox_->park(*seq, mqtt::Reason::ImplementationSpecificError);
+  spdlog::warn("uplink {}: the cloud hangs up whenever it gets message {}-{}; it is parked in the database",
+               settings_.name, settings_.client_id, *seq);
 }
 
 void Uplink::Impl::log_loss(const std::string& cause) {
@@ -252,7 +267,7 @@ bool Uplink::Impl::exceeds_limit(const mqtt::Publication& publication, const std
 
 void Uplink::Impl::pump() {
   if (stopped_ || now_ != UplinkState::Online || clock_.now() < resume_at_ || is_resuming()) return;
-  while (outbox_->in_flight() < window_) {
+  while (outbox_->in_flight() < std::min(window_, suspicion_.window())) {
     auto* entry = outbox_->next();
     if (entry == nullptr) return;
     send(*entry);
@@ -290,6 +305,7 @@ void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
       if (outbox_->settle(seq)) ++acknowledged_;
       refused_.erase(seq);
       pauses_.reset();
+      suspicion_.settled();
       if (now_ == UplinkState::Online) back_off_.reset();
       break;
     case Verdict::Later:

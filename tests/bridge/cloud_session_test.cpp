@@ -41,6 +41,7 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
     connect(session_present, mqtt_version);
   }
   void connect(bool session_present, int mqtt_version = 4) {
+    if (!session_present) state_.clear();
     session_->connect_packet(mqtt_version);
     Attempt answer;
     answer.session_present = session_present;
@@ -176,7 +177,6 @@ TEST_F(CloudSessionTest, ALostSessionForgetsTheExchanges) {
   send(7, Qos::ExactlyOnce);
   sent();
   session_->close();
-  state_.clear();
   connect(false);
   EXPECT_EQ(sent(), "");
   send(7, Qos::ExactlyOnce);

@@ -346,5 +346,53 @@ TEST_F(UplinkTest, CanBeDestroyedAfterTheStoreWithoutHavingBeenStopped) {
   crash();
 }
 
+TEST_F(UplinkTest, AMessageThatMakesTheCloudHangUpIsParkedAndTheOthersGoOn) {
+  start();
+  for (const auto* payload : {"poison", "b", "c"}) append(payload);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("poison", "b", "c"));
+  Seq second = 0;
+  for (int times = 1; times <= 5; ++times) {
+    EXPECT_EQ(status().parked, 0U);
+    offline("the cloud closed the connection");
+    advance(60s);
+    online();
+    if (times == 5) second = link_->sent.at(0).seq;
+    using Payloads = std::vector<std::string>;
+    const auto expected = times <= 2 ? Payloads{"poison", "b", "c"} : times == 5 ? Payloads{"b"} : Payloads{"poison"};
+    EXPECT_EQ(link_->take_payloads(), expected) << times;
+  }
+  EXPECT_EQ(status().parked, 1U);
+  settle(second);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("c"));
+}
+
+TEST_F(UplinkTest, AQos2MessageThatMakesTheCloudHangUpIsNotResumed) {
+  start();
+  append("poison", false, Qos::ExactlyOnce);
+  const auto seq = link_->sent.at(0).seq;
+  link_->state.put({{seq, "s5-1", "packet"}});
+  for (int times = 1; times <= 5; ++times) {
+    EXPECT_EQ(link_->state.restore().size(), 1U);
+    offline("the cloud closed the connection");
+    advance(60s);
+    online();
+  }
+  EXPECT_EQ(status().parked, 1U);
+  EXPECT_TRUE(link_->state.restore().empty());
+}
+
+TEST_F(UplinkTest, AConnectionThatLastedConvictsNoMessage) {
+  start();
+  append("a");
+  for (int times = 1; times <= 10; ++times) {
+    advance(6s);  // a cloud that stalls, until keep-alive ends it
+    offline("the cloud does not answer any more");
+    advance(60s);
+    online();
+  }
+  EXPECT_EQ(status().parked, 0U);
+  EXPECT_EQ(status().queued, 1U);
+}
+
 }  // namespace
 }  // namespace ferrule::bridge
