@@ -12,6 +12,7 @@
 #include "config/node.hpp"
 #include "gateway/demo.hpp"
 #include "gateway/log.hpp"
+#include "gateway/passwd.hpp"
 #include "gateway/run.hpp"
 #include "gateway/settings.hpp"
 
@@ -27,7 +28,7 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 4> kVerbs{"run", "check", "demo", "version"};
+constexpr std::array<std::string_view, 5> kVerbs{"run", "check", "passwd", "demo", "version"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -56,6 +57,13 @@ int run_command_line(int argc, char** argv) {
   run_verb->add_option("FILE", file, "Configuration (YAML)")->required();
   auto* check_verb = app.add_subcommand("check", "Check a configuration: prints every mistake, exits with 0 or 78");
   check_verb->add_option("FILE", file, "Configuration (YAML)")->required();
+  PasswdOptions passwd_options;
+  auto* passwd_verb = app.add_subcommand(
+      "passwd", "Set a user's password in a password file; asks for it, or reads a line of standard input");
+  passwd_verb->add_option("FILE", file, "Password file; created when missing")->required();
+  passwd_verb->add_option("USER", passwd_options.user, "Whose password")->required();
+  passwd_verb->add_flag("--delete", passwd_options.remove, "Remove the user instead");
+  passwd_verb->add_flag("!--no-scram", passwd_options.scram, "Without the keys for SCRAM-SHA-256");
   DemoOptions demo_options;
   auto* demo_verb =
       app.add_subcommand("demo", "Show a simulated plant's data flow to a stand-in cloud; needs no hardware");
@@ -77,6 +85,10 @@ int run_command_line(int argc, char** argv) {
   try {
     if (*run_verb) return run(file);
     if (*check_verb) return check(file);
+    if (*passwd_verb) {
+      passwd_options.file = file;
+      return passwd(passwd_options);
+    }
     if (*demo_verb) return demo(demo_options);
     if (*version_verb) fmt::print("ferrule {}\n", FERRULE_VERSION);
     return EX_OK;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 namespace ferrule::gateway {
 
@@ -96,6 +97,16 @@ void Gateway::start_bus(std::size_t index) {
   if (stopping_ || index == lines_.size()) return;
   lines_[index]->bus->start();
   loop_.once(1ms, [this, index] { start_bus(index + 1); });
+}
+
+bool Gateway::renew_access(const Settings& fresh) {
+  const auto place = [](const mqtt::ListenSettings& listen) {
+    return std::tie(listen.bind, listen.port, listen.unix_path, listen.systemd);
+  };
+  if (!std::ranges::equal(settings_.broker.listen, fresh.broker.listen, {}, place, place)) return false;
+  for (const auto& warning : fresh.broker.access.warnings) spdlog::warn("{}", text(warning));
+  broker_.set_access(std::make_shared<const mqtt::Access>(fresh.broker.access));
+  return true;
 }
 
 // On the bus's thread.

@@ -32,6 +32,9 @@ class Gateway {
 
   void start();         ///< starts polling and the uplinks
   void stop_polling();  ///< the buses end; what they read goes on its way
+  /// Takes over who may do what from a configuration that was read anew. False, and all stays as it was, when it has
+  /// other listeners than those that are open.
+  bool renew_access(const Settings& fresh);
   /// Ends buses, uplinks and clients in this order, within 2 s, and then stops the loop.
   void stop();
 

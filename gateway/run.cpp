@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "gateway/gateway.hpp"
+#include "gateway/reload.hpp"
 #include "gateway/service_manager.hpp"
 
 namespace ferrule::gateway {
@@ -46,6 +47,14 @@ int run(const std::filesystem::path& file) {
   });
   auto& gateway = running.emplace(load_settings(file), loop);
   malloc_trim(0);  // the configuration's tree is gone
+  Reload reload(loop, file, [&](const Settings& fresh) {
+    if (gateway.renew_access(fresh)) {
+      spdlog::info("users and rules of {} hold from now on", file.string());
+    } else {
+      spdlog::error("{} was not taken over, all stays as it was: other listeners need a restart", file.string());
+    }
+  });
+  loop.on_signal({SIGHUP}, [&](int) { reload.request(); });
   gateway.start();
   spdlog::info("ferrule {} runs {}: {} buses, {} devices, {} points, {} uplinks", FERRULE_VERSION, file.string(),
                gateway.settings().buses.size(), gateway.settings().device_count, gateway.settings().point_count,
