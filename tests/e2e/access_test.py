@@ -18,7 +18,7 @@ from rig.process import Process, wait_until
 
 _VERSIONS = {"311": "311", "5": "5"}
 _USERS = {
-    "hmi": {"password": "right", "subscribe": ["plant1/#", "!plant1/pay/#"], "publish": ["plant1/+/+/set"]},
+    "hmi": {"password": "swordfish", "subscribe": ["plant1/#", "!plant1/pay/#"], "publish": ["plant1/+/+/set"]},
     "admin": {"password": "of all", "subscribe": ["#"], "publish": ["#"]},
 }
 
@@ -63,9 +63,9 @@ def _passwd(*arguments, password):
 
 def test_right_password_is_let_in_and_a_wrong_one_is_told_so(guarded, version):
     gateway = guarded(users=_USERS)
-    code, _ = _publish(gateway, version, "plant1/a/b/set", "1", user="hmi", password="right")
+    code, _ = _publish(gateway, version, "plant1/a/b/set", "1", user="hmi", password="swordfish")
     assert code == 0
-    for user, password in (("hmi", "wrong"), ("nobody", "right")):
+    for user, password in (("hmi", "wrong"), ("nobody", "swordfish")):
         code, process = _publish(gateway, version, "plant1/a/b/set", "1", user=user, password=password)
         assert code != 0
         wrong = "bad user name or password" if version == "311" else "Bad User Name or Password"
@@ -73,7 +73,7 @@ def test_right_password_is_let_in_and_a_wrong_one_is_told_so(guarded, version):
     code, process = _publish(gateway, version, "plant1/a/b/set", "1")
     assert code != 0 and "not authori" in process.stderr_text.lower(), process.stderr_text
     gateway.stop()
-    assert "right" not in gateway.process.stderr_text
+    assert "swordfish" not in gateway.process.stderr_text
 
 
 @pytest.mark.parametrize("kind", ["sha512-pbkdf2", "sha512"])
@@ -89,9 +89,9 @@ def test_guessing_is_shut_out_for_a_while(guarded):
     gateway = guarded(users=_USERS, limits={"failed_logins": 2, "ban": "2s..2s"})
     for _ in range(2):
         assert _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password="wrong")[0] != 0
-    code, process = _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password="right")
+    code, process = _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password="swordfish")
     assert code != 0 and "banned" in process.stderr_text.lower(), process.stderr_text
-    wait_until(lambda: _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password="right")[0] == 0, 10, "let in again")
+    wait_until(lambda: _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password="swordfish")[0] == 0, 10, "let in again")
 
 
 # Rules
@@ -100,11 +100,11 @@ def test_publishing_is_denied_by_rule(guarded, version):
     gateway = guarded(users=_USERS)
     watcher = _subscribed(gateway, version, "#", user="admin", password="of all")
     wait_until(lambda: any("SUBACK" in line for line in watcher.out), 10, "subscribed")
-    code, process = _publish(gateway, version, "plant1/boiler/mode", "denied", user="hmi", password="right")
+    code, process = _publish(gateway, version, "plant1/boiler/mode", "denied", user="hmi", password="swordfish")
     assert code == 0  # the acknowledgement is all that 3.1.1 knows
     if version == "5":
         assert "not authorized" in process.stderr_text.lower(), process.stderr_text
-    assert _publish(gateway, version, "plant1/boiler/mode/set", "allowed", user="hmi", password="right")[0] == 0
+    assert _publish(gateway, version, "plant1/boiler/mode/set", "allowed", user="hmi", password="swordfish")[0] == 0
     wait_until(lambda: "plant1/boiler/mode/set allowed" in watcher.out, 10, "delivered")
     assert not any("denied" in line for line in watcher.out)
     watcher.kill()
@@ -112,14 +112,14 @@ def test_publishing_is_denied_by_rule(guarded, version):
 
 def test_subscribing_is_denied_by_rule(guarded, version):
     gateway = guarded(users=_USERS)
-    process = _subscribed(gateway, version, "plant2/#", user="hmi", password="right")
+    process = _subscribed(gateway, version, "plant2/#", user="hmi", password="swordfish")
     assert process.wait(10) != 0 or "denied" in process.stderr_text.lower()
     assert "denied" in (process.stderr_text + "\n".join(process.out)).lower(), process.stderr_text
 
 
 def test_a_wide_subscription_gets_what_may_be_read(guarded, version):
     gateway = guarded(users=_USERS)
-    wide = _subscribed(gateway, version, "#", user="hmi", password="right")
+    wide = _subscribed(gateway, version, "#", user="hmi", password="swordfish")
     wait_until(lambda: any("SUBACK" in line for line in wide.out), 10, "subscribed")
     for topic in ("plant2/a", "plant1/pay/a", "plant1/a"):
         assert _publish(gateway, version, topic, "x", user="admin", password="of all")[0] == 0
@@ -226,11 +226,11 @@ class _Scram:
 
 def test_scram_proves_both_sides_and_again(guarded, closing):
     gateway = guarded(users=_USERS)
-    client = closing(_Scram(gateway.port, "hmi", "right"))
+    client = closing(_Scram(gateway.port, "hmi", "swordfish"))
     assert client.connect() == 0
     assert client.again()
     assert closing(_Scram(gateway.port, "hmi", "wrong")).connect() == 0x86
-    assert closing(_Scram(gateway.port, "nobody", "right")).connect() == 0x86
+    assert closing(_Scram(gateway.port, "nobody", "swordfish")).connect() == 0x86
 
 
 def test_ferrule_passwd_writes_what_the_broker_takes(guarded, tmp_path, closing):
@@ -304,14 +304,14 @@ def test_ferrule_passwd_asks_at_a_terminal_and_shows_nothing(tmp_path):
 def test_sighup_takes_over_users_and_rules(guarded):
     gateway = guarded(users=_USERS)
     stays = _subscribed(gateway, "5", "#", user="admin", password="of all")
-    goes = _subscribed(gateway, "5", "plant1/#", user="hmi", password="right")
+    goes = _subscribed(gateway, "5", "plant1/#", user="hmi", password="swordfish")
     for one in (stays, goes):
         wait_until(lambda: any("SUBACK" in line for line in one.out), 10, "subscribed")
     gateway.config["broker"]["users"] = {
         "admin": {**_USERS["admin"], "subscribe": ["new/#"]}, "press": {"password": "p", "publish": ["new/#", "old/#"]}}
     gateway.write()
     gateway.process.signal(signal.SIGHUP)
-    wait_until(lambda: any("received DISCONNECT (135)" in line for line in goes.out + goes.err), 10, "hmi is thrown out")
+    wait_until(lambda: "Received DISCONNECT (135)" in goes.out, 10, "hmi is thrown out")
     for topic in ("old/x", "new/x"):
         assert _publish(gateway, "5", topic, "1", user="press", password="p")[0] == 0
     wait_until(lambda: "new/x 1" in stays.out, 10, "delivered under the new rules")
@@ -328,4 +328,4 @@ def test_sighup_with_a_mistake_changes_nothing(guarded):
     gateway.process.signal(signal.SIGHUP)
     wait_until(lambda: "all stays as it was" in gateway.process.stderr_text, 10, "the mistake is told")
     assert "broker.users.hmi.subscribe" in gateway.process.stderr_text
-    assert _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password="right")[0] == 0
+    assert _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password="swordfish")[0] == 0
