@@ -62,7 +62,7 @@ void apply_rules(std::string_view text) {
     } else {
       const bool deny = line.front() == '!';
       if (deny) line.erase(0, 1);
-      if (line.find('%') == std::string::npos && is_valid_topic_filter(line)) rules.push_back({line, !deny});
+      if (line.find('%') == std::string::npos && TopicFilter::parse(line)) rules.push_back({line, !deny});
     }
   }
   const RuleList list(rules);
