@@ -321,6 +321,23 @@ TEST_P(LinkTest, ARecordThatCannotBeWrittenEndsTheConnection) {
   EXPECT_THAT(*cause_, HasSubstr("disk full"));
 }
 
+TEST_P(LinkTest, NoticesACloudThatFellSilent) {
+  Mosquitto cloud(directory_.path());
+  settings_.keep_alive = 2s;
+  make_link(cloud.url());
+  ASSERT_TRUE(connect());
+  cause_.reset();
+  cloud.pause(true);
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(lose());
+  const auto took = std::chrono::steady_clock::now() - start;
+  if (GetParam() == Client::Ferrule) {  // 1.5 keep-alives; Paho takes up to its own next look
+    EXPECT_GE(took, 2s);
+    EXPECT_LT(took, 4s);
+    EXPECT_THAT(*cause_, HasSubstr("does not answer any more"));
+  }
+}
+
 TEST_P(LinkTest, SaysThatThePortIsClosed) {
   std::string url;
   {

@@ -14,9 +14,10 @@ from rig.process import Process, wait_until
 
 
 class Cloud:
-    """mosquitto on a free port, with persistence and without limits on what it queues; `user` and `password`: it wants these."""
+    """mosquitto on a free port, with persistence and without limits on what it queues; `user` and `password`: it wants these;
+    `extra`: more lines of its configuration."""
 
-    def __init__(self, directory: pathlib.Path, user: str = "", password: str = ""):
+    def __init__(self, directory: pathlib.Path, user: str = "", password: str = "", extra: str = ""):
         self.port = free_port()
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "mosquitto.conf"
@@ -28,7 +29,7 @@ class Cloud:
         config.write_text(
             f"listener {self.port} 127.0.0.1\n{access}\npersistence true\npersistence_location {directory}/\n"
             "max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\nlog_dest stderr\nlog_type all\n"
-            f"user {pwd.getpwuid(os.getuid()).pw_name}\n")
+            f"user {pwd.getpwuid(os.getuid()).pw_name}\n{extra}\n")
         binary = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
         self.process = Process([binary, "-c", config])
         wait_until(lambda: accepts(self.port), 10, "mosquitto accepts")
