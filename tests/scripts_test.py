@@ -108,8 +108,8 @@ def test_no_results_are_a_failure(tmp_path, text):
     assert _summary(tmp_path, text).returncode == 1
 
 
-def _ci(tmp_path, *steps):
-    """.ci/run in a tree whose scripts/test and scripts/fuzz print and exit as told, in the order they are called."""
+def _ci(tmp_path, *steps, minutes=0):
+    """.ci/run, so many minutes old, in a tree whose scripts/test and scripts/fuzz print and exit as told, in the order they are called."""
     (tmp_path / ".ci").mkdir()
     (tmp_path / "scripts").mkdir()
     shutil.copy(_SCRIPTS.parent / ".ci/run", tmp_path / ".ci/run")
@@ -119,7 +119,7 @@ def _ci(tmp_path, *steps):
         script = tmp_path / "scripts" / name
         script.write_text('#!/bin/bash\necho "$0 $*" >>calls; n=$(wc -l <calls); . ./step$((n - 1))\n')
         script.chmod(0o755)
-    return subprocess.run([tmp_path / ".ci/run"], text=True, capture_output=True)
+    return subprocess.run([tmp_path / ".ci/run"], text=True, capture_output=True, env={**os.environ, "SECONDS": str(60 * minutes)})
 
 
 def test_ci_runs_the_test_command_and_adds_up(tmp_path):
@@ -142,3 +142,10 @@ def test_the_debian_package_builds_with_what_the_scripts_install():
     control = (_SCRIPTS.parent / "debian/control").read_text()
     needed = {word.strip(",") for word in control.split("Package:")[0].split() if word.startswith("lib")}
     assert {word for word in needed if "boost" not in word} == {word for word in installed if "boost" not in word}
+
+
+def test_ci_leaves_out_what_would_take_too_long(tmp_path):
+    result = _ci(tmp_path, ("3 passed, 0 failed, 0 skipped", 0), ("2 passed, 0 failed, 0 skipped", 0), minutes=13)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "5 passed, 0 failed, 1 skipped"
+    assert [line.strip() for line in (tmp_path / "calls").read_text().splitlines()] == ["./scripts/test", "./scripts/fuzz 5"]
