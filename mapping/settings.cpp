@@ -164,11 +164,13 @@ class MappingReader {
     const std::array<std::pair<std::string_view, std::string_view>, 4> names{
         {{"gateway", gateway_id_}, {"bus", bus.name}, {"device", device.name}, {"point", point.name}}};
     const auto topic = catalogue_->text(render_topic(pattern, point.publish, names));
+    const auto own = point.publish["topic"];
+    const auto& where = own.present() ? own : point.publish;  // the pattern may be a template's or everybody's
     if (!mqtt::is_valid_topic_name(topic)) {
-      point.publish.mistake(fmt::format("\"{}\" is not a valid topic to publish to", topic));
+      where.mistake(fmt::format("\"{}\" is not a valid topic to publish to", topic));
     } else if (!taken_.insert(topic).second) {
-      point.publish.mistake(fmt::format("topic \"{}\" is already used by another point", topic),
-                            "a topic template needs {device} and {point}");
+      where.mistake(fmt::format("topic \"{}\" is already used by another point", topic),
+                    "a topic template needs {device} and {point}");
     }
     return topic;
   }

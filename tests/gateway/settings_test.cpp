@@ -62,6 +62,13 @@ TEST(Settings, TwoPointsWithOneTopicAreAMistake) {
               HasSubstr("already used by another point"));
 }
 
+TEST(Settings, AWrongTopicIsShownWhereItStands) {
+  auto text = std::string(kPlant);
+  text.replace(text.find("{gateway}/{bus}/x"), 17, "{gateway}/+/x");
+  EXPECT_THAT(mistakes_of(text),
+              HasSubstr("test.yaml:12:102: error: devices.boiler.points.return.topic: \"plant1/+/x\" is not"));
+}
+
 TEST(Settings, AGatewayIdIsOneTopicLevel) {
   EXPECT_THAT(mistakes_of("gateway: {id: a/b}\n"), HasSubstr("test.yaml:1:15: error: gateway.id:"));
 }
