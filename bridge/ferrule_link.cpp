@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -20,6 +18,7 @@
 #include "bridge/link_order.hpp"
 #include "bridge/link_owner.hpp"
 #include "bridge/stream.hpp"
+#include "bridge/wakener.hpp"
 #include "mqtt/framer.hpp"
 
 namespace ferrule::bridge {
@@ -47,24 +46,6 @@ int until(Time end) {
   if (end == Time::max()) return -1;
   return static_cast<int>(std::clamp<std::int64_t>(std::chrono::ceil<milliseconds>(end - now()).count(), 0, 60'000));
 }
-
-/// Ends a poll from any thread.
-class Wakener {
- public:
-  Wakener() : descriptor_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-  ~Wakener() { ::close(descriptor_); }
-  Wakener(const Wakener&) = delete;
-  Wakener& operator=(const Wakener&) = delete;
-  void wake() const { static_cast<void>(eventfd_write(descriptor_, 1)); }
-  void clear() const {
-    eventfd_t count = 0;
-    static_cast<void>(eventfd_read(descriptor_, &count));
-  }
-  int descriptor() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
 
 }  // namespace
 
