@@ -93,6 +93,17 @@ void Document::finish() const {
   if (!state_->mistakes.empty()) throw state_->error();
 }
 
+std::vector<Mistake> Document::warnings() const {
+  auto sorted = state_->warnings;
+  std::ranges::stable_sort(sorted, {}, &Node::State::Found::at);
+  std::vector<Mistake> result;
+  for (const auto& found : sorted) {
+    result.push_back(state_->source.mistake(found.at, found.path, found.message));
+    result.back().warning = true;
+  }
+  return result;
+}
+
 // Below a map or a list that somebody looked into, each key that nobody asked for; for one that nobody looked into,
 // itself.
 void Node::report_unknown() const {

@@ -51,7 +51,7 @@ std::string Mistake::text() const {
   if (where.line > 0) result += fmt::format(":{}", where.line);
   if (where.line > 0 && where.column > 0) result += fmt::format(":{}", where.column);
   if (!result.empty()) result += ": ";
-  result += "error: ";
+  result += warning ? "warning: " : "error: ";
   if (!path.empty()) result += printable(path) + ": ";
   result += printable(message);
   if (source_line.empty() || where.column <= 0) return result;
@@ -70,7 +70,7 @@ Error::Error(std::vector<Mistake> mistakes, std::size_t unlisted) : mistakes_(st
 }
 
 Error::Error(Location where, std::string path, std::string message, int exit_code)
-    : Error(std::vector<Mistake>{Mistake{std::move(where), std::move(path), std::move(message), {}, 0}}) {
+    : Error(std::vector<Mistake>{Mistake{std::move(where), std::move(path), std::move(message), {}, 0, false}}) {
   exit_code_ = exit_code;
 }
 

@@ -16,13 +16,15 @@ struct Location {
   int column = 0;
 };
 
-/// One mistake, printed as `FILE:LINE:COL: error: path: message` with the source line and a caret below.
+/// One mistake, printed as `FILE:LINE:COL: error: path: message` with the source line and a caret below; a warning,
+/// which keeps nothing from running, as `FILE:LINE:COL: warning: ...`.
 struct Mistake {
   Location where;
   std::string path;         ///< dotted, e.g. `devices.meter1.points.voltage.type`; may be empty
   std::string message;      ///< says what is wrong and, after it, what would be right
   std::string source_line;  ///< with secrets as `***`; empty when the file could not be read or the line is huge
   int caret = 0;            ///< column of the caret in source_line when a hidden secret moved it; 0: that of `where`
+  bool warning = false;
 
   /// Without a line feed at the end. A long source line is shown around the caret only; control characters as `\xNN`.
   std::string text() const;

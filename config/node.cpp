@@ -115,6 +115,12 @@ void Node::mistake(std::string message, std::string hint) const {
   state_->record(at, link_ ? link_->key : std::string{}, path(), std::move(message));
 }
 
+void Node::warning(std::string message) const {
+  if (state_ == nullptr || state_->warnings.size() == State::kMaxMistakes) return;
+  const auto at = tree_ != nullptr && link_ ? tree_->at : own_place();
+  state_->warnings.push_back({at, path(), std::move(message)});
+}
+
 void Node::must_be(std::string_view what) const {
   tree_->ignored = true;
   mistake(fmt::format("must be {}, is {}", what, kind_name(tree_->kind)));

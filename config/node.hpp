@@ -65,6 +65,8 @@ class Node {
   /// are secrets.
   std::string text(std::string_view fallback = {}) const;
   std::string required_text() const;  ///< not empty either
+  /// The path of a file; a relative one starts at the configuration's directory. Empty when absent.
+  std::string file_path() const;
   /// Text that no mistake shows: neither in its message nor in the source line below.
   std::string secret(std::string_view fallback = {}) const;
   std::string required_secret() const;
@@ -96,6 +98,8 @@ class Node {
 
   /// Records a mistake at this place; `hint` follows the message in brackets, e.g. "did you mean ...".
   void mistake(std::string message, std::string hint = {}) const;
+  /// The same for what may be meant so; see Document::warnings.
+  void warning(std::string message) const;
 
  private:
   friend class Document;
@@ -137,6 +141,7 @@ class Document {
   /// Adds the unknown keys to the mistakes and throws Error if there is any mistake. Call it after all sections were
   /// read.
   void finish() const;
+  std::vector<Mistake> warnings() const;  ///< in file order
 
  private:
   explicit Document(std::unique_ptr<Node::State> state);

@@ -63,6 +63,11 @@ std::optional<std::string> Node::from_file() const {
   return value;
 }
 
+std::string Node::file_path() const {
+  const auto written = text();
+  return written.empty() ? written : (state_->directory / std::filesystem::path(written)).string();
+}
+
 // Also hides what stands behind the same key again (a duplicate), and what a misspelt key would show.
 void Node::hide() const {
   if (state_ == nullptr) return;

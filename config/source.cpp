@@ -179,7 +179,7 @@ std::vector<Source::Range> Source::hidden_in(Offset first, std::string_view line
 }
 
 Mistake Source::mistake(Offset at, std::string path, std::string message) const {
-  Mistake result{locate(at), std::move(path), without_secrets(std::move(message)), {}, 0};
+  Mistake result{locate(at), std::move(path), without_secrets(std::move(message)), {}, 0, false};
   if (at == kNowhere) return result;
   const auto line = line_text(at);
   if (line.size() > kLongestShown) return result;

@@ -86,6 +86,7 @@ struct Node::State {
   std::unordered_map<std::string, std::uint32_t> name_indices;
   std::unordered_set<std::string> secret_names;  // keys read as secrets
   std::vector<Found> mistakes;
+  std::vector<Found> warnings;
   std::size_t unlisted = 0;
   std::unordered_set<std::string> seen;  // place and message of each mistake: an alias would repeat it
 };

@@ -46,6 +46,7 @@ int run(const std::filesystem::path& file) {
     running->stop();
   });
   auto& gateway = running.emplace(load_settings(file), loop);
+  for (const auto& warning : gateway.settings().warnings) spdlog::warn("{}", warning.text());
   malloc_trim(0);  // the configuration's tree is gone
   Reload reload(loop, file, [&](const Settings& fresh) {
     if (gateway.renew_access(fresh)) {

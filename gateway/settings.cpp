@@ -42,6 +42,7 @@ Settings read_settings(const config::Document& document) {
   settings.broker = mqtt::read_broker(root["broker"]);
   settings.uplinks = bridge::read_uplinks(root, settings.id);
   document.finish();
+  settings.warnings = document.warnings();
   for (auto& bus : settings.buses) {
     settings.device_count += bus.devices.size();
     for (auto& device : bus.devices) {

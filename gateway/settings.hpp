@@ -22,6 +22,7 @@ struct Settings {
   std::vector<bridge::UplinkSettings> uplinks;
   std::size_t device_count = 0;  ///< of all buses
   std::size_t point_count = 0;
+  std::vector<config::Mistake> warnings;  ///< of the file, which can be run all the same
 };
 
 /// Reads a configuration file. Throws config::Error with every mistake in it.

@@ -1,10 +1,11 @@
-// Listens on a TCP address and hands accepted connections to the broker as Transports.
+// Listens at one of the configured places and hands accepted connections to the broker as Transports.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "mqtt/listen_point.hpp"
 #include "mqtt/loop.hpp"
 #include "mqtt/settings.hpp"
 #include "mqtt/transport.hpp"
@@ -23,13 +24,16 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  std::uint16_t port() const;            ///< the real one when 0 was asked for
-  const std::string& name() const;       ///< "127.0.0.1:1883"
-  std::uint64_t failed_accepts() const;  ///< for want of descriptors or memory; each is tried again after 100 ms
+  std::uint16_t port() const;       ///< the real one when 0 was asked for; 0 for a Unix socket
+  const std::string& name() const;  ///< "127.0.0.1:1883", "/run/ferrule/mqtt.sock"
+  std::size_t connections() const;  ///< now
+  const ListenerCounters& counters() const;
+  /// Looks whether the certificates' files have changed, as it does by itself every other second.
+  void reload_certificates();
 
  private:
   class Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace ferrule::mqtt

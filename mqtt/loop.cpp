@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "mqtt/poller.hpp"
+
 namespace ferrule::mqtt {
 namespace asio = boost::asio;
 
@@ -58,6 +60,7 @@ struct Loop::Impl {
   std::vector<char> read_buffer = std::vector<char>(kReadBufferBytes);
   asio::io_context io{1};  // one thread runs it: a hint that spares Asio its own wake-ups
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  Poller poller{io};
   std::list<Ticker> tickers;
   std::list<SignalWatch> watches;
 };
@@ -94,6 +97,8 @@ void Loop::on_signal(std::initializer_list<int> signals, std::function<void(int)
 }
 
 std::span<char> Loop::read_buffer() { return impl_->read_buffer; }
+
+Poller& Loop::poller() { return impl_->poller; }
 
 asio::io_context& Loop::native() { return impl_->io; }
 

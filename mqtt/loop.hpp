@@ -13,6 +13,8 @@ class io_context;
 
 namespace ferrule::mqtt {
 
+class Poller;
+
 class Loop {
  public:
   Loop();
@@ -30,6 +32,7 @@ class Loop {
   /// What every transport of this loop reads into, so that an idle connection holds no buffer. Free between two
   /// handlers; whoever reads has used the bytes up when its handler returns. Broker thread.
   std::span<char> read_buffer();
+  Poller& poller();  ///< for sockets
   boost::asio::io_context& native();
 
  private:

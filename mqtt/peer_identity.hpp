@@ -14,7 +14,7 @@ namespace ferrule::mqtt {
 struct PeerCertificate {
   std::string identity;     ///< what the listener's `identity` names of it; empty when it has no such thing
   std::string common_name;  ///< of the subject, UTF-8; empty when there is none
-  std::string subject;      ///< RFC 2253, e.g. "CN=hmi,O=Plant"
+  std::string subject;      ///< RFC 2253: the last part first, e.g. "CN=hmi,O=Plant"
   std::vector<std::string> dns, emails, uris, addresses;  ///< subject alternative names, in their order
 };
 

@@ -1,33 +1,12 @@
 #include "mqtt/settings.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
+
+#include "mqtt/listen_settings.hpp"
 
 namespace ferrule::mqtt {
 
 namespace {
-
-ListenSettings read_listen(const config::Node& node) {
-  ListenSettings listen;
-  listen.where = node.where();
-  listen.port = static_cast<std::uint16_t>(node["port"].integer(listen.port, 0, 65535));
-  listen.bind = node["bind"].text(listen.bind);
-  return listen;
-}
-
-void read_listeners(const config::Node& list, BrokerSettings& settings) {
-  for (const auto& node : list.items()) {
-    auto listen = read_listen(node);
-    for (const auto& other : settings.listen) {
-      if (other.bind == listen.bind && other.port == listen.port && listen.port != 0) {
-        node.mistake(
-            fmt::format("{}:{} is listed twice; first at line {}", listen.bind, listen.port, other.where.line));
-      }
-    }
-    settings.listen.push_back(std::move(listen));
-  }
-}
 
 std::size_t read_count(const config::Node& node, std::size_t fallback, std::int64_t min, std::int64_t max) {
   return static_cast<std::size_t>(node.integer(static_cast<std::int64_t>(fallback), min, max));
@@ -70,7 +49,7 @@ void read_limits(const config::Node& limits, BrokerSettings& settings) {
 BrokerSettings read_broker(const config::Node& section) {
   BrokerSettings settings;
   if (const auto list = section["listen"]; list.present()) {
-    read_listeners(list, settings);
+    settings.listen = read_listeners(list);
   } else {
     settings.listen.emplace_back().where = section.where();
   }

@@ -9,6 +9,7 @@
 
 #include "config/node.hpp"
 #include "mqtt/access_settings.hpp"
+#include "mqtt/address.hpp"
 #include "mqtt/memory.hpp"
 
 namespace ferrule::mqtt {
@@ -21,7 +22,7 @@ struct CertificateSettings {
 
 enum class ClientCertificate : std::uint8_t { None, Optional, Required };
 /// Which part of a client's certificate is PeerCertificate::identity.
-enum class CertificateIdentity : std::uint8_t { CommonName, San, SanDns, SanEmail, SanUri, Subject };
+enum class CertificateIdentity : std::uint8_t { CommonName, SanDns, SanEmail, SanUri, Subject };
 
 struct TlsSettings {
   CertificateSettings certificate;
@@ -51,7 +52,7 @@ struct ListenSettings {
   std::optional<TlsSettings> tls;
   /// Networks ("10.0.0.0/8") from which connections begin with a PROXY v2 header, and nobody else comes; empty: none
   /// do.
-  std::vector<std::string> proxies;
+  std::vector<Network> proxies;
   std::size_t max_connections = 0;  ///< at once; 0: as many as the broker takes
   config::Location where;
 };
@@ -97,7 +98,15 @@ struct BrokerSettings {
 /// Reads the `broker` section; without one, the broker listens on 127.0.0.1:1883. Who may do what is read by
 /// `read_access`.
 ///   broker:
-///     listen: [{port: 1883, bind: 127.0.0.1}]
+///     listen:
+///       - {port: 1883, bind: 127.0.0.1, name: hmi, max_connections: 50}
+///       - port: 8883
+///         tls: {cert: gw.crt, key: gw.key, ca: clients.crt, crl: clients.crl, client_certificate: required,
+///               identity: common-name, min_version: 1.2, sni: [{cert: other.crt, key: other.key}]}
+///       - {port: 8083, protocol: websocket, path: /mqtt, origins: ["https://hmi.plant"]}
+///       - {unix: /run/ferrule/mqtt.sock, mode: 0660}
+///       - {systemd: mqtt}
+///       - {port: 1884, proxy_protocol: [10.0.0.2]}
 ///     limits: {connections: 10000, packet_size: 1MiB, connect_timeout: 10s, receive_maximum: 1024, inflight: 1024,
 ///              queued: 10000, queued_size: 64MiB, output_size: 4MiB, retained: 100000, retained_size: 256MiB,
 ///              subscriptions: 1000, session_expiry: 7d, keep_alive: 1h, topic_aliases: 32, topic_aliases_sent: 16,

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "config/error.hpp"
+#include "live_broker.hpp"
 #include "mqtt/broker.hpp"
 #include "mqtt/listener.hpp"
 #include "mqtt/loop.hpp"
@@ -25,105 +26,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-ListenSettings on(const std::string& bind, std::uint16_t port = 0) {
-  ListenSettings settings;
-  settings.bind = bind;
-  settings.port = port;
-  settings.where = {"ferrule.yaml", 7, 12};
-  return settings;
-}
-
-/// A blocking client with a deadline.
-class Client {
- public:
-  explicit Client(std::uint16_t port, int receive_buffer = 0)
-      : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    if (receive_buffer != 0) ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  }
-  ~Client() { ::close(descriptor_); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  void send(std::string_view packets) { send_bytes(wire(packets)); }
-  void send_bytes(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      ASSERT_GT(n, 0);
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
-  void expect(std::string_view packets) {
-    const std::string expected = wire(packets);
-    EXPECT_EQ(hex(receive(expected.size())), hex(expected));
-  }
-  std::string receive(std::size_t n) {
-    std::string bytes(n, '\0');
-    std::size_t got = 0;
-    while (got < n && readable()) {
-      const ssize_t more = ::recv(descriptor_, bytes.data() + got, n - got, 0);
-      if (more <= 0) break;
-      got += static_cast<std::size_t>(more);
-    }
-    bytes.resize(got);
-    return bytes;
-  }
-  /// True when the broker closed politely, with FIN and not RST.
-  bool ended() {
-    char byte = 0;
-    return readable() && ::recv(descriptor_, &byte, 1, 0) == 0;
-  }
-
- private:
-  bool readable() {
-    pollfd wait{descriptor_, POLLIN, 0};
-    return ::poll(&wait, 1, 10'000) == 1;
-  }
-  int descriptor_;
-};
-
-/// A broker that listens, on a thread of its own.
-class Server {
- public:
-  explicit Server(BrokerSettings settings = {})
-      : broker_(std::move(settings), clock_),
-        listener_(loop_, on("127.0.0.1"), 0,
-                  [this](std::unique_ptr<Transport> transport) { broker_.accept(std::move(transport)); }) {
-    broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
-    loop_.every(50ms, [this] { broker_.tick(); });
-    thread_ = std::thread([this] { loop_.run(); });
-  }
-  ~Server() {
-    loop_.stop();
-    thread_.join();
-  }
-
-  std::uint16_t port() const { return listener_.port(); }
-  template <class F>
-  auto ask(F question) {
-    std::promise<decltype(question(broker_))> answer;
-    auto future = answer.get_future();
-    loop_.post([&] { answer.set_value(question(broker_)); });
-    return future.get();
-  }
-
- private:
-  Loop loop_;
-  SystemClock clock_;
-  Broker broker_;
-  Listener listener_;
-  std::thread thread_;
-};
-
-const char* const kConnect = "10 [ ('MQTT') 04 02 0000 ('a') ]";
-
 TEST(Listener, ServesClientsOverTcp) {  // [MQTT-7.1.1-1] [MQTT-7.1.1-1 (3.1.1)]
-  Server server;
-  Client sub(server.port()), pub(server.port());
+  LiveBroker server;
+  SocketClient sub(server.port()), pub(server.port());
   sub.send("10 [ ('MQTT') 04 02 0000 ('sub') ] 82 [ 0001 ('t') 01 ]");
   sub.expect("20 02 00 00 90 [ 0001 01 ]");
   pub.send("10 [ ('MQTT') 04 02 0000 ('pub') ] 32 [ ('t') 0001 'x' ] E0 00");
@@ -174,8 +79,8 @@ TEST(Listener, KeepsItsConnectionsAwayFromDescriptorsThatSelectUses) {
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   if (limit.rlim_cur <= FD_SETSIZE + 16) GTEST_SKIP() << "the limit on open files is " << limit.rlim_cur;
-  Server server;
-  Client client(server.port());
+  LiveBroker server;
+  SocketClient client(server.port());
   client.send(kConnect);
   client.expect("20 02 00 00");
   EXPECT_NE(::fcntl(FD_SETSIZE, F_GETFD), -1);
@@ -187,8 +92,8 @@ TEST(Listener, LivesWithALimitThatForbidsHighDescriptors) {
   const rlimit low{std::min<rlim_t>(512, limit.rlim_max), limit.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
   {
-    Server server;
-    Client client(server.port());
+    LiveBroker server;
+    SocketClient client(server.port());
     client.send(kConnect);
     client.expect("20 02 00 00");
   }
@@ -204,41 +109,41 @@ TEST(Listener, GoesOnWhenDescriptorsRanOut) {
     ++accepted;
     loop.stop();
   });
-  const Client client(listener.port());
+  const SocketClient client(listener.port());
   const int next = ::dup(0);
   ::close(next);
   const rlimit none{static_cast<rlim_t>(next), limit.rlim_max};  // nothing above what is open now
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
   loop.once(150ms, [&] {
-    EXPECT_GE(listener.failed_accepts(), 1U);
-    EXPECT_LE(listener.failed_accepts(), 2U);
+    EXPECT_GE(listener.counters().failed_accepts, 1U);
+    EXPECT_LE(listener.counters().failed_accepts, 2U);
     ::setrlimit(RLIMIT_NOFILE, &limit);
   });
   loop.run();
   EXPECT_EQ(accepted, 1);
 }
 
-TEST(TcpTransport, SendsAllItHasBeforeItCloses) {
-  Server server;
-  Client sub(server.port(), 4096);  // far less than what is sent
+TEST(SocketTransport, SendsAllItHasBeforeItCloses) {
+  LiveBroker server;
+  SocketClient sub(server.port(), 4096);  // far less than what is sent
   sub.send("10 [ ('MQTT') 05 02 0000 [] ('sub') ] 82 [ 0001 [] ('t') 01 ]");
   sub.receive(wire("20 [ 00 00 [ 21 0400 27 00100000 22 0020 ] ] 90 [ 0001 [] 01 ]").size());
-  Client pub(server.port());
+  SocketClient pub(server.port());
   pub.send("10 [ ('MQTT') 04 02 0000 ('pub') ]");
   const std::string payload(900'000, 'x');
   pub.send_bytes(wire("32 [ ('t') 0001 '" + payload + "' ]"));
   pub.expect("20 02 00 00 40 [ 0001 ]");
-  Client taker(server.port());
+  SocketClient taker(server.port());
   taker.send("10 [ ('MQTT') 05 02 0000 [] ('sub') ]");
   const std::string expected = wire("32 [ ('t') 0001 [] '" + payload + "' ] E0 [ 8E ]");
   EXPECT_TRUE(sub.receive(expected.size()) == expected);
   EXPECT_TRUE(sub.ended());
 }
 
-TEST(TcpTransport, DeliversItsLastPacketAlthoughThePeerStillSends) {
-  Server server;
+TEST(SocketTransport, DeliversItsLastPacketAlthoughThePeerStillSends) {
+  LiveBroker server;
   for (int i = 0; i < 20; ++i) {
-    Client client(server.port());
+    SocketClient client(server.port());
     client.send("10 [ ('MQTT') 05 02 0000 [] ('a') ]");
     client.receive(wire("20 [ 00 00 [ 21 0400 27 00100000 22 0020 ] ]").size());
     client.send("36 [ ('t') 0001 ]");
@@ -248,9 +153,9 @@ TEST(TcpTransport, DeliversItsLastPacketAlthoughThePeerStillSends) {
   }
 }
 
-TEST(TcpTransport, EndsPromptlyWhenThePeerNeverCloses) {
-  Server server;
-  Client client(server.port());
+TEST(SocketTransport, EndsPromptlyWhenThePeerNeverCloses) {
+  LiveBroker server;
+  SocketClient client(server.port());
   client.send("C0 00");
   EXPECT_TRUE(client.ended());
   for (int i = 0; i < 50 && server.ask([](Broker& broker) { return broker.counters().connections; }) > 0; ++i) {

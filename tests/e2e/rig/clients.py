@@ -135,6 +135,11 @@ class Mosquitto:
         assert process.wait(15) == 0, process.stderr_text
 
 
+def javascript_env():
+    """The environment in which node finds the packages of tests/e2e/js."""
+    return {**os.environ, "NODE_PATH": str(_JAVASCRIPT / "node_modules")}
+
+
 class MqttJs:
     """mqtt.js."""
 
@@ -148,19 +153,15 @@ class MqttJs:
     def _command(options):
         return ["node", pathlib.Path(__file__).parents[1] / "js/client.js", json.dumps(options)]
 
-    @staticmethod
-    def _env():
-        return {**os.environ, "NODE_PATH": str(_JAVASCRIPT / "node_modules")}
-
     def subscribe(self, port, *filters, qos=0, client_id=None, clean=True, will=None):
         options = {"port": port, "version": self.version, "clientId": client_id or new_client_id(), "clean": clean,
                    "expiry": 0 if clean else _EXPIRY, "will": will, "subscribe": {"filters": filters, "qos": qos}}
-        return _ProcessSubscriber(self._command(options), lambda line: '"ready"' in line, env=self._env())
+        return _ProcessSubscriber(self._command(options), lambda line: '"ready"' in line, env=javascript_env())
 
     def publish(self, port, topic, payload, qos=0, retain=False):
         options = {"port": port, "version": self.version, "clientId": new_client_id(), "clean": True, "expiry": 0,
                    "publish": {"topic": topic, "payload": payload, "qos": qos, "retain": retain}}
-        process = Process(self._command(options), env=self._env())
+        process = Process(self._command(options), env=javascript_env())
         assert process.wait(15) == 0, process.out + process.err
 
 
