@@ -269,7 +269,8 @@ std::vector<PointSettings> read_points(const Layers& device) {
   const auto inherited = named.size();
   for (const auto& [name, node] : own.entries()) {
     const auto end = named.begin() + static_cast<std::ptrdiff_t>(inherited);
-    const auto same = std::find_if(named.begin(), end, [&](const auto& other) { return other.first == name; });
+    const auto same =
+        std::find_if(named.begin(), end, [&wanted = name](const auto& other) { return other.first == wanted; });
     if (same != end) {
       same->second.own = node;
     } else {
