@@ -23,6 +23,9 @@ target_link_libraries(ferrule_flags INTERFACE Threads::Threads fmt::fmt tl::expe
 if(FERRULE_SANITIZE)
   target_compile_options(ferrule_flags INTERFACE -fsanitize=${FERRULE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(ferrule_flags INTERFACE -fsanitize=${FERRULE_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(ferrule_flags INTERFACE -Wno-maybe-uninitialized)  # wrong too often in instrumented code
+  endif()
   # Asio's fences, which GCC's ThreadSanitizer does not understand, are beside locks that it does.
   if(FERRULE_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     target_compile_options(ferrule_flags INTERFACE -Wno-tsan)
