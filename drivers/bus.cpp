@@ -14,6 +14,7 @@
 #include "drivers/failure_log.hpp"
 #include "drivers/registry.hpp"
 #include "drivers/schedule.hpp"
+#include "drivers/write_queue.hpp"
 
 namespace ferrule::drivers {
 
@@ -23,6 +24,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kLeastConnectTime = std::chrono::seconds(3);
+constexpr milliseconds kLongestIdle = std::chrono::hours(1);
 
 // Only what is touched becomes memory; what the sink does must fit too.
 constexpr std::size_t kStackSize = std::size_t{256} * 1024;
@@ -43,27 +45,37 @@ class Bus::Impl {
         driver_(make_driver(settings_, stop_)),
         sink_(std::move(sink)),
         clock_(clock),
+        writes_(*driver_, clock_),
         random_(seed_of(settings_.name)),
         reconnect_(settings_.reconnect),
         schedule_(settings_.devices.size(), settings_.offline_after, settings_.offline_retry,
                   std::uniform_real_distribution<double>(0, 1)(random_), seed_of(settings_.name)),
         log_(settings_.devices.size() + 1),
+        overrun_log_(settings_.devices.size()),
         causes_(settings_.devices.size(), Failure::None) {
     status_.name = settings_.name;
     status_.port = driver_->port_name();
     for (auto& device : settings_.devices) {
       status_.devices.emplace_back().name = device.name;
+      status_.devices.back().polled = false;
       std::vector<PointSettings>().swap(device.points);  // the driver has taken what it needs; a bus may have thousands
+    }
+    for (std::size_t task = 0; task < driver_->task_count(); ++task) {
+      status_.devices[driver_->task(task).device].polled = true;
     }
   }
 
-  ~Impl() { stop(); }
+  ~Impl() {
+    stop();
+    writes_.close();  // in case it was never started
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
   void start();
   void request_stop() { stop_.request(); }
   void stop();
+  bool submit(WriteRequest&& request) { return writes_.push(std::move(request)); }
   BusStatus status() const {
     const std::lock_guard lock(mutex_);
     return status_;
@@ -75,6 +87,7 @@ class Bus::Impl {
   void loop();
   void idle(TimePoint due);
   bool connect();
+  void serve_writes();
   void lost(const Fault& fault);
   void announce(const Fault& fault);
 
@@ -89,6 +102,7 @@ class Bus::Impl {
 
   void count(std::uint32_t device, const Result& result);
   void report(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint asked);
+  void report_overrun(std::size_t task, const Task& known, std::uint64_t overruns);
   TimePoint real(TimePoint moment) const { return steady_clock::now() + (moment - clock_.now()); }
 
   // Constant after construction.
@@ -98,14 +112,18 @@ class Bus::Impl {
   const ReadingSink sink_;
   Clock& clock_;
 
+  WriteQueue writes_;  // what others push into it is its own affair
+
   // Owned by the bus thread.
+  std::vector<PointIndex> written_;
   std::minstd_rand random_;
   Backoff reconnect_;
   TimePoint reconnect_at_{};
   bool proven_ = false;     // somebody has answered since the port was opened
   bool announced_ = false;  // every point was said to be Bad for want of a port
   Schedule schedule_;
-  FailureLog log_;               // the last place is the port's
+  FailureLog log_;  // the last place is the port's
+  FailureLog overrun_log_;
   std::vector<Failure> causes_;  // why a device is offline
   std::vector<Reading> readings_;
 
@@ -150,26 +168,30 @@ void Bus::Impl::loop() {
   ::pthread_setname_np(::pthread_self(), ("bus-" + settings_.name).substr(0, 15).c_str());
   for (std::size_t task = 0; task < driver_->task_count(); ++task) schedule_.add(driver_->task(task), clock_.now());
   while (!stop_.requested()) {
+    serve_writes();
     if (!driver_->is_open() && !connect()) continue;
-    const auto next = schedule_.next();
-    if (next.due > clock_.now()) {
-      idle(next.due);
+    const auto now = clock_.now();
+    const auto next = schedule_.size() > 0 ? schedule_.next() : Schedule::Next{0, now + kLongestIdle};
+    if (next.due > now) {
+      idle(std::min({next.due, writes_.next(), now + kLongestIdle}));
     } else {
       poll(next.task);
     }
   }
   driver_->close();
+  writes_.close();
 }
 
 /// Nothing to ask until `due`: watches the port meanwhile.
 void Bus::Impl::idle(TimePoint due) {
-  if (stop_.wait(driver_->descriptor(), POLLRDHUP, real(due)) == Woke::Ready) {
+  if (stop_.wait(driver_->descriptor(), POLLRDHUP, real(due), writes_.doorbell()) == Woke::Ready) {
     lost({Failure::PortLost, "closed by the other side", 0});
   }
 }
 
 bool Bus::Impl::connect() {
-  if (stop_.sleep_until(real(reconnect_at_)) == Woke::Stopped || clock_.now() < reconnect_at_) return false;
+  const auto until = std::min(reconnect_at_, writes_.next());
+  if (stop_.wait(-1, 0, real(until), writes_.doorbell()) == Woke::Stopped || clock_.now() < reconnect_at_) return false;
   const auto opened = driver_->open(steady_clock::now() + std::max(settings_.timeout, kLeastConnectTime));
   if (stop_.requested()) return false;
   if (!opened) {
@@ -187,6 +209,16 @@ bool Bus::Impl::connect() {
   status_.trouble.clear();
   ++status_.connects;
   return true;
+}
+
+/// Everything else waits: a command is rare, and somebody stands there.
+void Bus::Impl::serve_writes() {
+  written_.clear();
+  const auto fault = writes_.serve(written_);
+  for (const auto point : written_) {
+    if (const auto task = driver_->task_of(point)) schedule_.due_now(*task, clock_.now());
+  }
+  if (fault) lost(*fault);
 }
 
 /// The port is gone. One over which somebody had answered is opened again at once, and nobody hears of it if that
@@ -242,6 +274,7 @@ bool Bus::Impl::ask(std::size_t task, Result& result) {
   const int attempts = schedule_.health(device) == Health::Online ? 1 + settings_.retries : 1;
   bool reopened = false;
   for (int attempt = 1;;) {
+    if (attempt > 1) serve_writes();
     if (!driver_->is_open() && !connect()) return false;
     const auto asked = clock_.now();
     result = driver_->run(task, readings_);
@@ -274,6 +307,7 @@ void Bus::Impl::conclude(std::size_t task, const Result& result, TimePoint start
   const auto known = driver_->task(task);
   const auto overruns = schedule_.ran(task, known.interval, started, clock_.now());
   if (overruns == 0) return;
+  report_overrun(task, known, overruns);
   const std::lock_guard lock(mutex_);
   status_.devices[known.device].overruns += overruns;
 }
@@ -356,6 +390,16 @@ void Bus::Impl::report(std::size_t task, const Fault& fault, int attempt, int at
       *repeats > 0 ? fmt::format(" (... {} more in the last {} s)", *repeats, FailureLog::kPeriod.count()) : "");
 }
 
+void Bus::Impl::report_overrun(std::size_t task, const Task& known, std::uint64_t overruns) {
+  const auto repeats = overrun_log_.add(known.device, Failure::None, clock_.now());
+  if (!repeats) return;
+  spdlog::warn(
+      "bus {}: device {}, {}: the bus cannot keep up: polled after {} ms instead of {} ms{}", settings_.name,
+      settings_.devices[known.device].name, driver_->describe(task),
+      known.interval.count() * static_cast<std::int64_t>(overruns + 1), known.interval.count(),
+      *repeats > 0 ? fmt::format(" (... {} more in the last {} s)", *repeats, FailureLog::kPeriod.count()) : "");
+}
+
 Bus::Bus(BusSettings settings, ReadingSink sink, Clock& clock)
     : Bus(std::move(settings), drivers::make_driver, std::move(sink), clock) {}
 
@@ -368,5 +412,6 @@ void Bus::start() { impl_->start(); }
 void Bus::request_stop() { impl_->request_stop(); }
 void Bus::stop() { impl_->stop(); }
 BusStatus Bus::status() const { return impl_->status(); }
+bool Bus::submit(WriteRequest&& request) { return impl_->submit(std::move(request)); }
 
 }  // namespace ferrule::drivers

@@ -13,16 +13,18 @@
 #include "drivers/driver.hpp"
 #include "drivers/reading.hpp"
 #include "drivers/settings.hpp"
+#include "drivers/write.hpp"
 
 namespace ferrule::drivers {
 
 /// Counters and state of a bus and of its devices, for status lines and metrics.
 struct DeviceStatus {
   std::string name;
-  bool online = false;                                 ///< it answered its last poll
-  Failure failure = Failure::None;                     ///< why its last poll failed; None after a good one
-  std::uint64_t polls = 0;                             ///< requests sent
-  std::uint64_t failures = 0;                          ///< requests without a good answer
+  bool polled = true;               ///< false: there is nothing to read, it is only written to (a broadcast)
+  bool online = false;              ///< it answered its last poll
+  Failure failure = Failure::None;  ///< why its last poll failed; None after a good one
+  std::uint64_t polls = 0;          ///< requests sent
+  std::uint64_t failures = 0;       ///< requests without a good answer
   std::array<std::uint64_t, kFailures> failures_by{};  ///< the same by cause: index is the Failure
   std::uint64_t overruns = 0;                          ///< polls left out because the bus could not keep up
 };
@@ -56,6 +58,10 @@ class Bus {
   void request_stop();       ///< Any thread. Returns at once, so that many buses stop together.
   void stop();               ///< request_stop, then join
   BusStatus status() const;  ///< Any thread.
+
+  /// Any thread. The write jumps the queue of reads: it waits for one transaction at most. `request.done` is called on
+  /// the bus's thread. False, and `done` is not called, when too many wait already or the bus has stopped.
+  bool submit(WriteRequest&& request);
 
  private:
   class Impl;

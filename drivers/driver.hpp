@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -48,6 +49,12 @@ class Driver {
   virtual tl::expected<void, Fault> run(std::size_t number, std::vector<Reading>& readings) = 0;
   /// Appends a Bad reading with that cause for each point of the task.
   virtual void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) = 0;
+  /// Writes a point's value, at most once; see Fault::sent for what a failure leaves open.
+  virtual tl::expected<void, Fault> write(PointIndex point, const Value& value) = 0;
+  /// Asks whether the device holds that value now.
+  virtual tl::expected<bool, Fault> holds(PointIndex point, const Value& value) = 0;
+  /// The task that reads the point; nothing when none does.
+  virtual std::optional<std::size_t> task_of(PointIndex point) const = 0;
   /// Names the request for a log line: "unit 3, function 4, addresses 0..9".
   virtual std::string describe(std::size_t number) const = 0;
 };

@@ -13,6 +13,7 @@ struct Fault {
   Failure failure = Failure::PortLost;
   std::string detail;          ///< e.g. "no answer", "exception 02 (illegal data address)", "connection refused"
   std::uint8_t exception = 0;  ///< the device's own number for a refusal (Modbus AP v1.1b3 7); 0 when it sent none
+  bool sent = false;           ///< the request had gone out: if it was a write, the device may have executed it
 };
 
 }  // namespace ferrule::drivers

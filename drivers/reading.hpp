@@ -34,8 +34,8 @@ enum class Failure : std::uint8_t {
   UnknownCode,  ///< a number for which the configuration has no word: it is shown itself
 };
 inline constexpr std::size_t kFailures = 10;  ///< how many enumerators there are, for tables by cause
-std::string_view name(
-    Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline", "port-lost", "invalid", "clamped", "unknown-code"
+std::string_view name(Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline",
+                                 ///< "port-lost", "invalid", "clamped", "unknown-code"
 
 /// Index of a point in the list that its bus was built with: dense, constant after construction.
 using PointIndex = std::uint32_t;

@@ -17,8 +17,9 @@ struct Entry {
 
 // A driver is a folder and its lines here.
 constexpr std::array kDrivers{
-    Entry{BusType::ModbusTcp, modbus::make_tcp_driver},
-    Entry{BusType::ModbusRtu, modbus::make_rtu_driver},
+    Entry{BusType::ModbusTcp, modbus::make_driver},
+    Entry{BusType::ModbusRtu, modbus::make_driver},
+    Entry{BusType::ModbusRtuTcp, modbus::make_driver},
 };
 
 }  // namespace

@@ -21,7 +21,8 @@ using config::Node;
 using std::chrono::milliseconds;
 
 constexpr std::array kBusTypes{Choice<BusType>{"modbus-tcp", BusType::ModbusTcp},
-                               Choice<BusType>{"modbus-rtu", BusType::ModbusRtu}};
+                               Choice<BusType>{"modbus-rtu", BusType::ModbusRtu},
+                               Choice<BusType>{"modbus-rtu-tcp", BusType::ModbusRtuTcp}};
 constexpr std::array kParities{Choice<Parity>{"none", Parity::None}, Choice<Parity>{"even", Parity::Even},
                                Choice<Parity>{"odd", Parity::Odd}};
 
@@ -46,9 +47,13 @@ void read_line(const Node& node, LineSettings& line) {
 }
 
 void read_endpoint(const Node& node, BusSettings& bus) {
-  if (bus.type == BusType::ModbusTcp) {
+  if (!is_serial(bus.type)) {
     bus.host = node["host"].required_text();
     bus.port = static_cast<std::uint16_t>(node["port"].integer(bus.port, 1, 65535));
+    const auto keepalive = node["keepalive"];
+    bus.keepalive = keepalive.duration(bus.keepalive, milliseconds{0}, std::chrono::hours{2});
+    if (bus.keepalive.count() % 1000 != 0) keepalive.mistake("must be whole seconds, or 0s for none");
+    bus.connect_delay = node["connect_delay"].duration(bus.connect_delay, milliseconds{0}, milliseconds{10'000});
     return;
   }
   bus.path = node["port"].required_text();
@@ -74,6 +79,9 @@ BusSettings read_bus(std::string name, const Node& node) {
   bus.timeout = node["timeout"].duration(bus.timeout, milliseconds{10}, milliseconds{60'000});
   bus.retries = static_cast<int>(node["retries"].integer(bus.retries, 0, 10));
   bus.gap = node["gap"].duration(bus.gap, milliseconds{0}, milliseconds{10'000});
+  if (bus.type != BusType::ModbusTcp) {
+    bus.turnaround = node["turnaround"].duration(bus.turnaround, milliseconds{0}, milliseconds{10'000});
+  }
   const auto offline = node["offline"];
   bus.offline_after = static_cast<int>(offline["after"].integer(bus.offline_after, 1, 1000));
   bus.offline_retry = read_pauses(offline["retry"], bus.offline_retry);
@@ -83,8 +91,12 @@ BusSettings read_bus(std::string name, const Node& node) {
 
 // What two buses must not have in common: two masters on one wire read each other's answers.
 std::string endpoint_of(const BusSettings& bus) {
-  if (bus.type == BusType::ModbusRtu) {
-    return bus.path.empty() ? "" : std::filesystem::path(bus.path).lexically_normal().string();
+  if (is_serial(bus.type)) {
+    if (bus.path.empty()) return {};
+    // Two links may name one adapter; one that is not plugged in is known by its name only.
+    std::error_code missing;
+    const auto device = std::filesystem::canonical(bus.path, missing);
+    return (missing ? std::filesystem::path(bus.path).lexically_normal() : device).string();
   }
   if (bus.host.empty()) return {};
   auto host = bus.host;
@@ -100,8 +112,7 @@ void check_endpoints(const std::vector<BusSettings>& buses, const Node& section)
     if (endpoint.empty()) continue;
     const auto [first, added] = taken.emplace(endpoint, &bus);
     if (added) continue;
-    const bool tcp = bus.type == BusType::ModbusTcp;
-    section[bus.name][tcp ? "host" : "port"].mistake(
+    section[bus.name][is_serial(bus.type) ? "port" : "host"].mistake(
         fmt::format("{} is also that of bus {} (line {})", endpoint, first->second->name, first->second->where.line),
         "put the devices of one wire on one bus");
   }
@@ -163,14 +174,19 @@ DeviceSettings read_device(std::string name, const Node& node, const Node& base)
   return device;
 }
 
-// A serial line has units 1 to 247 (Modbus serial line V1.02 2.2); over TCP 0 and 255 mean the peer itself, and some
-// gateways use the rest.
+// A serial line has units 1 to 247, and 0 for all of them (Modbus serial line V1.02 2.2); over TCP 0 and 255 mean the
+// peer itself, and some gateways use the rest.
 void read_unit(const Node& node, const BusSettings& bus, DeviceSettings& device) {
   const auto unit = node["unit_id"];
   const bool tcp = bus.type == BusType::ModbusTcp;
-  const auto id = unit.integer(-1, tcp ? 0 : 1, tcp ? 255 : 247);
+  const auto id = unit.integer(-1, 0, tcp ? 255 : 247);
   if (id >= 0) device.unit_id = static_cast<std::uint8_t>(id);
   if (id < 0 && unit.present()) return;  // a wrong one is a mistake already, not the double of another too
+  if (is_broadcast(bus, device) &&
+      std::any_of(device.points.begin(), device.points.end(), [](const auto& point) { return !point.write; })) {
+    unit.mistake("0 is every unit of the line, and none of them answers: its points can only be written",
+                 "give each `write: true`");
+  }
   const auto same = std::find_if(bus.devices.begin(), bus.devices.end(),
                                  [&](const auto& other) { return other.unit_id == device.unit_id; });
   if (same == bus.devices.end()) return;

@@ -12,8 +12,13 @@
 
 namespace ferrule::drivers {
 
-enum class BusType : std::uint8_t { ModbusTcp, ModbusRtu };
-enum class Table : std::uint8_t { Coil, Discrete, Input, Holding };  ///< function codes 1, 2, 4, 3
+enum class BusType : std::uint8_t {
+  ModbusTcp,
+  ModbusRtu,     ///< on a serial line
+  ModbusRtuTcp,  ///< RTU's frames over TCP: a serial server that passes bytes on
+};
+constexpr bool is_serial(BusType type) { return type == BusType::ModbusRtu; }  ///< has a path and a line, no host
+enum class Table : std::uint8_t { Coil, Discrete, Input, Holding };            ///< function codes 1, 2, 4, 3
 enum class Type : std::uint8_t {
   Bool,
   Int8,
@@ -67,10 +72,22 @@ struct CounterSettings {
   double max_step = 0;  ///< the largest step from one poll to the next that is believed at once; 0: any
 };
 
+/// What may be written to a point. Limits are in the point's unit, after scaling.
+struct WriteSettings {
+  std::uint8_t function = 0;  ///< Modbus function code
+  std::optional<double> min{};
+  std::optional<double> max{};
+  double step = 0;                          ///< from `min`, or from 0, on; 0: any value
+  int per_minute = 0;                       ///< 0: without limit
+  std::chrono::milliseconds readback{0};    ///< 0: the device's confirmation is enough
+  std::chrono::milliseconds timeout{5000};  ///< a command that could not be sent for so long is dropped
+};
+
 struct PointSettings : Encoding {
   std::string name;
   std::string unit;
   std::optional<CounterSettings> counter;
+  std::optional<WriteSettings> write;
   std::chrono::milliseconds interval{1000};
   config::Node
       publish;  ///< the point's own map, from which the gateway reads its publish rule overrides (qos, retain, ...)
@@ -93,17 +110,26 @@ struct BusSettings {
   BusType type = BusType::ModbusTcp;
   std::string host;
   std::uint16_t port = 502;
-  std::string path;  ///< of the serial device or pty
+  std::chrono::milliseconds keepalive{10'000};  ///< TCP: a silent connection is probed so often; 0: never
+  std::chrono::milliseconds connect_delay{0};   ///< TCP: the peer's time between its accepting and our first request
+  std::string path;                             ///< of the serial device or pty
   LineSettings line;
   std::chrono::milliseconds timeout{500};
   int retries = 1;
   std::chrono::milliseconds gap{0};
+  std::chrono::milliseconds turnaround{100};  ///< silence after a broadcast
   int offline_after = 3;
   std::pair<std::chrono::milliseconds, std::chrono::milliseconds> offline_retry{1000, 60000};
   std::pair<std::chrono::milliseconds, std::chrono::milliseconds> reconnect{1000, 30000};
   std::vector<DeviceSettings> devices;
   config::Location where;
 };
+
+/// Whether the device stands for all units of a serial line: they execute what it is told, and none answers (Modbus
+/// over serial line V1.02 2.1).
+inline bool is_broadcast(const BusSettings& bus, const DeviceSettings& device) {
+  return device.unit_id == 0 && bus.type != BusType::ModbusTcp;
+}
 
 /// Reads `buses`, `templates` and `devices` of the root. Mistakes go to the document: unknown bus of a device, a unit
 /// id used twice on a bus, the same host:port or serial device in two buses, a point beyond address 65535, a bus

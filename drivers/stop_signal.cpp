@@ -41,15 +41,16 @@ void StopSignal::request() {
   [[maybe_unused]] const auto written = ::write(event_, &one, sizeof one);  // fails only when it is already signalled
 }
 
-Woke StopSignal::wait(int descriptor, short events, TimePoint deadline) const {
-  std::array<pollfd, 2> polls{pollfd{event_, POLLIN, 0}, pollfd{descriptor, events, 0}};
-  const nfds_t count = descriptor < 0 ? 1 : 2;
+Woke StopSignal::wait(int descriptor, short events, TimePoint deadline, int doorbell) const {
+  // A negative descriptor is one that ppoll ignores.
+  std::array<pollfd, 3> polls{pollfd{event_, POLLIN, 0}, pollfd{descriptor, events, 0}, pollfd{doorbell, POLLIN, 0}};
   for (;;) {
     const timespec left = time_left(deadline);
-    const int ready = ::ppoll(polls.data(), count, &left, nullptr);
-    if (ready < 0) continue;  // EINTR: nothing else can go wrong with two valid descriptors
+    const int ready = ::ppoll(polls.data(), polls.size(), &left, nullptr);
+    if (ready < 0) continue;  // EINTR: nothing else can go wrong with valid descriptors
     if (polls[0].revents != 0) return Woke::Stopped;
-    if (ready > 0) return Woke::Ready;
+    if (polls[1].revents != 0) return Woke::Ready;
+    if (ready > 0) return Woke::Rung;
     return Woke::Deadline;
   }
 }

@@ -15,6 +15,7 @@ enum class Woke : std::uint8_t {
   Ready,     ///< the descriptor is readable/writable as asked, has hung up, or is in error
   Deadline,  ///< the moment has come
   Stopped,   ///< stop was requested; it stays requested
+  Rung,      ///< the doorbell is readable
 };
 
 /// The one way in which a bus thread sleeps. Constructed before the thread, outlives it.
@@ -28,9 +29,9 @@ class StopSignal {
   void request();                                ///< Any thread. Ends the present wait and every later one.
   bool requested() const { return requested_; }  ///< Any thread.
 
-  /// Waits for `events` (POLLIN, POLLOUT, POLLRDHUP; a hang-up and an error always count) on `descriptor`; -1 means
-  /// none.
-  Woke wait(int descriptor, short events, TimePoint deadline) const;
+  /// Waits for `events` (POLLIN, POLLOUT, POLLRDHUP; a hang-up and an error always count) on `descriptor`, and until
+  /// `doorbell` is readable; -1 means none.
+  Woke wait(int descriptor, short events, TimePoint deadline, int doorbell = -1) const;
   Woke sleep_until(TimePoint deadline) const { return wait(-1, 0, deadline); }
 
  private:

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -15,10 +16,7 @@ namespace ferrule::drivers {
 
 namespace {
 
-// A peer that went away without a word is noticed after idle + count * interval = 25 s.
-constexpr int kKeepAliveIdleSeconds = 10;
-constexpr int kKeepAliveIntervalSeconds = 5;
-constexpr int kKeepAliveCount = 3;
+constexpr int kKeepAliveCount = 3;  // probes that go unanswered before a connection is lost
 
 void set(int descriptor, int level, int option, int value) {
   ::setsockopt(descriptor, level, option, &value,
@@ -27,8 +25,8 @@ void set(int descriptor, int level, int option, int value) {
 
 }  // namespace
 
-TcpPort::TcpPort(std::string host, std::uint16_t port, const StopSignal& stop)
-    : Port(stop), host_(std::move(host)), port_(port), resolver_(host_, port, stop) {}
+TcpPort::TcpPort(std::string host, std::uint16_t port, const StopSignal& stop, Options options)
+    : Port(stop), host_(std::move(host)), port_(port), options_(options), resolver_(host_, port, stop) {}
 
 TcpPort::~TcpPort() { TcpPort::close(); }
 
@@ -40,6 +38,8 @@ tl::expected<void, Fault> TcpPort::open(TimePoint deadline) {
     result = connect(endpoint, deadline);
     if (result || stop_.requested()) break;
   }
+  // Some devices drop what comes before they are ready for it.
+  if (result) stop_.sleep_until(std::chrono::steady_clock::now() + options_.connect_delay);
   return result;
 }
 
@@ -51,10 +51,12 @@ tl::expected<void, Fault> TcpPort::connect(const Endpoint& endpoint, TimePoint d
   descriptor_ = ::socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor_ < 0) return failed(std::strerror(errno));
   set(descriptor_, IPPROTO_TCP, TCP_NODELAY, 1);
-  set(descriptor_, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(descriptor_, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
-  set(descriptor_, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
-  set(descriptor_, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveCount);
+  if (const auto seconds = static_cast<int>(options_.keepalive.count()); seconds > 0) {
+    set(descriptor_, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(descriptor_, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+    set(descriptor_, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 2));
+    set(descriptor_, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveCount);
+  }
 
   sockaddr_storage address = endpoint.address;
   if (::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), endpoint.length) == 0) return {};
@@ -65,6 +67,7 @@ tl::expected<void, Fault> TcpPort::connect(const Endpoint& endpoint, TimePoint d
     case Woke::Deadline:
       return failed("no answer");
     case Woke::Ready:
+    case Woke::Rung:
       break;
   }
   int error = 0;

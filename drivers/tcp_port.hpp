@@ -1,9 +1,11 @@
 // A port that is a TCP connection.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "drivers/port.hpp"
 #include "drivers/resolver.hpp"
@@ -14,7 +16,12 @@ namespace ferrule::drivers {
 /// keep-alive, so that a peer that was switched off is noticed even while nothing is sent.
 class TcpPort final : public Port {
  public:
-  TcpPort(std::string host, std::uint16_t port, const StopSignal& stop);
+  struct Options {
+    std::chrono::seconds keepalive{10};          ///< a silent connection is probed so often; 0: never
+    std::chrono::milliseconds connect_delay{0};  ///< from connecting to when `open` returns
+  };
+  TcpPort(std::string host, std::uint16_t port, const StopSignal& stop) : TcpPort(std::move(host), port, stop, {}) {}
+  TcpPort(std::string host, std::uint16_t port, const StopSignal& stop, Options options);
   ~TcpPort() override;
 
   tl::expected<void, Fault> open(TimePoint deadline) override;
@@ -26,6 +33,7 @@ class TcpPort final : public Port {
 
   const std::string host_;
   const std::uint16_t port_;
+  const Options options_;
   Resolver resolver_;
 };
 

@@ -5,16 +5,19 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <string_view>
 
 #include "config/error.hpp"
 #include "config/node.hpp"
+#include "drivers/modbus/budget.hpp"
 #include "gateway/demo.hpp"
 #include "gateway/log.hpp"
 #include "gateway/passwd.hpp"
 #include "gateway/run.hpp"
 #include "gateway/settings.hpp"
+#include "gateway/tools.hpp"
 
 namespace ferrule::gateway {
 
@@ -26,10 +29,17 @@ int check(const std::filesystem::path& file) {
   for (const auto& warning : settings.warnings) fmt::print(stderr, "{}\n", warning.text());
   fmt::print("{}: ok: {} buses, {} devices, {} points, {} uplinks\n", file.string(), settings.buses.size(),
              settings.device_count, settings.point_count, settings.uplinks.size());
+  for (const auto& bus : settings.buses) {
+    const auto budget = drivers::modbus::line_budget(bus);
+    if (!budget) continue;
+    fmt::print("{}: bus {}: {} requests take {:.0f} % of the line's time{}\n", file.string(), bus.name,
+               budget->requests, std::ceil(budget->utilisation * 100),
+               budget->advice.empty() ? "" : fmt::format(": too much to keep up; {}", budget->advice));
+  }
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 5> kVerbs{"run", "check", "passwd", "demo", "version"};
+constexpr std::array<std::string_view, 7> kVerbs{"run", "check", "ports", "read", "passwd", "demo", "version"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -41,6 +51,19 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, std::string_
     return EX_USAGE;
   }
   return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+}
+
+void add_read_options(CLI::App& verb, ReadOptions& options) {
+  verb.add_option("FILE", options.file, "Configuration (YAML) that has the bus")->required();
+  verb.add_option("BUS", options.bus, "Name of the bus")->required();
+  verb.add_option("UNIT", options.unit, "Unit id")->required()->check(CLI::Range(0, 255));
+  verb.add_option("TABLE", options.table, "coil, discrete, input or holding")
+      ->required()
+      ->check(CLI::IsMember({"coil", "discrete", "input", "holding"}));
+  verb.add_option("ADDRESS", options.address, "As on the wire, from 0")->required()->check(CLI::Range(0, 65535));
+  verb.add_option("COUNT", options.count, "How many registers or bits")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 125));
 }
 
 }  // namespace
@@ -75,6 +98,10 @@ int run_command_line(int argc, char** argv) {
       ->type_name("URL");
   demo_verb->add_option("--seed", demo_options.seed, "Seed of the simulated values, to repeat a run")
       ->capture_default_str();
+  auto* ports_verb = app.add_subcommand("ports", "List the serial ports: by-id path, adapter, who uses them");
+  ReadOptions read_options;
+  auto* read_verb = app.add_subcommand("read", "Read registers or bits once and print every likely meaning as a point");
+  add_read_options(*read_verb, read_options);
   auto* version_verb = app.add_subcommand("version", "Print the version");
   try {
     app.parse(argc, argv);
@@ -91,6 +118,8 @@ int run_command_line(int argc, char** argv) {
       return passwd(passwd_options);
     }
     if (*demo_verb) return demo(demo_options);
+    if (*ports_verb) return print_ports();
+    if (*read_verb) return print_registers(read_options);
     if (*version_verb) fmt::print("ferrule {}\n", FERRULE_VERSION);
     return EX_OK;
   } catch (const config::Error& error) {

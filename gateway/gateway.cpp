@@ -50,6 +50,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
   }
   broker_.check_passwords_with(password_checks_);
   broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
+  take_commands();
   for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);
 }
 
@@ -57,6 +58,7 @@ Gateway::~Gateway() {
   for (auto& line : lines_) line->bus->request_stop();
   lines_.clear();
   listeners_.clear();
+  broker_.detach(*commands_);
   for (auto& uplink : uplinks_) broker_.detach(*uplink);
   store_.reset();
 }
@@ -71,6 +73,27 @@ void Gateway::prepare_state_dir() const {
                         fmt::format("cannot write to {}: {}", settings_.state_dir.string(), error.message()),
                         EX_CANTCREAT);
   }
+}
+
+void Gateway::take_commands() {
+  std::vector<WritablePoint> writable;
+  for (std::size_t bus = 0; bus < settings_.buses.size(); ++bus) {
+    drivers::PointIndex index = 0;
+    for (const auto& device : settings_.buses[bus].devices) {
+      for (const auto& point : device.points) {
+        if (point.write) {
+          writable.push_back({std::string(settings_.mappings[bus].points[index].topic), bus, index, *point.write});
+        }
+        ++index;
+      }
+    }
+  }
+  const Commands::Way way{
+      [this](std::size_t bus, drivers::WriteRequest&& request) { return lines_[bus]->bus->submit(std::move(request)); },
+      [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
+      [this](std::function<void()> task) { loop_.post(std::move(task)); }};
+  commands_ = std::make_unique<Commands>(settings_.id, std::move(writable), way, bus_clock_);
+  broker_.attach(*commands_);
 }
 
 void Gateway::add_bus(std::size_t index) {
@@ -180,9 +203,10 @@ std::string Gateway::status_line() const {
   std::size_t devices = 0;
   std::size_t online = 0;
   for (const auto& bus : buses()) {
-    devices += bus.devices.size();
-    online +=
-        static_cast<std::size_t>(std::ranges::count_if(bus.devices, [](const auto& device) { return device.online; }));
+    for (const auto& device : bus.devices) {
+      devices += device.polled ? 1 : 0;
+      online += device.polled && device.online ? 1 : 0;
+    }
   }
   auto line = fmt::format("{}/{} devices ok", online, devices);
   for (const auto& uplink : uplinks())

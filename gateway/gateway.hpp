@@ -9,6 +9,7 @@
 
 #include "bridge/uplink.hpp"
 #include "drivers/bus.hpp"
+#include "gateway/commands.hpp"
 #include "gateway/settings.hpp"
 #include "mapping/mapper.hpp"
 #include "mqtt/broker.hpp"
@@ -55,6 +56,7 @@ class Gateway {
   };
 
   void prepare_state_dir() const;
+  void take_commands();
   void add_bus(std::size_t index);
   void start_bus(std::size_t index);
   void take(Line& line, std::span<const drivers::Reading> readings);
@@ -72,6 +74,7 @@ class Gateway {
   std::vector<std::unique_ptr<bridge::Uplink>> uplinks_;
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplinks, whose files it writes
   std::vector<std::unique_ptr<mqtt::Listener>> listeners_;
+  std::unique_ptr<Commands> commands_;  // outlives the buses, which answer to it
   std::vector<std::unique_ptr<Line>> lines_;
   bool stopping_ = false;
   // Shared with the buses' threads.

@@ -10,6 +10,7 @@
 #include "drivers/modbus/rtu_client.hpp"
 #include "drivers/modbus/tcp_client.hpp"
 #include "drivers/modbus/wire_client.hpp"
+#include "drivers/modbus/write.hpp"
 
 namespace ferrule::drivers::modbus {
 
@@ -53,6 +54,18 @@ std::uint8_t data_bytes(const Request& request) {
   return static_cast<std::uint8_t>(is_bits(request.table) ? (request.count + 7) / 8 : request.count * 2);
 }
 
+std::array<std::uint8_t, 5> read_pdu(const Request& request) {
+  return {function_of(request.table), static_cast<std::uint8_t>(request.address >> 8),
+          static_cast<std::uint8_t>(request.address), static_cast<std::uint8_t>(request.count >> 8),
+          static_cast<std::uint8_t>(request.count)};
+}
+
+tl::expected<void, Fault> check_echo(std::span<const std::uint8_t> answer, std::span<const std::uint8_t> pdu) {
+  const auto echo = write_echo(pdu);
+  if (answer.size() >= echo.size() && std::ranges::equal(answer.first(echo.size()), echo)) return {};
+  return tl::unexpected(Fault{Failure::BadReply, "the answer does not confirm what was written", 0, true});
+}
+
 Fault refusal(std::uint8_t code) {
   const auto* known = std::ranges::find(kExceptions, code, &Exception::code);
   const bool found = known != std::end(kExceptions);
@@ -66,7 +79,7 @@ Timing rtu_timing(const BusSettings& settings) {
   const int bits = 1 + line.data_bits + (line.parity == Parity::None ? 0 : 1) + line.stop_bits;
   const std::chrono::nanoseconds character = std::chrono::nanoseconds(1s) * bits / std::max(line.baud, 1);
   const std::chrono::nanoseconds least = line.baud > 19200 ? 1750us : character * 7 / 2;
-  return {settings.timeout, std::max<std::chrono::nanoseconds>(settings.gap, least), character};
+  return {settings.timeout, std::max<std::chrono::nanoseconds>(settings.gap, least), character, settings.turnaround};
 }
 
 std::size_t WireClient::buffered() const {

@@ -27,7 +27,8 @@ struct Timing {
   std::chrono::milliseconds timeout{
       500};                         ///< from the end of the request to the first byte of the answer (TCP: to the last)
   std::chrono::nanoseconds gap{0};  ///< silence before each request
-  std::chrono::nanoseconds character{0};  ///< one byte on the line; 0 on TCP
+  std::chrono::nanoseconds character{0};      ///< one byte on the line; 0 on TCP
+  std::chrono::milliseconds turnaround{100};  ///< silence after a broadcast, in which the units execute it
 };
 
 /// The times of a serial line: the gap is never below 3.5 characters, above 19200 baud never below 1.75 ms (Modbus over
@@ -43,6 +44,9 @@ class Client {
   /// To be called after each opening of the port, before the first `read`.
   virtual tl::expected<void, Fault> opened() = 0;
   virtual tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) = 0;
+  /// Sends a write (see write_pdu) once, and waits until the unit confirms it. On a serial line unit 0 is everybody:
+  /// nobody confirms, and it fails as Timeout, sent.
+  virtual tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) = 0;
 };
 
 /// The port and the signal outlive the client. Throws std::bad_alloc only.

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "drivers/modbus/decode.hpp"
-#include "drivers/serial_port.hpp"
-#include "drivers/tcp_port.hpp"
+#include "drivers/modbus/wire.hpp"
+#include "drivers/modbus/write.hpp"
 
 namespace ferrule::drivers::modbus {
 
@@ -21,27 +21,25 @@ bool bit_of(std::span<const std::uint8_t> data, std::size_t index) { return (dat
 
 }  // namespace
 
-std::unique_ptr<Driver> make_tcp_driver(const BusSettings& settings, const StopSignal& stop) {
-  auto port = std::make_unique<TcpPort>(settings.host, settings.port, stop);
-  auto client = make_tcp_client(*port, stop, {settings.timeout, settings.gap, {}});
-  return std::make_unique<ModbusDriver>(settings, std::move(port), std::move(client));
-}
-
-std::unique_ptr<Driver> make_rtu_driver(const BusSettings& settings, const StopSignal& stop) {
-  auto port = std::make_unique<SerialPort>(settings.path, settings.line, stop);
-  auto client = make_rtu_client(*port, stop, rtu_timing(settings));
-  return std::make_unique<ModbusDriver>(settings, std::move(port), std::move(client));
+std::unique_ptr<Driver> make_driver(const BusSettings& settings, const StopSignal& stop) {
+  auto wire = make_wire(settings, stop);
+  return std::make_unique<ModbusDriver>(settings, std::move(wire.port), std::move(wire.client));
 }
 
 ModbusDriver::ModbusDriver(const BusSettings& settings, std::unique_ptr<Port> port, std::unique_ptr<Client> client)
     : port_(std::move(port)), client_(std::move(client)) {
   for (std::uint32_t device = 0; device < settings.devices.size(); ++device) {
     const auto& unit = settings.devices[device];
-    for (auto& block : plan(unit, static_cast<PointIndex>(encodings_.size()))) {
-      entries_.push_back({std::move(block), device, unit.unit_id});
+    if (!is_broadcast(settings, unit)) {
+      for (auto& block : plan(unit, static_cast<PointIndex>(encodings_.size()))) {
+        entries_.push_back({std::move(block), device, unit.unit_id});
+      }
     }
     for (const auto& point : unit.points) {
       if (point.counter) counters_.emplace(static_cast<PointIndex>(encodings_.size()), *point.counter);
+      if (point.write) {
+        writables_.emplace(static_cast<PointIndex>(encodings_.size()), Writable{unit.unit_id, point.write->function});
+      }
       encodings_.push_back(point);
     }
   }
@@ -65,7 +63,7 @@ tl::expected<void, Fault> ModbusDriver::run(std::size_t number, std::vector<Read
     decode_bits(entry, *answer, readings);
     return {};
   }
-  unpack(entry.block, *answer);
+  unpack(entry.block.count, *answer);
   if (auto watched = watch_counters(number); !watched) return watched;
   decode_registers(entry, readings);
   return {};
@@ -97,8 +95,8 @@ void ModbusDriver::refuse(std::size_t number, Fault& fault) {
   entries_.push_back(std::move(other));
 }
 
-void ModbusDriver::unpack(const Block& block, std::span<const std::uint8_t> data) {
-  for (std::size_t i = 0; i < block.count; ++i) {
+void ModbusDriver::unpack(std::size_t count, std::span<const std::uint8_t> data) {
+  for (std::size_t i = 0; i < count; ++i) {
     registers_[i] = static_cast<std::uint16_t>(data[2 * i] << 8 | data[2 * i + 1]);
   }
 }
@@ -122,7 +120,7 @@ tl::expected<void, Fault> ModbusDriver::watch_counters(std::size_t number) {
   if (doubtful) {
     const auto again = ask(number);
     if (!again) return tl::unexpected(again.error());
-    unpack(entries_[number].block, *again);
+    unpack(entries_[number].block.count, *again);
   }
   for_each_counter([&](CounterGuard& guard, double raw) { guard.decide(raw); });
   return {};
@@ -152,6 +150,58 @@ void ModbusDriver::fail(std::size_t number, Failure failure, std::vector<Reading
   auto& entry = entries_[number];
   entry.runs = 0;  // the next good answer brings every point, the slow ones too
   for (const auto& point : entry.block.points) readings.push_back({point.point, Quality::Bad, failure, false, {}, {}});
+}
+
+tl::expected<void, Fault> ModbusDriver::write(PointIndex point, const Value& value) {
+  const auto& encoding = encodings_[point];
+  const auto found = writables_.find(point);
+  if (found == writables_.end()) return tl::unexpected(Fault{Failure::PointRejected, "the point is not writable"});
+  const auto [unit, function] = found->second;
+  std::span<const std::uint16_t> known;
+  if (needs_registers(encoding, function)) {
+    if (auto read = read_extent(point); !read) return read;
+    known = std::span(registers_).first(extent_of(encoding).width);
+  }
+  const auto pdu = write_pdu(value, encoding, function, known);
+  if (!pdu) return tl::unexpected(Fault{Failure::PointRejected, pdu.error()});
+  auto written = client_->write(unit, *pdu);
+  if (!written) {
+    auto& detail = written.error().detail;
+    detail = fmt::format("unit {}, function {}, address {}: {}", unit, function, encoding.address, detail);
+  }
+  return written;
+}
+
+tl::expected<bool, Fault> ModbusDriver::holds(PointIndex point, const Value& value) {
+  const auto& encoding = encodings_[point];
+  if (auto read = read_extent(point); !read) return tl::unexpected(read.error());
+  return modbus::holds(std::span(registers_).first(extent_of(encoding).width), value, encoding);
+}
+
+/// Reads the registers of one point, or its coil as a register of 0 or 1.
+tl::expected<void, Fault> ModbusDriver::read_extent(PointIndex point) {
+  const auto& encoding = encodings_[point];
+  const auto extent = extent_of(encoding);
+  const auto count = static_cast<std::uint16_t>(extent.width);
+  auto answer = client_->read({writables_.at(point).unit, encoding.table, extent.address, count});
+  if (!answer) {
+    answer.error().sent = false;  // it was no write
+    return tl::unexpected(std::move(answer.error()));
+  }
+  if (is_bits(encoding.table)) {
+    registers_[0] = bit_of(*answer, 0) ? 1 : 0;
+  } else {
+    unpack(count, *answer);
+  }
+  return {};
+}
+
+std::optional<std::size_t> ModbusDriver::task_of(PointIndex point) const {
+  const auto found = std::ranges::find_if(entries_, [&](const Entry& entry) {
+    return std::ranges::find(entry.block.points, point, &BlockPoint::point) != entry.block.points.end();
+  });
+  if (found == entries_.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - entries_.begin());
 }
 
 std::string ModbusDriver::describe(std::size_t number) const {

@@ -13,8 +13,7 @@
 
 namespace ferrule::drivers::modbus {
 
-std::unique_ptr<Driver> make_tcp_driver(const BusSettings& settings, const StopSignal& stop);
-std::unique_ptr<Driver> make_rtu_driver(const BusSettings& settings, const StopSignal& stop);
+std::unique_ptr<Driver> make_driver(const BusSettings& settings, const StopSignal& stop);
 
 /// A task is one block of the plan. A block that the device refuses is halved until the refused point is alone; that
 /// one is remembered and asked for again every five minutes only, while the others go on.
@@ -32,6 +31,9 @@ class ModbusDriver final : public Driver {
   Task task(std::size_t number) const override;
   tl::expected<void, Fault> run(std::size_t number, std::vector<Reading>& readings) override;
   void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) override;
+  tl::expected<void, Fault> write(PointIndex point, const Value& value) override;
+  tl::expected<bool, Fault> holds(PointIndex point, const Value& value) override;
+  std::optional<std::size_t> task_of(PointIndex point) const override;
   std::string describe(std::size_t number) const override;
 
  private:
@@ -45,8 +47,9 @@ class ModbusDriver final : public Driver {
   using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;
 
   Answer ask(std::size_t number);
+  tl::expected<void, Fault> read_extent(PointIndex point);
   void refuse(std::size_t number, Fault& fault);
-  void unpack(const Block& block, std::span<const std::uint8_t> data);
+  void unpack(std::size_t count, std::span<const std::uint8_t> data);
   std::span<const std::uint16_t> registers_of_point(const BlockPoint& point) const;
   tl::expected<void, Fault> watch_counters(std::size_t number);
   bool in_turn(const Entry& entry, const BlockPoint& point) const { return entry.runs % point.every == 0; }
@@ -58,6 +61,11 @@ class ModbusDriver final : public Driver {
   std::vector<Encoding> encodings_;  // by PointIndex
   std::vector<Entry> entries_;
   std::unordered_map<PointIndex, CounterGuard> counters_;
+  struct Writable {
+    std::uint8_t unit;
+    std::uint8_t function;
+  };
+  std::unordered_map<PointIndex, Writable> writables_;
   std::array<std::uint16_t, kMaxRegisters> registers_{};  // of the present answer
 };
 

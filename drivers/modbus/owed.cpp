@@ -1,5 +1,7 @@
 #include "drivers/modbus/owed.hpp"
 
+#include "drivers/modbus/write.hpp"
+
 #include <algorithm>
 #include <cstddef>
 
@@ -11,9 +13,28 @@ namespace {
 // many requests is minutes old.
 constexpr std::ptrdiff_t kMostPerUnit = 32;
 
-constexpr std::size_t kRefusalSize = 5;  // unit, function | 0x80, exception, CRC
+constexpr std::uint8_t kRefused = 0x80;
+constexpr std::size_t kReadOverhead = 5;  // unit, function, byte count, CRC
+constexpr std::size_t kEchoSize = 8;      // unit, function, address, value or count, CRC
+constexpr std::size_t kMaskEchoSize = 10;
+
+/// Writes are answered by their own head instead of a byte count.
+bool is_echo(std::uint8_t function) {
+  return function == kWriteSingleCoil || function == kWriteSingleRegister || function == kWriteMultipleCoils ||
+         function == kWriteMultipleRegisters || function == kMaskWriteRegister;
+}
 
 }  // namespace
+
+Shape shape_of(std::span<const std::uint8_t> frame) {
+  return {frame[0], frame[1], is_echo(frame[1]) || (frame[1] & kRefused) != 0 ? std::uint8_t{0} : frame[2]};
+}
+
+std::size_t size_of(const Shape& shape) {
+  if ((shape.function & kRefused) != 0) return kRefusalSize;
+  if (shape.function == kMaskWriteRegister) return kMaskEchoSize;
+  return is_echo(shape.function) ? kEchoSize : kReadOverhead + shape.bytes;
+}
 
 std::uint16_t crc16(std::span<const std::uint8_t> bytes) {
   std::uint16_t crc = 0xFFFF;
@@ -67,8 +88,8 @@ void Owed::settle_until(std::vector<Shape>::iterator last) {
 
 void Owed::settle_frames(std::span<const std::uint8_t> bytes) {
   while (bytes.size() >= kRefusalSize) {
-    const bool refusal = (bytes[1] & 0x80U) != 0;
-    const std::size_t size = refusal ? kRefusalSize : kRefusalSize + bytes[2];
+    const bool refusal = (bytes[1] & kRefused) != 0;
+    const auto size = size_of(shape_of(bytes));
     if (bytes.size() < size || crc16(bytes.first(size)) != 0) {  // over a frame and its CRC it comes out as 0
       bytes = bytes.subspan(1);
       continue;
@@ -76,7 +97,7 @@ void Owed::settle_frames(std::span<const std::uint8_t> bytes) {
     if (refusal) {
       settle_oldest(bytes[0], bytes[1] & 0x7FU);
     } else {
-      settle({bytes[0], bytes[1], bytes[2]});
+      settle(shape_of(bytes));
     }
     bytes = bytes.subspan(size);
   }

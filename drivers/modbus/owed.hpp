@@ -1,6 +1,7 @@
 // The answers that RTU devices still owe us, so that a late one is never taken for the answer to a newer request.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -11,9 +12,16 @@ namespace ferrule::drivers::modbus {
 struct Shape {
   std::uint8_t unit = 0;
   std::uint8_t function = 0;
-  std::uint8_t bytes = 0;  ///< of data
+  std::uint8_t bytes = 0;  ///< of data; 0 in the answers to writes, whose length the function says
   bool operator==(const Shape&) const = default;
 };
+
+inline constexpr std::size_t kRefusalSize = 5;  ///< unit, function | 0x80, exception, CRC
+
+/// The shape of a frame of at least three bytes.
+Shape shape_of(std::span<const std::uint8_t> frame);
+/// Bytes of the frame, unit and CRC included.
+std::size_t size_of(const Shape& shape);
 
 /// CRC-16 of Modbus over serial line V1.02 6.2.2, low byte first on the wire.
 std::uint16_t crc16(std::span<const std::uint8_t> bytes);

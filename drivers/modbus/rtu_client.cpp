@@ -10,6 +10,7 @@
 
 #include "drivers/modbus/decode.hpp"
 #include "drivers/modbus/planner.hpp"
+#include "drivers/modbus/write.hpp"
 
 namespace ferrule::drivers::modbus {
 
@@ -20,16 +21,18 @@ using namespace std::chrono_literals;
 
 // Frame (Modbus over serial line V1.02 2.5.1): 0 unit | 1 function | 2 byte count | 3.. data | CRC, low byte first
 // An exception answer:                         0 unit | 1 function + 0x80 | 2 exception code | 3..4 CRC
-constexpr std::size_t kDataBegin = 3;
-constexpr std::size_t kOverhead = 5;
-constexpr std::size_t kRefusalSize = 5;
-constexpr int kRequestSize = 8;
+// A write's answer: see write_echo; size_of knows how long each is.
+constexpr std::size_t kPduOverhead = 3;  // unit and CRC
 
 // A pause that ends a frame. The specification's 1.5 characters do not survive a USB adapter, which hands over what it
 // has every 16 ms.
 constexpr std::chrono::nanoseconds kFrameBreak = 60ms;
 
 Shape shape_of(const Request& request) { return {request.unit, function_of(request.table), data_bytes(request)}; }
+
+Shape shape_of(std::uint8_t unit, std::span<const std::uint8_t> write) {
+  return {unit, write[0], write[0] == kReadWriteRegisters ? write[9] : std::uint8_t{0}};
+}
 
 TimePoint after(TimePoint moment, std::chrono::nanoseconds time) {
   return moment + std::chrono::duration_cast<TimePoint::duration>(time);
@@ -49,19 +52,37 @@ tl::expected<void, Fault> RtuClient::opened() {
 }
 
 RtuClient::Answer RtuClient::read(const Request& request) {
-  if (owed_.holds(shape_of(request))) {
-    // The answer that is still owed would pass for the new one. Ask something else first, and throw that answer away.
-    const auto other = distinct(request);
-    if (!other) return failed(Failure::Timeout, "too many answers are outstanding");
-    auto answer = exchange(*other);
-    if (!answer && !port_.is_open()) return answer;
-    if (owed_.holds(shape_of(request))) {
-      // Nobody asked for the other request, so nobody is told that it was refused.
-      if (!answer && answer.error().failure != Failure::PointRejected) return answer;
-      return failed(Failure::DeviceBusy, "an answer is still outstanding");
-    }
-  }
-  return exchange(request);
+  const auto shape = shape_of(request);
+  if (auto settled = settle(shape, request); !settled) return tl::unexpected(std::move(settled.error()));
+  const auto answer = exchange(shape, read_pdu(request));
+  if (!answer) return answer;
+  return answer->subspan(2, shape.bytes);
+}
+
+tl::expected<void, Fault> RtuClient::write(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+  if (unit == 0) return broadcast(pdu);
+  const auto shape = shape_of(unit, pdu);
+  const bool coils = pdu[0] == kWriteSingleCoil || pdu[0] == kWriteMultipleCoils;
+  const Request like{unit, coils ? Table::Coil : Table::Holding, static_cast<std::uint16_t>(pdu[1] << 8 | pdu[2]), 1};
+  if (auto settled = settle(shape, like); !settled) return settled;
+  const auto answer = exchange(shape, pdu);
+  if (!answer) return tl::unexpected(answer.error());
+  return check_echo(*answer, pdu);
+}
+
+/// The answer that is still owed would pass for the new one. Asks something else first (a request `like` that, of
+/// another length), and throws that answer away.
+tl::expected<void, Fault> RtuClient::settle(const Shape& shape, const Request& like) {
+  if (!owed_.holds(shape)) return {};
+  const auto other = distinct(like);
+  if (!other) return failed(Failure::Timeout, "too many answers are outstanding");
+  auto answer = exchange(shape_of(*other), read_pdu(*other));
+  if (!answer) answer.error().sent = false;  // it was another request that went out
+  if (!answer && !port_.is_open()) return tl::unexpected(std::move(answer.error()));
+  if (!owed_.holds(shape)) return {};
+  // Nobody asked for the other request, so nobody is told that it was refused.
+  if (!answer && answer.error().failure != Failure::PointRejected) return tl::unexpected(std::move(answer.error()));
+  return failed(Failure::DeviceBusy, "an answer is still outstanding");
 }
 
 /// A request to the same unit and table whose answer cannot be mistaken for one that is owed: for less if possible.
@@ -74,7 +95,7 @@ std::optional<Request> RtuClient::distinct(const Request& request) const {
     other.count = static_cast<std::uint16_t>(count);
     return !owed_.holds(shape_of(other));
   };
-  for (int count = request.count - step; count > 0; count -= step) {
+  for (int count = request.count; count > 0; count -= step) {
     if (usable(count)) return other;
   }
   for (int count = request.count + step; count <= most; count += step) {
@@ -83,24 +104,30 @@ std::optional<Request> RtuClient::distinct(const Request& request) const {
   return std::nullopt;
 }
 
-RtuClient::Answer RtuClient::exchange(const Request& request) {
+/// The answer from its function code on, without the CRC; it has the shape asked for.
+RtuClient::Answer RtuClient::exchange(const Shape& shape, std::span<const std::uint8_t> pdu) {
   if (auto quiet = hush(); !quiet) return tl::unexpected(std::move(quiet.error()));
-  if (auto sent = send(request); !sent) return tl::unexpected(std::move(sent.error()));
-  const Shape shape = shape_of(request);
-  const auto deadline = after(steady_clock::now(), kRequestSize * timing_.character + timing_.timeout);
+  if (auto sent = send(shape.unit, pdu); !sent) return tl::unexpected(std::move(sent.error()));
+  const auto on_the_line = static_cast<int>(pdu.size() + kPduOverhead) * timing_.character;
+  auto answer = listen(shape, after(steady_clock::now(), on_the_line + timing_.timeout));
+  if (!answer) answer.error().sent = true;
+  return answer;
+}
+
+RtuClient::Answer RtuClient::listen(const Shape& shape, TimePoint deadline) {
   std::optional<Fault> refused;  // perhaps by this request, perhaps by an older one
   for (;;) {
-    const auto woke = await(kOverhead + shape.bytes, deadline);
+    const auto woke = await(size_of(shape), deadline);
     if (woke == Woke::Stopped) return stopping();
     if (woke == Woke::Deadline) {
       hold(shape);
-      return refused ? doubt(request, std::move(*refused)) : failed(Failure::Timeout, "no answer");
+      return refused ? doubt(shape.unit, std::move(*refused)) : failed(Failure::Timeout, "no answer");
     }
     switch (receive(shape)) {
       case Verdict::Answer:
         owed_.settle_unit(shape.unit);
         doubted_.reset();
-        return std::span<const std::uint8_t>(framer_.frame).subspan(kDataBegin, shape.bytes);
+        return std::span<const std::uint8_t>(framer_.frame).subspan(1, size_of(shape) - kPduOverhead);
       case Verdict::Refusal:
         refused = refusal(framer_.frame[2]);
         if (!owed_.holds(shape.unit, shape.function)) {
@@ -122,8 +149,8 @@ RtuClient::Answer RtuClient::exchange(const Request& request) {
 
 /// A refusal that may have been meant for an older request is believed the second time in a row. Believed wrongly, it
 /// costs a value its turn, but it never makes a wrong one.
-tl::unexpected<Fault> RtuClient::doubt(const Request& request, Fault refused) {
-  if (std::exchange(doubted_, request.unit) == request.unit) return tl::unexpected(std::move(refused));
+tl::unexpected<Fault> RtuClient::doubt(std::uint8_t unit, Fault refused) {
+  if (std::exchange(doubted_, unit) == unit) return tl::unexpected(std::move(refused));
   return failed(Failure::DeviceBusy, refused.detail + ", perhaps to an earlier request");
 }
 
@@ -135,6 +162,7 @@ tl::expected<void, Fault> RtuClient::hush() {
     case Woke::Deadline:
       return {};
     case Woke::Ready:
+    case Woke::Rung:
       break;
   }
   std::array<std::uint8_t, 512> head;
@@ -147,15 +175,24 @@ tl::expected<void, Fault> RtuClient::hush() {
   return {};
 }
 
-tl::expected<void, Fault> RtuClient::send(const Request& request) {
-  const auto high = [](std::uint16_t word) { return static_cast<std::uint8_t>(word >> 8); };
-  const auto low = [](std::uint16_t word) { return static_cast<std::uint8_t>(word); };
-  const std::array<std::uint8_t, kRequestSize - 2> bytes{request.unit,          function_of(request.table),
-                                                         high(request.address), low(request.address),
-                                                         high(request.count),   low(request.count)};
-  const int error = framer_.send(bytes);
+tl::expected<void, Fault> RtuClient::send(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+  std::array<std::uint8_t, kMaxFrame> bytes{unit};
+  std::ranges::copy(pdu, bytes.begin() + 1);
+  const int error = framer_.send(std::span(bytes).first(pdu.size() + 1));
   if (error == 0) return {};
-  return lost(error == EAGAIN ? "the line takes no more bytes" : std::strerror(error));
+  auto fault = lost(error == EAGAIN ? "the line takes no more bytes" : std::strerror(error));
+  fault.value().sent = error == EAGAIN;
+  return fault;
+}
+
+/// Everybody executes it and nobody answers (Modbus over serial line V1.02 2.1): the wire is held until they have.
+tl::expected<void, Fault> RtuClient::broadcast(std::span<const std::uint8_t> pdu) {
+  if (auto quiet = hush(); !quiet) return quiet;
+  if (auto sent = send(0, pdu); !sent) return sent;
+  const auto on_the_line = static_cast<int>(pdu.size() + kPduOverhead) * timing_.character;
+  last_byte_ = after(steady_clock::now(), on_the_line + timing_.turnaround);
+  if (stop_.sleep_until(last_byte_) == Woke::Stopped) return stopping();
+  return tl::unexpected(Fault{Failure::Timeout, "a broadcast: no unit confirms it", 0, true});
 }
 
 /// Until the first byte, by `deadline`, and then until `bytes` are there or a pause has ended the frame.
@@ -188,7 +225,7 @@ RtuClient::Verdict RtuClient::receive(const Shape& shape) {
   if (received == Framer::Received::OtherUnit) return judge_other_unit();
   if (frame[0] != shape.unit) return Verdict::Garbage;  // the broadcast address
   if (frame[1] == (shape.function | kRefused)) return Verdict::Refusal;
-  const Shape found{frame[0], frame[1], frame[2]};
+  const auto found = shape_of(frame);
   if (found == shape) return Verdict::Answer;
   if (owed_.settle(found)) return Verdict::Late;
   const auto refused = static_cast<std::uint8_t>(frame[1] & ~kRefused);
@@ -200,8 +237,7 @@ RtuClient::Verdict RtuClient::receive(const Shape& shape) {
 /// Another unit's frame is late when that unit owes one; libmodbus has not looked at its CRC.
 RtuClient::Verdict RtuClient::judge_other_unit() {
   const std::span<const std::uint8_t> frame(framer_.frame);
-  const auto size =
-      (frame[1] & kRefused) != 0 ? kRefusalSize : std::min<std::size_t>(kOverhead + frame[2], frame.size());
+  const auto size = std::min(size_of(shape_of(frame)), frame.size());
   if (crc16(frame.first(size)) != 0 || !owed_.holds(frame[0])) return Verdict::Garbage;
   owed_.settle_frames(frame.first(size));
   return Verdict::Late;

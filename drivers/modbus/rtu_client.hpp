@@ -15,21 +15,25 @@ class RtuClient final : public WireClient {
 
   tl::expected<void, Fault> opened() override;
   tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) override;
+  tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) override;
 
  private:
   using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;
   /// What a frame is to the present request.
   enum class Verdict : std::uint8_t { Answer, Refusal, Late, Garbage, Lost };
 
-  Answer exchange(const Request& request);
+  tl::expected<void, Fault> settle(const Shape& shape, const Request& like);
+  Answer exchange(const Shape& shape, std::span<const std::uint8_t> pdu);
+  Answer listen(const Shape& shape, TimePoint deadline);
   std::optional<Request> distinct(const Request& request) const;
   tl::expected<void, Fault> hush();
-  tl::expected<void, Fault> send(const Request& request);
+  tl::expected<void, Fault> send(std::uint8_t unit, std::span<const std::uint8_t> pdu);
+  tl::expected<void, Fault> broadcast(std::span<const std::uint8_t> pdu);
   Woke await(std::size_t bytes, TimePoint deadline) const;
   Verdict receive(const Shape& shape);
   Verdict judge_other_unit();
   tl::unexpected<Fault> discard(const Shape& shape);
-  tl::unexpected<Fault> doubt(const Request& request, Fault refused);
+  tl::unexpected<Fault> doubt(std::uint8_t unit, Fault refused);
   void hold(const Shape& shape);
   void quieten(std::chrono::milliseconds longest);
 

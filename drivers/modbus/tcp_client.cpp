@@ -18,11 +18,9 @@ using std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 // Frame (Modbus TCP guide V1.0b 3.1.3):
-//   0..1 transaction id | 2..3 protocol id, 0 | 4..5 length of what follows | 6 unit | 7 function | 8 byte count | 9..
-//   data
+//   0..1 transaction id | 2..3 protocol id, 0 | 4..5 length of what follows | 6 unit | 7.. function code and data
 constexpr std::size_t kLengthEnd = 6;
-constexpr std::size_t kDataBegin = 9;
-constexpr std::size_t kRequestSize = 12;
+constexpr std::size_t kFunctionAt = 7;
 constexpr std::size_t kLeastLength = 3;  // unit, function, exception code
 
 // After which a connection is replaced: a peer that was switched off does not close its connections.
@@ -38,8 +36,30 @@ tl::expected<void, Fault> TcpClient::opened() {
 }
 
 tl::expected<std::span<const std::uint8_t>, Fault> TcpClient::read(const Request& request) {
+  const auto answer = exchange(request.unit, read_pdu(request));
+  if (!answer) return answer;
+  if ((*answer)[1] != data_bytes(request) || answer->size() < 2U + data_bytes(request)) {
+    return failed(Failure::BadReply, fmt::format("{} bytes of data instead of {}", (*answer)[1], data_bytes(request)));
+  }
+  return answer->subspan(2, data_bytes(request));
+}
+
+tl::expected<void, Fault> TcpClient::write(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+  const auto answer = exchange(unit, pdu);
+  if (!answer) return tl::unexpected(answer.error());
+  return check_echo(*answer, pdu);
+}
+
+/// The answer from its function code on; it has at least two bytes and is no refusal.
+TcpClient::Answer TcpClient::exchange(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
   if (timing_.gap > 0ns && stop_.sleep_until(steady_clock::now() + timing_.gap) == Woke::Stopped) return stopping();
-  if (auto sent = send(request); !sent) return tl::unexpected(std::move(sent.error()));
+  if (auto sent = send(unit, pdu); !sent) return tl::unexpected(std::move(sent.error()));
+  auto answer = answer_to(unit, pdu[0]);
+  if (!answer) answer.error().sent = true;
+  return answer;
+}
+
+TcpClient::Answer TcpClient::answer_to(std::uint8_t unit, std::uint8_t function) {
   skipped_ = 0;
   const auto deadline = steady_clock::now() + timing_.timeout;
   for (;;) {
@@ -49,37 +69,26 @@ tl::expected<std::span<const std::uint8_t>, Fault> TcpClient::read(const Request
     if (*received) break;
     ++skipped_;  // ours may still follow before the deadline
   }
-
-  const auto& frame = framer_.frame;
-  const auto function = function_of(request.table);
-  if (frame[6] != request.unit) return failed(Failure::BadReply, fmt::format("answer from unit {}", frame[6]));
+  const auto frame = std::span<const std::uint8_t>(framer_.frame).first(framer_.size);
+  if (frame[6] != unit) return failed(Failure::BadReply, fmt::format("answer from unit {}", frame[6]));
   if (frame[7] == (function | kRefused)) return tl::unexpected(refusal(frame[8]));
   if (frame[7] != function) return failed(Failure::BadReply, fmt::format("answer to function {}", frame[7]));
-  if (frame[8] != data_bytes(request)) {
-    return failed(Failure::BadReply, fmt::format("{} bytes of data instead of {}", frame[8], data_bytes(request)));
-  }
-  return std::span<const std::uint8_t>(frame).subspan(kDataBegin, frame[8]);
+  return frame.subspan(kFunctionAt);
 }
 
-tl::expected<void, Fault> TcpClient::send(const Request& request) {
+tl::expected<void, Fault> TcpClient::send(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
   ++transaction_;
-  const auto high = [](std::uint16_t word) { return static_cast<std::uint8_t>(word >> 8); };
-  const auto low = [](std::uint16_t word) { return static_cast<std::uint8_t>(word); };
-  const std::array<std::uint8_t, kRequestSize> bytes{high(transaction_),
-                                                     low(transaction_),
-                                                     0,
-                                                     0,
-                                                     0,
-                                                     kRequestSize - kLengthEnd,
-                                                     request.unit,
-                                                     function_of(request.table),
-                                                     high(request.address),
-                                                     low(request.address),
-                                                     high(request.count),
-                                                     low(request.count)};
-  const auto sent = ::send(port_.descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (sent == static_cast<ssize_t>(bytes.size())) return {};
-  return lost(sent < 0 && errno != EAGAIN ? std::strerror(errno) : "the peer takes no more requests");
+  std::array<std::uint8_t, kMaxFrame> bytes{};
+  const auto length = pdu.size() + 1;
+  bytes = {static_cast<std::uint8_t>(transaction_ >> 8), static_cast<std::uint8_t>(transaction_), 0,   0,
+           static_cast<std::uint8_t>(length >> 8),       static_cast<std::uint8_t>(length),       unit};
+  std::ranges::copy(pdu, bytes.begin() + kFunctionAt);
+  const auto size = kFunctionAt + pdu.size();
+  const auto sent = ::send(port_.descriptor(), bytes.data(), size, MSG_NOSIGNAL);
+  if (sent == static_cast<ssize_t>(size)) return {};
+  auto fault = lost(sent < 0 && errno != EAGAIN ? std::strerror(errno) : "the peer takes no more requests");
+  fault.value().sent = sent > 0;
+  return fault;
 }
 
 /// Receives one answer by `deadline`: true when it carries the id of the present request, false when it is another's.

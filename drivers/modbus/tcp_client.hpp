@@ -12,9 +12,14 @@ class TcpClient final : public WireClient {
 
   tl::expected<void, Fault> opened() override;
   tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) override;
+  tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) override;
 
  private:
-  tl::expected<void, Fault> send(const Request& request);
+  using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;
+
+  Answer exchange(std::uint8_t unit, std::span<const std::uint8_t> pdu);
+  Answer answer_to(std::uint8_t unit, std::uint8_t function);
+  tl::expected<void, Fault> send(std::uint8_t unit, std::span<const std::uint8_t> pdu);
   tl::expected<bool, Fault> receive(TimePoint deadline);
   tl::unexpected<Fault> unanswered();
   tl::unexpected<Fault> desynchronised(std::string why);

@@ -1,6 +1,8 @@
 // What the two framings of Modbus share.
 #pragma once
 
+#include <array>
+#include <span>
 #include <string>
 
 #include "drivers/modbus/client.hpp"
@@ -13,6 +15,12 @@ inline constexpr std::uint8_t kRefused = 0x80;
 
 /// Bytes of data that answer a request, at most 250.
 std::uint8_t data_bytes(const Request& request);
+
+/// Function code and data of a read.
+std::array<std::uint8_t, 5> read_pdu(const Request& request);
+
+/// Whether the answer (function code and data) confirms a write; what it does not confirm is BadReply, sent.
+tl::expected<void, Fault> check_echo(std::span<const std::uint8_t> answer, std::span<const std::uint8_t> pdu);
 
 /// The failure that an exception code stands for. Codes of no known meaning are BadReply.
 Fault refusal(std::uint8_t code);

@@ -134,6 +134,103 @@ TEST_F(BusTest, DeliversWhatASlaveHolds) {
   EXPECT_GE(status.devices[0].polls, 3U);
 }
 
+PointSettings writable(std::uint16_t address, std::chrono::milliseconds interval) {
+  PointSettings point;
+  point.address = address;
+  point.interval = interval;
+  point.write.emplace().function = 6;
+  return point;
+}
+
+/// Echoes single writes, answers reads with addresses.
+std::optional<Bytes> echo_writes(const Asked& asked) {
+  if (asked.function != 6) return answer_addresses(asked);
+  const auto high = [](std::uint16_t word) { return static_cast<std::uint8_t>(word >> 8); };
+  const auto low = [](std::uint16_t word) { return static_cast<std::uint8_t>(word); };
+  return Bytes{asked.unit, 6, high(asked.address), low(asked.address), high(asked.count), low(asked.count)};
+}
+
+TEST_F(BusTest, SendsAWriteBeforeTheReadsThatWait) {
+  // One request takes 20 ms, and 50 points that do not coalesce are due at once: a queue of a second.
+  std::mutex mutex;
+  std::vector<Asked> order;
+  TcpSlave slave([&](const Asked& asked) {
+    std::this_thread::sleep_for(20ms);
+    const std::lock_guard lock(mutex);
+    order.push_back(asked);
+    return echo_writes(asked);
+  });
+  auto settings = tcp(slave.port());
+  settings.devices = {device(1, 0, 10ms)};
+  settings.devices[0].max_gap = 0;
+  for (std::uint16_t i = 0; i < 50; ++i)
+    settings.devices[0].points.push_back(writable(static_cast<std::uint16_t>(2 * i), 10ms));
+  start(settings);
+  ASSERT_TRUE(sink.wait([](const auto& all) { return !all.empty(); }));
+  std::atomic<std::size_t> sent_after = 0;
+  std::atomic<bool> done = false;
+  WriteResult result;
+  {
+    const std::lock_guard lock(mutex);
+    sent_after = order.size();
+  }
+  ASSERT_TRUE(bus->submit({30, std::uint64_t{5}, steady_clock::now() + 5s, 0ms, [&](const WriteResult& got) {
+                             result = got;
+                             done = true;
+                           }}));
+  ASSERT_TRUE(sink.wait([&](const auto&) { return done.load(); }));
+  bus->stop();
+  EXPECT_EQ(result.outcome, Outcome::Ok) << result.why;
+  const auto written = std::ranges::find(order, std::uint8_t{6}, &Asked::function);
+  ASSERT_NE(written, order.end());
+  EXPECT_EQ(written->address, 60);
+  EXPECT_EQ(written->count, 5);
+  // The one that was under way, and perhaps one that began while we submitted.
+  EXPECT_LE(static_cast<std::size_t>(written - order.begin()), sent_after + 2);
+}
+
+// FAULTS 37
+TEST_F(BusTest, AnswersACommandOnADeadBusByItsDeadlineAndNeverSendsItLater) {
+  const auto free_port = [] { return TcpSlave(answer_addresses).port(); }();
+  auto settings = tcp(free_port);
+  settings.devices = {device(1, 0, 20ms)};
+  settings.devices[0].points = {writable(0, 20ms)};
+  start(settings);
+  std::atomic<bool> done = false;
+  WriteResult result;
+  const auto before = steady_clock::now();
+  ASSERT_TRUE(bus->submit({0, std::uint64_t{5}, before + 300ms, 0ms, [&](const WriteResult& got) {
+                             result = got;
+                             done = true;
+                           }}));
+  while (!done && steady_clock::now() < before + 5s) std::this_thread::sleep_for(5ms);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(result.outcome, Outcome::Timeout);
+  EXPECT_GE(steady_clock::now() - before, 300ms);
+  std::atomic<int> writes = 0;
+  TcpSlave slave(
+      [&](const Asked& asked) {
+        writes += asked.function == 6 ? 1 : 0;
+        return echo_writes(asked);
+      },
+      free_port);
+  ASSERT_TRUE(sink.wait([](const auto& all) { return count(all, 0) >= 3; }));
+  EXPECT_EQ(writes, 0);
+}
+
+TEST_F(BusTest, AnswersACommandThatStillWaitsWhenItStops) {
+  auto settings = tcp([] { return TcpSlave(answer_addresses).port(); }());
+  settings.devices = {device(1, 0, 20ms)};
+  settings.devices[0].points = {writable(0, 20ms)};
+  start(settings);
+  WriteResult result;
+  ASSERT_TRUE(
+      bus->submit({0, std::uint64_t{5}, steady_clock::now() + 1h, 0ms, [&](const WriteResult& got) { result = got; }}));
+  expect_prompt_stop();
+  EXPECT_EQ(result.outcome, Outcome::Timeout);
+  EXPECT_FALSE(bus->submit({0, std::uint64_t{5}, steady_clock::now() + 1h, 0ms, {}}));
+}
+
 TEST_F(BusTest, ReadsOverAPseudoTerminal) {
   PtySlave slave(answer_addresses);
   auto settings = rtu(slave.path());
@@ -327,7 +424,12 @@ TEST_F(BusTest, FindsAnAdapterThatComesBackUnderAnotherName) {
   std::filesystem::remove(link);
 }
 
-TEST_F(BusTest, CountsPollsThatItCannotKeepUpWith) {
+TEST_F(BusTest, CountsPollsThatItCannotKeepUpWithAndSaysTheirRealPeriod) {
+  std::ostringstream lines;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines)));
+  spdlog::set_pattern("%v");
   TcpSlave slave([](const Asked& asked) {
     std::this_thread::sleep_for(25ms);
     return answer_addresses(asked);
@@ -337,7 +439,10 @@ TEST_F(BusTest, CountsPollsThatItCannotKeepUpWith) {
   start(settings);
   ASSERT_TRUE(sink.wait([](const auto& all) { return count(all, 0) >= 5; }));
   bus->stop();
+  spdlog::set_default_logger(before);
   EXPECT_GE(bus->status().devices[0].overruns, 5U);
+  EXPECT_THAT(lines.str(), testing::MatchesRegex("bus plc: device device1, unit 1, function 3, addresses 0..0: the bus "
+                                                 "cannot keep up: polled after [0-9]+ ms instead of 10 ms\n"));
 }
 
 TEST_F(BusTest, DeliversASlowPointOfAFastBlockInItsOwnTime) {

@@ -26,7 +26,15 @@ class FakeClient final : public Client {
     return data_;
   }
 
+  tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) override {
+    written.push_back(fmt::format("{}: {}", unit, to_hex(Bytes(pdu.begin(), pdu.end()))));
+    if (refuse_writes) return tl::unexpected(*refuse_writes);
+    return {};
+  }
+
   std::deque<std::string> answers;
+  std::vector<std::string> written;
+  std::optional<Fault> refuse_writes;
   std::vector<std::string> asked;
 
  private:
@@ -107,6 +115,56 @@ TEST_F(DriverTest, BelievesAResetCounterOnlyWhenTwoReadsAgree) {
   EXPECT_THAT(poll(), ElementsAre("0 1"));
   EXPECT_THAT(poll(), ElementsAre("0 2"));
   EXPECT_EQ(client->asked.size(), 6u);
+}
+
+TEST_F(DriverTest, WritesAPointAndKnowsTheTaskThatReadsIt) {
+  auto& setpoint = add(100, Type::Int16);
+  setpoint.scale = 0.1;
+  setpoint.write.emplace().function = 6;
+  add(200);
+  make();
+  ASSERT_TRUE(driver->write(0, 21.3));
+  EXPECT_THAT(client->written, ElementsAre("1: 06 00 64 00 d5"));
+  EXPECT_THAT(client->asked, ElementsAre());
+  EXPECT_EQ(driver->task_of(0), 0u);
+  EXPECT_EQ(driver->task_of(1), 1u);
+  client->answers = {"00 d5", "00 d6"};
+  EXPECT_EQ(driver->holds(0, 21.3), true);
+  EXPECT_EQ(driver->holds(0, 21.3), false);
+}
+
+TEST_F(DriverTest, ReadsARegisterOfWhichItWritesAPart) {
+  auto& bit = add(7, Type::Bool);
+  bit.bit = 2;
+  bit.bit_count = 1;
+  bit.write.emplace().function = 6;
+  make();
+  client->answers = {"a0 00"};
+  ASSERT_TRUE(driver->write(0, true));
+  EXPECT_THAT(client->asked, ElementsAre("7+1"));
+  EXPECT_THAT(client->written, ElementsAre("1: 06 00 07 a0 04"));
+  const auto unread = driver->write(0, true);
+  ASSERT_FALSE(unread);
+  EXPECT_FALSE(unread.error().sent) << "it was not written";
+  EXPECT_EQ(client->written.size(), 1u);
+}
+
+TEST_F(DriverTest, NamesTheRequestOfAFailedWrite) {
+  add(7).write.emplace().function = 6;
+  add(8);
+  make();
+  client->refuse_writes = Fault{Failure::Timeout, "no answer", 0, true};
+  EXPECT_EQ(driver->write(0, std::uint64_t{1}).error().detail, "unit 1, function 6, address 7: no answer");
+  EXPECT_EQ(driver->write(1, std::uint64_t{1}).error().failure, Failure::PointRejected);
+}
+
+TEST_F(DriverTest, NeverReadsFromEverybody) {
+  settings.type = BusType::ModbusRtu;
+  settings.devices[0].unit_id = 0;
+  add(7).write.emplace().function = 6;
+  make();
+  EXPECT_EQ(driver->task_count(), 0u);
+  EXPECT_EQ(driver->task_of(0), std::nullopt);
 }
 
 TEST_F(DriverTest, GivesNoValueWhenTheSecondReadFails) {

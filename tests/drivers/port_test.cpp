@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -32,6 +35,35 @@ TEST(TcpPort, ConnectsByAddressAndByName) {
   by_address.close();
   TcpPort by_name("localhost", slave.port(), stop);
   EXPECT_EQ(trouble(by_name), "");
+}
+
+TEST(TcpPort, GivesAPeerItsTimeBeforeTheFirstRequest) {
+  StopSignal stop;
+  TcpSlave slave(answer_addresses);
+  TcpPort port("127.0.0.1", slave.port(), stop, {10s, 150ms});
+  const auto before = steady_clock::now();
+  EXPECT_EQ(trouble(port), "");
+  EXPECT_GE(steady_clock::now() - before, 150ms);
+}
+
+TEST(TcpPort, ProbesASilentConnectionAsOftenAsItIsTold) {
+  StopSignal stop;
+  TcpSlave slave(answer_addresses);
+  const auto option = [](const TcpPort& port, int level, int name) {
+    int value = -1;
+    socklen_t length = sizeof value;
+    ::getsockopt(port.descriptor(), level, name, &value, &length);
+    return value;
+  };
+  TcpPort port("127.0.0.1", slave.port(), stop, {30s, 0ms});
+  ASSERT_EQ(trouble(port), "");
+  EXPECT_EQ(option(port, SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(port, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+  EXPECT_EQ(option(port, IPPROTO_TCP, TCP_KEEPINTVL), 15);
+  port.close();
+  TcpPort never("127.0.0.1", slave.port(), stop, {0s, 0ms});
+  ASSERT_EQ(trouble(never), "");
+  EXPECT_EQ(option(never, SOL_SOCKET, SO_KEEPALIVE), 0);
 }
 
 TEST(TcpPort, SaysWhyItCannotConnect) {

@@ -30,6 +30,13 @@ class RtuClientTest : public ::testing::Test {
     return to_hex(Bytes(answer->begin(), answer->end()));
   }
 
+  /// "ok", or the failure in brackets and whether the request had gone out.
+  std::string write(std::string_view pdu, std::uint8_t unit = 1) {
+    const auto result = client->write(unit, from_hex(pdu));
+    if (result) return "ok";
+    return "[" + std::string(name(result.error().failure)) + "]" + (result.error().sent ? " sent" : "");
+  }
+
   StopSignal stop;
   PairPort port{stop};
   ScriptedPeer peer{port.peer};
@@ -51,6 +58,68 @@ TEST_F(RtuClientTest, SendsTheBytesOfTheSpecification) {
   EXPECT_EQ(read({0x11, Table::Coil, 0x13, 0x25}), "cd 6b b2 0e 1b");
   EXPECT_EQ(read({0x11, Table::Discrete, 0xC4, 0x16}), "ac db 35");
   EXPECT_EQ(read({0x11, Table::Input, 8, 1}), "00 0a");
+  EXPECT_EQ(peer.finish(), "");
+}
+
+TEST_F(RtuClientTest, ConfirmsAWriteByItsEcho) {
+  peer.expect(to_hex(with_crc("01 06 00 01 00 03"))).reply(with_crc("01 06 00 01 00 03"));
+  peer.expect(to_hex(with_crc("01 10 00 01 00 02 04 00 0a 01 02")))
+      .reply_in_single_bytes(with_crc("01 10 00 01 00 02"));
+  peer.expect(to_hex(with_crc("01 16 00 04 f0 ff 05 00"))).reply(with_crc("01 16 00 04 f0 ff 05 00"));
+  peer.expect(to_hex(with_crc("01 17 00 0e 00 01 00 0e 00 01 02 00 ff"))).reply(with_crc("01 17 02 00 ff"));
+  peer.expect(to_hex(with_crc("01 05 00 ac ff 00"))).reply(with_crc("01 05 00 ac ff 00"));
+  peer.expect(to_hex(with_crc("01 0f 00 13 00 01 01 01"))).reply(with_crc("01 0f 00 13 00 01"));
+  peer.start();
+  for (const auto* pdu : {"06 00 01 00 03", "10 00 01 00 02 04 00 0a 01 02", "16 00 04 f0 ff 05 00",
+                          "17 00 0e 00 01 00 0e 00 01 02 00 ff", "05 00 ac ff 00", "0f 00 13 00 01 01 01"}) {
+    EXPECT_EQ(write(pdu), "ok") << pdu;
+  }
+  EXPECT_EQ(peer.finish(), "");
+}
+
+TEST_F(RtuClientTest, LeavesAWriteUncertainThatIsNotConfirmed) {
+  peer.expect(to_hex(with_crc("01 06 00 01 00 03"))).reply(with_crc("01 06 00 01 00 04"));
+  peer.expect(to_hex(with_crc("01 06 00 01 00 03"))).reply(with_crc("01 86 02"));
+  peer.expect(to_hex(with_crc("01 06 00 01 00 03")));
+  peer.start();
+  EXPECT_EQ(write("06 00 01 00 03"), "[bad-reply] sent");
+  EXPECT_EQ(write("06 00 01 00 03"), "[point-rejected] sent");
+  EXPECT_EQ(write("06 00 01 00 03"), "[timeout] sent");
+  EXPECT_EQ(peer.finish(), "");
+}
+
+TEST_F(RtuClientTest, NeverTakesALateEchoForTheConfirmationOfANewWrite) {
+  peer.expect(to_hex(with_crc("01 10 00 01 00 01 02 00 07")));  // answered late
+  peer.expect(to_hex(with_crc("01 03 00 01 00 01")))            // whose answer shows that nothing older can follow
+      .reply(with_crc("01 10 00 01 00 01"))
+      .reply(with_crc("01 03 02 00 07"));
+  peer.expect(to_hex(with_crc("01 10 00 01 00 01 02 00 08")));
+  peer.start();
+  EXPECT_EQ(write("10 00 01 00 01 02 00 07"), "[timeout] sent");
+  EXPECT_EQ(write("10 00 01 00 01 02 00 08"), "[timeout] sent") << "the echo was the first one's";
+  EXPECT_EQ(peer.finish(), "");
+}
+
+TEST_F(RtuClientTest, DoesNotSendAWriteWhileAnEarlierEchoIsOutstanding) {
+  peer.expect(to_hex(with_crc("01 06 00 01 00 07")));
+  peer.expect(to_hex(with_crc("01 03 00 01 00 01")));
+  peer.start();
+  EXPECT_EQ(write("06 00 01 00 07"), "[timeout] sent");
+  EXPECT_EQ(write("06 00 01 00 08"), "[timeout]");
+  EXPECT_EQ(peer.finish(), "");
+}
+
+TEST_F(RtuClientTest, HoldsTheWireAfterABroadcast) {
+  timing.turnaround = 150ms;
+  client = make_rtu_client(port, stop, timing);
+  ASSERT_TRUE(client->opened());
+  peer.expect(to_hex(with_crc("00 06 00 01 00 03")));
+  peer.expect(kAskTwo).reply(with_crc("01 03 04 00 01 00 02"));
+  peer.start();
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(write("06 00 01 00 03", 0), "[timeout] sent") << "nobody confirms it";
+  EXPECT_GE(std::chrono::steady_clock::now() - before, 150ms);
+  EXPECT_EQ(read(kTwo), "00 01 00 02");
   EXPECT_EQ(peer.finish(), "");
 }
 

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "loaded_settings.hpp"
 
@@ -62,6 +65,58 @@ devices:
   EXPECT_EQ(bus.line.stop_bits, 2);
   EXPECT_EQ(bus.line.data_bits, 8);
   EXPECT_EQ(bus.devices.at(0).unit_id, 247);
+}
+
+TEST(BusSettings, ReadEveryKeyOfASerialServer) {
+  Loaded loaded(R"(
+buses:
+  far: {type: modbus-rtu-tcp, host: 10.0.0.7, port: 4001, keepalive: 30s, connect_delay: 200ms, turnaround: 50ms}
+devices:
+  m: {bus: far, unit_id: 247, points: {p: {register: holding, address: 1}}}
+)");
+  loaded.document.finish();
+  const auto& bus = loaded.buses.at(0);
+  EXPECT_EQ(bus.type, BusType::ModbusRtuTcp);
+  EXPECT_EQ(bus.host, "10.0.0.7");
+  EXPECT_EQ(bus.port, 4001);
+  EXPECT_EQ(bus.keepalive, milliseconds(30'000));
+  EXPECT_EQ(bus.connect_delay, milliseconds(200));
+  EXPECT_EQ(bus.turnaround, milliseconds(50));
+}
+
+TEST(BusMistakes, IncludeAKeepAliveThatTcpCannotCount) {
+  EXPECT_THAT(mistakes("buses: {a: {type: modbus-tcp, host: a, keepalive: 1500ms, connect_delay: 11s}}\n"
+                       "devices: {m: {bus: a, points: {p: {register: input, address: 0}}}}\n"),
+              ElementsAre("1:51 buses.a.keepalive: must be whole seconds, or 0s for none",
+                          "1:74 buses.a.connect_delay: must be between 0s and 10s, is 11s"));
+}
+
+TEST(BusMistakes, IncludeTwoLinksToOneAdapter) {
+  const auto link = std::filesystem::temp_directory_path() / fmt::format("ferrule-link-{}", getpid());
+  std::filesystem::create_symlink("/dev/null", link);
+  const auto found = mistakes(fmt::format(R"(buses:
+  a: {{type: modbus-rtu, port: /dev/null}}
+  b: {{type: modbus-rtu, port: {}}}
+devices:
+  m: {{bus: a, points: {{p: {{register: input, address: 0}}}}}}
+  n: {{bus: b, points: {{p: {{register: input, address: 0}}}}}}
+)",
+                                          link.string()));
+  std::filesystem::remove(link);
+  EXPECT_THAT(found, ElementsAre("3:31 buses.b.port: /dev/null is also that of bus a (line 2) (put the devices of one "
+                                 "wire on one bus)"));
+}
+
+TEST(BusMistakes, IncludeOneHostInTwoBusesOfDifferentFraming) {
+  EXPECT_THAT(mistakes(R"(buses:
+  a: {type: modbus-tcp, host: x, port: 4001}
+  b: {type: modbus-rtu-tcp, host: x, port: 4001}
+devices:
+  m: {bus: a, points: {p: {register: input, address: 0}}}
+  n: {bus: b, points: {p: {register: input, address: 0}}}
+)"),
+              ElementsAre("3:35 buses.b.host: x:4001 is also that of bus a (line 2) (put the devices of one wire on "
+                          "one bus)"));
 }
 
 TEST(PointSettings, ReadEveryKey) {
@@ -217,13 +272,13 @@ devices:
 TEST(BusMistakes, IncludeAUnitIdThatTheBusCannotHave) {
   EXPECT_THAT(mistakes(R"(buses: {a: {type: modbus-tcp, host: a}, b: {type: modbus-rtu, port: /dev/ttyS1}}
 devices:
-  m: {bus: b, unit_id: 0, points: {p: {register: input, address: 0}}}
+  m: {bus: b, unit_id: -1, points: {p: {register: input, address: 0}}}
   n: {bus: b, unit_id: 248, points: {p: {register: input, address: 0}}}
   o: {bus: a, unit_id: 256, points: {p: {register: input, address: 0}}}
   p: {bus: a, unit_id: 0, points: {p: {register: input, address: 0}}}
 )"),
-              ElementsAre("3:24 devices.m.unit_id: must be between 1 and 247, is 0",
-                          "4:24 devices.n.unit_id: must be between 1 and 247, is 248",
+              ElementsAre("3:24 devices.m.unit_id: must be between 0 and 247, is -1",
+                          "4:24 devices.n.unit_id: must be between 0 and 247, is 248",
                           "5:24 devices.o.unit_id: must be between 0 and 255, is 256"));
 }
 
@@ -271,10 +326,11 @@ TEST(BusMistakes, IncludeWhatABusLacks) {
 }
 
 TEST(BusMistakes, SayNothingOfTheOtherKeysOfAWrongType) {
-  EXPECT_THAT(mistakes(std::string("buses:\n  a: {type: modbus-udp, host: a}\n  b: {type: modbus-tcp, host: b}") +
-                       kDeviceOnEach),
-              ElementsAre("2:13 buses.a.type: must be one of modbus-tcp, modbus-rtu; is \"modbus-udp\" (did you mean "
-                          "modbus-tcp?)"));
+  EXPECT_THAT(
+      mistakes(std::string("buses:\n  a: {type: modbus-udp, host: a}\n  b: {type: modbus-tcp, host: b}") +
+               kDeviceOnEach),
+      ElementsAre("2:13 buses.a.type: must be one of modbus-tcp, modbus-rtu, modbus-rtu-tcp; is \"modbus-udp\" (did "
+                  "you mean modbus-tcp?)"));
 }
 
 TEST(BusMistakes, IncludeEveryBound) {

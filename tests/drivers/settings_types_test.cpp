@@ -107,6 +107,60 @@ TEST(TypeSettings, MakeAPointOfEachNamedBit) {
   EXPECT_FALSE(all[2].counter);
 }
 
+TEST(WriteSettings, AreNoneUnlessAskedFor) {
+  EXPECT_FALSE(one("type: int16").write);
+  EXPECT_FALSE(one("type: int16, write: false").write);
+  const auto write = one("type: int16, write: true").write;
+  ASSERT_TRUE(write);
+  EXPECT_EQ(write->function, 6);
+  EXPECT_FALSE(write->min);
+  EXPECT_EQ(write->timeout, std::chrono::seconds(5));
+}
+
+TEST(WriteSettings, ReadEveryKey) {
+  const auto write =
+      one("type: int16, write: {function: 16, min: 5, max: 30, step: 0.5, per_minute: 6, readback: 1s, timeout: 2s}")
+          .write;
+  ASSERT_TRUE(write);
+  EXPECT_EQ(write->function, 16);
+  EXPECT_EQ(write->min, 5);
+  EXPECT_EQ(write->max, 30);
+  EXPECT_EQ(write->step, 0.5);
+  EXPECT_EQ(write->per_minute, 6);
+  EXPECT_EQ(write->readback, std::chrono::seconds(1));
+  EXPECT_EQ(write->timeout, std::chrono::seconds(2));
+}
+
+TEST(WriteSettings, ChooseTheFunctionThatSuitsTheValue) {
+  EXPECT_EQ(one("type: float32, write: true").write->function, 16);
+  EXPECT_EQ(one("bit: 3, write: true").write->function, 22);
+  EXPECT_EQ(points("p: {register: coil, address: 1, write: true}").at(0).write->function, 5);
+  const auto named = points("s: {register: holding, address: 7, bits: {0: alarm}, write: true}");
+  EXPECT_EQ(named.at(0).write->function, 6);
+  EXPECT_EQ(named.at(1).write->function, 22);
+}
+
+TEST(WriteMistakes, IncludeWhatCannotBeWritten) {
+  EXPECT_THAT(point_mistakes("{register: input, address: 0, write: true}"),
+              ElementsAre("2:74 devices.m.points.p.write: only coils and holding registers can be written"));
+  EXPECT_THAT(about("type: float32, write: {function: 6}"),
+              ElementsAre("write.function: such a value is written by function 16 or 23"));
+  EXPECT_THAT(about("write: {min: 5, max: 4}"), ElementsAre("write.max: must not be below `min`"));
+  EXPECT_THAT(about("type: string, length: 4, write: {min: 5}"), ElementsAre("write.min: a string has none"));
+  EXPECT_THAT(about("write: {readback: 2m}"), ElementsAre("write.readback: must be between 0s and 1m, is 2m"));
+}
+
+TEST(WriteMistakes, IncludeAReadFromEverybody) {
+  const std::string bus = "buses: {line: {type: modbus-rtu, port: /dev/ttyS1, turnaround: 200ms}}\n";
+  EXPECT_THAT(
+      mistakes(bus +
+               "devices: {all: {bus: line, unit_id: 0, points: {p: {register: holding, address: 0, write: true}}}}\n"),
+      IsEmpty());
+  EXPECT_THAT(mistakes(bus + "devices: {all: {bus: line, unit_id: 0, points: {p: {register: holding, address: 0}}}}\n"),
+              ElementsAre("2:37 devices.all.unit_id: 0 is every unit of the line, and none of them answers: its points "
+                          "can only be written (give each `write: true`)"));
+}
+
 TEST(TypeMistakes, IncludeWhatDoesNotSuitTheType) {
   EXPECT_THAT(about("byte: high"), ElementsAre("byte: only an int8 or a uint8 is half of a register"));
   EXPECT_THAT(about("length: 4"), ElementsAre("length: only a string has characters"));

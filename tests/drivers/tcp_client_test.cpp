@@ -30,6 +30,13 @@ class TcpClientTest : public ::testing::Test {
     return to_hex(Bytes(answer->begin(), answer->end()));
   }
 
+  /// "ok", or the failure in brackets and whether the request had gone out.
+  std::string write(std::string_view pdu, std::uint8_t unit = 1) {
+    const auto result = client->write(unit, from_hex(pdu));
+    if (result) return "ok";
+    return "[" + std::string(name(result.error().failure)) + "]" + (result.error().sent ? " sent" : "");
+  }
+
   StopSignal stop;
   PairPort port{stop};
   ScriptedPeer peer{port.peer};
@@ -48,6 +55,34 @@ TEST_F(TcpClientTest, NumbersItsRequests) {
   EXPECT_EQ(read({255, Table::Coil, 0x13, 0x25}), "cd 6b b2 0e 1b");
   EXPECT_EQ(read({0x11, Table::Discrete, 0xC4, 0x16}), "ac db 35");
   EXPECT_EQ(read({0x11, Table::Input, 8, 1}), "00 0a");
+  EXPECT_EQ(peer.finish(), "");
+}
+
+TEST_F(TcpClientTest, ConfirmsAWriteByItsEcho) {
+  peer.expect("00 01 00 00 00 06 01 06 00 01 00 03").reply("00 01 00 00 00 06 01 06 00 01 00 03");
+  peer.expect("00 02 00 00 00 0b 01 10 00 01 00 02 04 00 0a 01 02").reply("00 02 00 00 00 06 01 10 00 01 00 02");
+  peer.expect("00 03 00 00 00 08 01 16 00 04 f0 ff 05 00").reply("00 03 00 00 00 08 01 16 00 04 f0 ff 05 00");
+  peer.expect("00 04 00 00 00 0d 01 17 00 0e 00 01 00 0e 00 01 02 00 ff").reply("00 04 00 00 00 05 01 17 02 00 ff");
+  peer.expect("00 05 00 00 00 06 00 05 00 ac ff 00").reply("00 05 00 00 00 06 00 05 00 ac ff 00");
+  peer.start();
+  for (const auto* pdu : {"06 00 01 00 03", "10 00 01 00 02 04 00 0a 01 02", "16 00 04 f0 ff 05 00",
+                          "17 00 0e 00 01 00 0e 00 01 02 00 ff"}) {
+    EXPECT_EQ(write(pdu), "ok") << pdu;
+  }
+  EXPECT_EQ(write("05 00 ac ff 00", 0), "ok") << "over TCP unit 0 is the peer itself";
+  EXPECT_EQ(peer.finish(), "");
+}
+
+TEST_F(TcpClientTest, LeavesAWriteUncertainThatIsNotConfirmed) {
+  peer.expect("00 01 00 00 00 06 01 06 00 01 00 03").reply("00 01 00 00 00 06 01 06 00 01 00 04");
+  peer.expect("00 02 00 00 00 06 01 06 00 01 00 03").reply("00 02 00 00 00 03 01 86 04");
+  peer.expect("00 03 00 00 00 06 01 06 00 01 00 03");
+  peer.expect("00 04 00 00 00 06 01 06 00 01 00 03").hang_up();
+  peer.start();
+  EXPECT_EQ(write("06 00 01 00 03"), "[bad-reply] sent");
+  EXPECT_EQ(write("06 00 01 00 03"), "[device-busy] sent");
+  EXPECT_EQ(write("06 00 01 00 03"), "[timeout] sent");
+  EXPECT_EQ(write("06 00 01 00 03"), "[port-lost] sent");
   EXPECT_EQ(peer.finish(), "");
 }
 

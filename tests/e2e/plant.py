@@ -89,6 +89,10 @@ def rtu_bus(path, **more) -> dict:
     return {"type": "modbus-rtu", "port": str(path), "line": {"baud": 9600, "parity": "none"}, **more}
 
 
+def rtu_tcp_bus(port: int, **more) -> dict:
+    return {"type": "modbus-rtu-tcp", "host": "127.0.0.1", "port": port, **more}
+
+
 def uplink(port: int, qos: int = 1, **more) -> dict:
     """An uplink that sends everything under sites/, and tries again soon."""
     return {"url": f"mqtt://127.0.0.1:{port}", "client_id": "plant1-uplink", "reconnect": "100ms..400ms",

@@ -44,3 +44,17 @@ class RtuSlave:
     def close(self):
         self.process.kill()
         self.wire.kill()
+
+
+class SerialServer:
+    """socat as a serial server: passes bytes between a TCP port and the line of an RtuSlave."""
+
+    def __init__(self, slave: RtuSlave):
+        self.port = free_port()
+        self.slave = slave
+        self.process = Process(["socat", f"tcp-listen:{self.port},bind=127.0.0.1,reuseaddr,fork", f"open:{slave.path},raw,echo=0"])
+        wait_until(lambda: accepts(self.port), 15, "socat listens")
+
+    def close(self):
+        self.process.kill()
+        self.slave.close()

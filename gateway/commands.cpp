@@ -1,0 +1,154 @@
+#include "gateway/commands.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "mqtt/properties.hpp"
+#include "mqtt/topic.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using drivers::Outcome;
+using drivers::Value;
+using drivers::WriteResult;
+using namespace std::chrono_literals;
+
+constexpr std::string_view kCommandSuffix = "/set";
+constexpr std::string_view kResultSuffix = "/result";
+constexpr std::size_t kMostPayload = 4096;
+constexpr double kStepTolerance = 1e-9;  // of a step: 0.3 is three steps of 0.1
+
+std::optional<Value> value_of(const nlohmann::json& json) {
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_unsigned()) return json.get<std::uint64_t>();
+  if (json.is_number_integer()) return json.get<std::int64_t>();
+  if (json.is_number_float()) return json.get<double>();
+  if (json.is_string()) return json.get<std::string>();
+  return std::nullopt;
+}
+
+std::optional<double> number_of(const Value& value) {
+  return std::visit(
+      [](const auto& held) -> std::optional<double> {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_arithmetic_v<Held> && !std::is_same_v<Held, bool>) return static_cast<double>(held);
+        return std::nullopt;
+      },
+      value);
+}
+
+std::string json_text(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::optional<Value> command_value(std::string_view payload) {
+  if (payload.size() > kMostPayload) return std::nullopt;
+  const auto json = nlohmann::json::parse(payload, nullptr, false);
+  if (json.is_object()) return json.contains("v") ? value_of(json["v"]) : std::nullopt;
+  return value_of(json);
+}
+
+std::optional<std::string> violated_limit(const Value& value, const drivers::WriteSettings& limits) {
+  if (!limits.min && !limits.max && limits.step == 0) return std::nullopt;
+  const auto number = number_of(value);
+  if (!number) return "a number is needed";
+  if (limits.min && *number < *limits.min) return fmt::format("{} is below the minimum, {}", *number, *limits.min);
+  if (limits.max && *number > *limits.max) return fmt::format("{} is above the maximum, {}", *number, *limits.max);
+  if (limits.step > 0) {
+    const double steps = (*number - limits.min.value_or(0)) / limits.step;
+    if (std::abs(steps - std::round(steps)) > kStepTolerance * std::max(1.0, std::abs(steps))) {
+      return fmt::format("{} is not a whole number of steps of {} from {}", *number, limits.step,
+                         limits.min.value_or(0));
+    }
+  }
+  return std::nullopt;
+}
+
+Commands::Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock)
+    : own_prefix_(std::move(gateway_id) + "/"), way_(std::move(way)), clock_(clock) {
+  for (auto& point : points) {
+    auto topic = point.topic + std::string(kCommandSuffix);
+    targets_.emplace(std::move(topic), Target{std::move(point), {}});
+  }
+}
+
+tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::PublicationPtr& publication, bool) {
+  const auto found = targets_.find(publication->topic);
+  if (found == targets_.end()) return mqtt::Ticket{0};
+  ++received_;
+  auto& target = found->second;
+  auto value = command_value(publication->payload);
+  auto reply = reply_to(*publication);
+  const auto refuse = [&](std::string why) {
+    way_.post([this, reply, result = WriteResult{Outcome::Rejected, std::move(why)}] { answer(reply, result); });
+  };
+  if (auto why = objection(target, *publication, value)) {
+    refuse(std::move(*why));
+    return mqtt::Ticket{0};
+  }
+  drivers::WriteRequest request{target.point.point,
+                                std::move(*value),
+                                clock_.now() + target.point.limits.timeout,
+                                target.point.limits.readback,
+                                {}};
+  if (publication->expires) request.deadline = std::min(request.deadline, *publication->expires);
+  request.done = [this, reply](const WriteResult& result) {
+    way_.post([this, reply, result] { answer(reply, result); });
+  };
+  if (!way_.submit(target.point.bus, std::move(request))) refuse("too many commands wait for this bus");
+  return mqtt::Ticket{0};
+}
+
+std::optional<std::string> Commands::objection(Target& target, const mqtt::Publication& publication,
+                                               const std::optional<Value>& value) {
+  if (publication.retain) return "a command must not be retained";
+  if (!value) return "the payload is no JSON number, boolean or string, nor an object that has one as \"v\"";
+  if (auto why = violated_limit(*value, target.point.limits)) return why;
+  const auto most = target.point.limits.per_minute;
+  if (most == 0) return std::nullopt;
+  const auto now = clock_.now();
+  while (!target.recent.empty() && now - target.recent.front() >= 1min) target.recent.pop_front();
+  if (std::ssize(target.recent) >= most) return fmt::format("more than {} commands a minute", most);
+  target.recent.push_back(now);
+  return std::nullopt;
+}
+
+Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
+  Reply reply{publication.topic + std::string(kResultSuffix), {}, publication.topic};
+  const auto properties = mqtt::Properties::trusted(publication.properties);
+  if (const auto data = properties.text(mqtt::PropertyId::CorrelationData)) {  // [MQTT-3.3.2-16]
+    reply.properties = mqtt::PropertyBuilder().add(mqtt::PropertyId::CorrelationData, *data).encoded();
+  }
+  const auto topic = properties.text(mqtt::PropertyId::ResponseTopic);
+  // We publish where we are told to, but nobody makes us publish what would pass for a reading or for a command.
+  const bool ours = topic && topic->starts_with(own_prefix_) && !topic->ends_with(kResultSuffix);
+  if (topic && mqtt::is_valid_topic_name(*topic) && !topic->starts_with('$') && !ours) reply.topic = *topic;
+  return reply;
+}
+
+void Commands::answer(const Reply& reply, const WriteResult& result) {
+  if (log_limit_.allow(clock_.now())) {
+    spdlog::log(result.outcome == Outcome::Ok ? spdlog::level::info : spdlog::level::warn, "command {}: {}{}{}",
+                mqtt::for_log(reply.command_topic), name(result.outcome), result.why.empty() ? "" : ": ", result.why);
+  }
+  const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.utc().time_since_epoch());
+  mqtt::Publication publication;
+  publication.topic = reply.topic;
+  publication.payload = fmt::format(R"({{"ts":{},"result":"{}")", at.count(), name(result.outcome));
+  if (!result.why.empty()) publication.payload += ",\"why\":" + json_text(result.why);
+  publication.payload += '}';
+  publication.properties = reply.properties;
+  publication.qos = mqtt::Qos::AtLeastOnce;
+  publication.published = clock_.now();
+  way_.publish(std::make_shared<const mqtt::Publication>(std::move(publication)));
+}
+
+}  // namespace ferrule::gateway

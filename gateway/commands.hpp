@@ -1,0 +1,84 @@
+// Commands: publications to `<topic of a point>/set` become writes, and what became of each is published.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "drivers/clock.hpp"
+#include "drivers/settings.hpp"
+#include "drivers/write.hpp"
+#include "mqtt/consumer.hpp"
+#include "mqtt/log_limit.hpp"
+
+namespace ferrule::gateway {
+
+/// A point that may be written, and where.
+struct WritablePoint {
+  std::string topic;  ///< of its values; commands go to `<topic>/set`, answers to `<topic>/set/result`
+  std::size_t bus = 0;
+  drivers::PointIndex point = 0;
+  drivers::WriteSettings limits;
+};
+
+/// Takes commands from the broker and gives each to its bus at most once. A command is a JSON number, boolean or
+/// string, or an object that has it as "v". Its answer `{"ts":..,"result":"ok|rejected|timeout|uncertain","why":".."}`
+/// goes to the publication's Response Topic with its Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16], else to
+/// `<topic>/set/result`. A command that was published with RETAIN is rejected: it would be carried out again by whoever
+/// subscribes later. Belongs to the broker thread.
+class Commands final : public mqtt::Consumer {
+ public:
+  /// `submit` gives a write to a bus, false when that has no room; `publish` is called on the broker thread, never from
+  /// within `append`; `post` runs a function there, from any thread.
+  struct Way {
+    std::function<bool(std::size_t bus, drivers::WriteRequest&&)> submit;
+    std::function<void(mqtt::PublicationPtr)> publish;
+    std::function<void(std::function<void()>)> post;
+  };
+
+  Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock);
+
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
+  std::uint64_t received() const { return received_; }
+
+ private:
+  struct Target {
+    WritablePoint point;
+    std::deque<drivers::TimePoint> recent;  // when it was written to during the last minute
+  };
+  /// Where the answer goes.
+  struct Reply {
+    std::string topic;
+    std::string properties;
+    std::string command_topic;
+  };
+
+  Reply reply_to(const mqtt::Publication& publication) const;
+  /// Why a command is not carried out; nothing when it is.
+  std::optional<std::string> objection(Target& target, const mqtt::Publication& publication,
+                                       const std::optional<drivers::Value>& value);
+  void answer(const Reply& reply, const drivers::WriteResult& result);
+
+  // Constant after construction.
+  const std::string own_prefix_;  // of the gateway's topics
+  const Way way_;
+  const drivers::Clock& clock_;
+  // Owned by the broker thread.
+  std::unordered_map<std::string, Target> targets_;  // by the topic of their commands
+  mqtt::LogLimit log_limit_;
+  std::uint64_t received_ = 0;
+};
+
+/// The value in a command's payload; nothing when there is none.
+std::optional<drivers::Value> command_value(std::string_view payload);
+
+/// Which of the limits a value violates; nothing when none.
+std::optional<std::string> violated_limit(const drivers::Value& value, const drivers::WriteSettings& limits);
+
+}  // namespace ferrule::gateway

@@ -1,0 +1,109 @@
+#include "gateway/tools.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <vector>
+
+#include "config/node.hpp"
+#include "drivers/modbus/decode.hpp"
+#include "drivers/modbus/plausible.hpp"
+#include "drivers/modbus/wire.hpp"
+#include "drivers/serial_list.hpp"
+#include "gateway/settings.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using drivers::Table;
+using namespace std::chrono_literals;
+
+constexpr auto kConnectTime = 5s;
+
+const drivers::BusSettings* find_bus(const std::vector<drivers::BusSettings>& buses, const std::string& name) {
+  const auto found = std::ranges::find(buses, name, &drivers::BusSettings::name);
+  if (found != buses.end()) return &*found;
+  std::vector<std::string_view> known;
+  for (const auto& bus : buses) known.push_back(bus.name);
+  const auto near = config::nearest(name, known);
+  fmt::print(stderr, "ferrule: there is no bus \"{}\"{}\n", name,
+             near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+  return nullptr;
+}
+
+Table table_of(std::string_view word) {
+  for (const auto table : {Table::Coil, Table::Discrete, Table::Input}) {
+    if (drivers::modbus::word_of(table) == word) return table;
+  }
+  return Table::Holding;
+}
+
+void print_bits(std::span<const std::uint8_t> data, const drivers::modbus::Request& request) {
+  for (int i = 0; i < request.count; ++i) {
+    fmt::print("  {{register: {}, address: {}}}  # {}\n", drivers::modbus::word_of(request.table), request.address + i,
+               (data[static_cast<std::size_t>(i / 8)] >> (i % 8) & 1) != 0);
+  }
+}
+
+void print_words(std::span<const std::uint8_t> data, const drivers::modbus::Request& request) {
+  std::vector<std::uint16_t> registers;
+  for (std::size_t i = 0; i + 1 < data.size(); i += 2) {
+    registers.push_back(static_cast<std::uint16_t>(data[i] << 8 | data[i + 1]));
+  }
+  for (std::size_t i = 0; i < registers.size(); ++i) {
+    fmt::print("  {:5}  0x{:04X}  {}\n", request.address + i, registers[i], registers[i]);
+  }
+  fmt::print("as points:\n");
+  for (const auto& [yaml, value] : drivers::modbus::guesses(registers, request.table, request.address)) {
+    fmt::print("  {}  # {}\n", yaml, value);
+  }
+}
+
+}  // namespace
+
+int print_ports() {
+  const auto ports = drivers::list_serial_ports();
+  if (ports.empty()) fmt::print("no serial ports\n");
+  for (const auto& port : ports) {
+    fmt::print("{}\n", port.device);
+    if (!port.adapter.empty()) fmt::print("  adapter: {}\n", port.adapter);
+    if (!port.by_id.empty()) fmt::print("  port: {}\n", port.by_id);
+    fmt::print("  used by: {}\n", port.users.empty() ? "nobody" : fmt::format("{}", fmt::join(port.users, ", ")));
+  }
+  return EX_OK;
+}
+
+int print_registers(const ReadOptions& options) {
+  const auto settings = load_settings(options.file);
+  const auto* bus = find_bus(settings.buses, options.bus);
+  if (bus == nullptr) return EX_USAGE;
+  const drivers::modbus::Request request{static_cast<std::uint8_t>(options.unit), table_of(options.table),
+                                         static_cast<std::uint16_t>(options.address),
+                                         static_cast<std::uint16_t>(options.count)};
+  const drivers::StopSignal stop;
+  const auto wire = drivers::modbus::make_wire(*bus, stop);
+  const auto fail = [&](const drivers::Fault& fault) {
+    fmt::print(stderr, "ferrule: bus {}, unit {}, {} {}..{}: {}: {}\n", bus->name, options.unit, options.table,
+               options.address, options.address + options.count - 1, name(fault.failure), fault.detail);
+    return EX_UNAVAILABLE;
+  };
+  if (const auto opened = wire.open(std::chrono::steady_clock::now() + kConnectTime); !opened) {
+    return fail(opened.error());
+  }
+  const auto answer = wire.client->read(request);
+  if (!answer) return fail(answer.error());
+  fmt::print("bus {}, unit {}, {} {}..{}:\n", bus->name, options.unit, options.table, options.address,
+             options.address + options.count - 1);
+  if (drivers::modbus::is_bits(request.table)) {
+    print_bits(*answer, request);
+  } else {
+    print_words(*answer, request);
+  }
+  return EX_OK;
+}
+
+}  // namespace ferrule::gateway

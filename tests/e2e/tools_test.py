@@ -1,0 +1,58 @@
+"""The tools for the person at the cabinet, against strangers' slaves."""
+
+import json
+import struct
+
+import pytest
+
+import plant
+from rig.gateway import BINARY
+from rig.process import Process
+from rig.slaves import RtuSlave, TcpSlave
+
+_CELLS = {("holding", 100 + i): cell for i, cell in enumerate(struct.unpack(">4H", struct.pack(">fI", 230.5, 4200000)))}
+_CELLS |= {("coil", 7): 1, ("coil", 8): 0}
+
+
+@pytest.fixture(params=["tcp", "rtu"])
+def file(request, closing, tmp_path):
+    if request.param == "tcp":
+        bus = plant.tcp_bus(closing(TcpSlave({1: _CELLS})).port)
+    else:
+        bus = plant.rtu_bus(closing(RtuSlave(tmp_path / "line", 1, {1: _CELLS})).path)
+    path = tmp_path / "plant.yaml"
+    path.write_text(json.dumps({"version": 1, "gateway": {"id": "plant1"}, "buses": {"field": bus},
+                                "devices": {"m": {"bus": "field", "points": {"p": {"register": "coil", "address": 7}}}}}))
+    return path
+
+
+def _read(*arguments):
+    process = Process([BINARY, "read", *arguments])
+    return process.wait(20), process.out, process.err
+
+
+def test_read_prints_what_registers_may_mean(file):
+    code, out, err = _read(file, "field", 1, "holding", 100, 4)
+    assert code == 0, err
+    assert "    100  0x4366  17254" in out
+    assert "  {register: holding, address: 100, type: float32, byte_order: ABCD}  # 230.5" in out
+    assert "  {register: holding, address: 102, type: uint32, byte_order: ABCD}  # 4200000" in out
+
+
+def test_read_prints_bits(file):
+    code, out, err = _read(file, "field", 1, "coil", 7, 2)
+    assert code == 0, err
+    assert out[1:] == ["  {register: coil, address: 7}  # true", "  {register: coil, address: 8}  # false"]
+
+
+def test_read_says_what_is_wrong(file):
+    code, _, err = _read(file, "feild", 1, "holding", 100)
+    assert code == 64 and err == ['ferrule: there is no bus "feild" (did you mean field?)']
+    code, _, err = _read(file, "field", 1, "input", 60000, 1)
+    assert code == 69 and err[-1].endswith("input 60000..60000: point-rejected: exception 02 (illegal data address)"), err
+
+
+def test_ports_lists_what_there_is():
+    process = Process([BINARY, "ports"])
+    assert process.wait(10) == 0 and not process.err
+    assert process.out == ["no serial ports"] or process.out[0].startswith("/dev/"), process.out

@@ -1,0 +1,220 @@
+#include "gateway/commands.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mqtt/properties.hpp"
+
+namespace ferrule::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using drivers::Outcome;
+using drivers::Value;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class FakeClock final : public drivers::Clock {
+ public:
+  std::chrono::steady_clock::time_point now() const override { return now_; }
+  std::chrono::system_clock::time_point utc() const override {
+    return std::chrono::system_clock::time_point{1'700'000'000'000ms};
+  }
+  void advance(std::chrono::milliseconds time) { now_ += time; }
+
+ private:
+  std::chrono::steady_clock::time_point now_{1h};
+};
+
+class CommandsTest : public ::testing::Test {
+ protected:
+  void make(drivers::WriteSettings limits = {}) {
+    commands = std::make_unique<Commands>(
+        "plant1", std::vector<WritablePoint>{{"plant1/boiler/setpoint", 2, 7, limits}},
+        Commands::Way{[this](std::size_t bus, drivers::WriteRequest&& request) {
+                        if (full) return false;
+                        buses.push_back(bus);
+                        requests.push_back(std::move(request));
+                        return true;
+                      },
+                      [this](mqtt::PublicationPtr publication) { answers.push_back(std::move(publication)); },
+                      [this](std::function<void()> task) { posted.push_back(std::move(task)); }},
+        clock);
+  }
+
+  void command(std::string payload, bool retain = false, std::string properties = {},
+               std::string topic = "plant1/boiler/setpoint/set") {
+    mqtt::Publication publication;
+    publication.topic = std::move(topic);
+    publication.payload = std::move(payload);
+    publication.retain = retain;
+    publication.properties = std::move(properties);
+    ASSERT_EQ(commands->append(std::make_shared<const mqtt::Publication>(publication), true).value(), mqtt::Ticket{0});
+    EXPECT_THAT(answers, IsEmpty()) << "nothing is published from within the broker's round";
+    for (const auto& task : std::exchange(posted, {})) task();
+  }
+
+  void finish(std::size_t request, const drivers::WriteResult& result) {
+    requests.at(request).done(result);
+    for (const auto& task : std::exchange(posted, {})) task();
+  }
+
+  /// The answers so far as `TOPIC PAYLOAD`.
+  std::vector<std::string> answered() {
+    std::vector<std::string> texts;
+    for (const auto& answer : std::exchange(answers, {})) {
+      EXPECT_FALSE(answer->retain);
+      texts.push_back(answer->topic + " " + answer->payload);
+    }
+    return texts;
+  }
+  std::string rejected(std::string payload) {
+    command(std::move(payload));
+    const auto texts = answered();
+    const std::string head = R"(plant1/boiler/setpoint/set/result {"ts":1700000000000,"result":"rejected","why":")";
+    if (texts.size() != 1 || !texts[0].starts_with(head)) return "not rejected";
+    return texts[0].substr(head.size(), texts[0].size() - head.size() - 2);
+  }
+
+  FakeClock clock;
+  bool full = false;
+  std::vector<std::size_t> buses;
+  std::vector<drivers::WriteRequest> requests;
+  std::vector<mqtt::PublicationPtr> answers;
+  std::vector<std::function<void()>> posted;
+  std::unique_ptr<Commands> commands;
+};
+
+TEST_F(CommandsTest, GivesAValueToItsBusAndPublishesWhatBecameOfIt) {
+  drivers::WriteSettings limits;
+  limits.readback = 2s;
+  make(limits);
+  command("21.5");
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(buses[0], 2u);
+  EXPECT_EQ(requests[0].point, 7u);
+  EXPECT_EQ(requests[0].value, Value(21.5));
+  EXPECT_EQ(requests[0].deadline, clock.now() + 5s);
+  EXPECT_EQ(requests[0].readback, 2s);
+  EXPECT_THAT(answered(), IsEmpty());
+  finish(0, {});
+  EXPECT_THAT(answered(), ElementsAre(R"(plant1/boiler/setpoint/set/result {"ts":1700000000000,"result":"ok"})"));
+}
+
+TEST_F(CommandsTest, TellsWhyItIsNotCertain) {
+  make();
+  command("1");
+  finish(0, {Outcome::Uncertain, "no \"answer\""});
+  EXPECT_THAT(answered(), ElementsAre("plant1/boiler/setpoint/set/result "
+                                      R"({"ts":1700000000000,"result":"uncertain","why":"no \"answer\""})"));
+}
+
+TEST_F(CommandsTest, AnswersWhereItIsToldToWithTheCorrelationData) {
+  make();
+  command("1", false,
+          mqtt::PropertyBuilder()
+              .add(mqtt::PropertyId::ResponseTopic, "hmi/7/answers")
+              .add(mqtt::PropertyId::CorrelationData, "q17")
+              .encoded());
+  finish(0, {});
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0]->topic, "hmi/7/answers");
+  EXPECT_EQ(mqtt::Properties::trusted(answers[0]->properties).text(mqtt::PropertyId::CorrelationData), "q17");
+}
+
+TEST_F(CommandsTest, AreNotMadeToPublishReadingsOrCommands) {
+  make();
+  for (const auto* topic : {"plant1/boiler/pressure", "plant1/boiler/setpoint/set", "$SYS/x", "a/+/b"}) {
+    command("1", false, mqtt::PropertyBuilder().add(mqtt::PropertyId::ResponseTopic, topic).encoded());
+    finish(requests.size() - 1, {});
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_EQ(answers[0]->topic, "plant1/boiler/setpoint/set/result") << topic;
+    answers.clear();
+  }
+}
+
+// FAULTS 37
+TEST_F(CommandsTest, AreNeverTakenFromARetainedPublication) {
+  make();
+  command("21.5", true);
+  EXPECT_THAT(requests, IsEmpty());
+  EXPECT_THAT(answered(),
+              ElementsAre(testing::HasSubstr(R"("result":"rejected","why":"a command must not be retained")")));
+}
+
+TEST_F(CommandsTest, LeaveOtherTopicsAlone) {
+  make();
+  command("1", false, {}, "plant1/boiler/setpoint");
+  command("1", false, {}, "plant1/boiler/other/set");
+  EXPECT_THAT(requests, IsEmpty());
+  EXPECT_THAT(answered(), IsEmpty());
+  EXPECT_EQ(commands->received(), 0u);
+}
+
+TEST_F(CommandsTest, EndWhenTheirMessageExpires) {
+  make();
+  mqtt::Publication publication;
+  publication.topic = "plant1/boiler/setpoint/set";
+  publication.payload = "1";
+  publication.expires = clock.now() + 1s;
+  ASSERT_TRUE(commands->append(std::make_shared<const mqtt::Publication>(publication), true));
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].deadline, clock.now() + 1s);
+}
+
+TEST_F(CommandsTest, KeepToTheLimitsOfThePoint) {
+  make({.min = 5, .max = 30, .step = 0.5});
+  EXPECT_EQ(rejected("4.9"), "4.9 is below the minimum, 5");
+  EXPECT_EQ(rejected("31"), "31 is above the maximum, 30");
+  EXPECT_EQ(rejected("20.2"), "20.2 is not a whole number of steps of 0.5 from 5");
+  EXPECT_EQ(rejected("\"20\""), "a number is needed");
+  EXPECT_EQ(rejected("true"), "a number is needed");
+  EXPECT_THAT(requests, IsEmpty());
+  command("20.5");
+  command("5");
+  command("30.0");
+  EXPECT_EQ(requests.size(), 3u);
+}
+
+TEST_F(CommandsTest, AreAsManyAMinuteAsThePointTakes) {
+  make({.per_minute = 2});
+  command("1");
+  clock.advance(30s);
+  command("2");
+  EXPECT_EQ(rejected("3"), "more than 2 commands a minute");
+  clock.advance(30s);
+  command("4");
+  EXPECT_EQ(rejected("5"), "more than 2 commands a minute");
+  EXPECT_EQ(requests.size(), 3u);
+}
+
+TEST_F(CommandsTest, AreTurnedAwayWhenTheirBusHasNoRoom) {
+  make();
+  full = true;
+  EXPECT_EQ(rejected("1"), "too many commands wait for this bus");
+}
+
+TEST(CommandValue, IsAJsonScalarOrAnObjectsV) {
+  EXPECT_EQ(command_value("21.5"), Value(21.5));
+  EXPECT_EQ(command_value("-3"), Value(std::int64_t{-3}));
+  EXPECT_EQ(command_value("18446744073709551615"), Value(std::uint64_t{18446744073709551615U}));
+  EXPECT_EQ(command_value(" true "), Value(true));
+  EXPECT_EQ(command_value("\"auto\""), Value(std::string("auto")));
+  EXPECT_EQ(command_value(R"({"v": 7, "by": "hmi"})"), Value(std::uint64_t{7}));
+  for (const auto* payload : {"", "on", "[1]", "{}", "null", R"({"v":null})", R"({"v":[1]})", "1 2", "NaN"}) {
+    EXPECT_FALSE(command_value(payload)) << payload;
+  }
+  EXPECT_FALSE(command_value('"' + std::string(5000, 'x') + '"'));
+  EXPECT_FALSE(command_value(std::string(4000, '['))) << "however deep";
+}
+
+TEST(ViolatedLimit, TakesADecimalStepForWhatItMeans) {
+  drivers::WriteSettings limits;
+  limits.step = 0.1;
+  EXPECT_FALSE(violated_limit(0.3, limits));
+  EXPECT_FALSE(violated_limit(1000.7, limits));
+  EXPECT_TRUE(violated_limit(0.35, limits));
+}
+
+}  // namespace
+}  // namespace ferrule::gateway
