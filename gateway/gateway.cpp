@@ -32,17 +32,19 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
       broker_(settings_.broker, clock_),
       password_checks_([&loop](std::function<void()> task) { loop.post(std::move(task)); }, kPasswordThreads,
                        settings_.broker.access.max_logins_waiting) {
-  prepare_state_dir();
+  const bool persistent = prepare_state_dir();
   const auto post = [this](std::function<void()> task) { loop_.post(std::move(task)); };
   store_ = std::make_unique<mqtt::Store>(
       post, [this](mqtt::Ticket ticket) { on_committed(ticket); },
       [this](mqtt::StoreFile& file, const std::string& what) {
+        broker_.store_failed(file, what);
         for (auto& uplink : uplinks_) uplink->store_failed(file, what);
       });
   for (const auto& uplink : settings_.uplinks) {
     uplinks_.push_back(std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, post, clock_));
     broker_.attach(*uplinks_.back());
   }
+  if (persistent) restore_sessions();
   for (std::size_t i = 0; i < settings_.broker.listen.size(); ++i) {
     listeners_.push_back(std::make_unique<mqtt::Listener>(
         loop_, settings_.broker.listen[i], i,
@@ -63,15 +65,34 @@ Gateway::~Gateway() {
   store_.reset();
 }
 
-void Gateway::prepare_state_dir() const {
-  if (settings_.uplinks.empty()) return;
+/// Returns whether the broker's sessions are to be kept there. Unless somebody asked for that, a gateway without a
+/// directory to write to runs all the same: so the first try by hand does.
+bool Gateway::prepare_state_dir() const {
+  const auto& persistence = settings_.broker.persistence;
+  if (settings_.uplinks.empty() && !persistence.on) return false;
   std::error_code error;
   std::filesystem::create_directories(settings_.state_dir, error);
   if (!error && access(settings_.state_dir.c_str(), W_OK | X_OK) != 0) error.assign(errno, std::generic_category());
+  if (error && settings_.uplinks.empty() && !persistence.asked && !settings_.state_dir_named) {
+    spdlog::warn("cannot write to {} ({}): the broker's sessions will not survive a restart; name gateway.state_dir",
+                 settings_.state_dir.string(), error.message());
+    return false;
+  }
   if (error) {
     throw config::Error(settings_.state_dir_where, "gateway.state_dir",
                         fmt::format("cannot write to {}: {}", settings_.state_dir.string(), error.message()),
                         EX_CANTCREAT);
+  }
+  return persistence.on;
+}
+
+void Gateway::restore_sessions() {
+  const auto& persistence = settings_.broker.persistence;
+  try {
+    broker_.persist(std::make_unique<mqtt::SessionJournal>(settings_.state_dir / persistence.path, *store_, clock_,
+                                                           persistence.sync));
+  } catch (const std::runtime_error& error) {
+    throw config::Error(persistence.where, "broker.persistence", error.what(), EX_CANTCREAT);
   }
 }
 
@@ -111,6 +132,7 @@ void Gateway::start() {
   loop_.every(1s, [this] { broker_.tick(); });
   loop_.every(100ms, [this] {
     if (stopping_) return;
+    broker_.tick_disk();
     for (auto& uplink : uplinks_) uplink->tick();
   });
 }
@@ -149,9 +171,11 @@ void Gateway::take(Line& line, std::span<const drivers::Reading> readings) {
 }
 
 void Gateway::on_committed(mqtt::Ticket ticket) {
+  broker_.store_committed(ticket);
   for (auto& uplink : uplinks_) uplink->committed(ticket);
-  // A failed write was told to its uplink just before; the ticket of its second try covers what waits here.
-  if (std::ranges::none_of(uplinks_, [](const auto& uplink) { return uplink->owes_disk(); })) broker_.committed(ticket);
+  // A failed write was told to whom it concerns just before; the ticket of its second try covers what waits here.
+  const auto owes = [](const auto& uplink) { return uplink->owes_disk(); };
+  if (!broker_.owes_disk() && std::ranges::none_of(uplinks_, owes)) broker_.committed(ticket);
 }
 
 void Gateway::stop_polling() {

@@ -55,8 +55,9 @@ class Gateway {
     std::unique_ptr<drivers::Bus> bus;
   };
 
-  void prepare_state_dir() const;
   void take_commands();
+  bool prepare_state_dir() const;
+  void restore_sessions();
   void add_bus(std::size_t index);
   void start_bus(std::size_t index);
   void take(Line& line, std::span<const drivers::Reading> readings);

@@ -27,6 +27,7 @@ void read_gateway(const config::Node& section, Settings& settings) {
   }
   settings.state_dir = section["state_dir"].text(default_state_dir());
   settings.state_dir_where = section["state_dir"].where();
+  settings.state_dir_named = section["state_dir"].present();
 }
 
 Settings read_settings(const config::Document& document) {

@@ -16,6 +16,7 @@ struct Settings {
   std::string id;                   ///< {gateway} in topics; default client id of uplinks
   std::filesystem::path state_dir;  ///< outboxes; created when missing
   config::Location state_dir_where;
+  bool state_dir_named = false;  ///< by the configuration
   std::vector<drivers::BusSettings> buses;
   std::vector<mapping::BusMappings> mappings;  ///< of each bus
   mqtt::BrokerSettings broker;

@@ -11,6 +11,7 @@
 #include "mqtt/consumer.hpp"
 #include "mqtt/password_checks.hpp"
 #include "mqtt/publication.hpp"
+#include "mqtt/session_journal.hpp"
 #include "mqtt/settings.hpp"
 #include "mqtt/transport.hpp"
 
@@ -50,6 +51,9 @@ struct BrokerCounters {
   std::uint64_t deliveries_denied = 0;     ///< to clients, by rule, where a subscription is wider than it
   std::uint64_t subscriptions_denied = 0;  ///< by rule
   std::uint64_t unknown_acks = 0;          ///< for packet identifiers that are not in use
+  std::uint64_t publications_lost = 0;  ///< they were on disk only, and the disk does not have them
+  std::uint64_t database_bytes = 0;     ///< of the sessions' file, now
+  std::uint64_t database_set_aside = 0;
 };
 
 /// Does no I/O of its own: transports feed it bytes through the Sink that `accept` returns, and it writes to
@@ -71,6 +75,15 @@ class Broker {
   void set_access(std::shared_ptr<const Access> access);
   /// Where passwords are checked; it must outlive the broker. Without one that happens at once, on this thread.
   void check_passwords_with(PasswordChecker& checker);
+  /// Takes over the sessions, retained publications and wills that the journal's file has, and writes there what
+  /// changes from now on. At most once, before the first connection. What it throws: std::runtime_error.
+  void persist(std::unique_ptr<SessionJournal> journal);
+  /// From the store, for the journal.
+  void store_committed(Ticket ticket);
+  void store_failed(const StoreFile& file, const std::string& what);
+  /// Whether acknowledgements have to wait (`committed` not be called): a write failed and was not made good yet.
+  bool owes_disk() const;
+  void tick_disk();  ///< for the journal; call every 100 ms
 
   /// A new connection. The broker owns it from now on.
   void accept(std::unique_ptr<Transport> transport);

@@ -153,7 +153,9 @@ void BrokerCore::tick() {
   gone_.clear();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now_) watch(*deadlines_.begin()->second);
   while (!offline_.empty() && offline_.begin()->first <= now_) expire(*offline_.begin()->second);
-  retained_.drop_expired(now_);
+  std::vector<RetainedRow> expired;
+  retained_.drop_expired(now_, expired);
+  for (const RetainedRow row : expired) journal_->drop_retained(row);
   measure_memory();
   if (now_ >= next_sys_) publish_sys();
 }
@@ -193,6 +195,7 @@ void BrokerCore::shut_down() {
       connection.redirect(Reason::UseAnotherServer, settings.server_reference);
     }
   }
+  if (journal_ != nullptr) journal_->post();
 }
 
 BrokerCounters BrokerCore::counters() const {
@@ -208,6 +211,11 @@ BrokerCounters BrokerCore::counters() const {
   counters.queued = deliveries.queued;
   counters.queued_bytes = deliveries.queued_bytes;
   counters.retained_bytes = retained_.bytes();
+  counters.publications_lost = deliveries.lost;
+  if (journal_ != nullptr) {
+    counters.database_bytes = journal_->size_on_disk();
+    counters.database_set_aside = journal_->times_set_aside();
+  }
   counters.publications_dropped = deliveries.dropped_slow + deliveries.dropped_full + deliveries.dropped_large;
   counters.sessions = clients_.size();
   counters.connections = connections_.size();
@@ -235,6 +243,11 @@ void Broker::publish(PublicationPtr publication) {
   impl_->start_turn();
   impl_->publish(publication);
 }
+void Broker::persist(std::unique_ptr<SessionJournal> journal) { impl_->persist(std::move(journal)); }
+void Broker::store_committed(Ticket ticket) { impl_->store_committed(ticket); }
+void Broker::store_failed(const StoreFile& file, const std::string& what) { impl_->store_failed(file, what); }
+bool Broker::owes_disk() const { return impl_->owes_disk(); }
+void Broker::tick_disk() { impl_->tick_disk(); }
 void Broker::committed(Ticket ticket) { impl_->committed(ticket); }
 void Broker::flush() { impl_->flush(); }
 void Broker::on_needs_flush(std::function<void()> schedule) { impl_->schedule_flush = std::move(schedule); }

@@ -24,17 +24,11 @@
 #include "mqtt/login.hpp"
 #include "mqtt/retained.hpp"
 #include "mqtt/session.hpp"
+#include "mqtt/session_journal.hpp"
 #include "mqtt/subscription_tree.hpp"
 #include "mqtt/topic.hpp"
 
 namespace ferrule::mqtt {
-
-/// A will as the session keeps it until it is published or taken back [MQTT-3.1.2-7].
-struct StoredWill {
-  Publication publication;                     ///< without its times
-  std::chrono::seconds delay{0};               ///< Will Delay Interval
-  std::optional<std::chrono::seconds> expiry;  ///< Message Expiry Interval, from when it is published
-};
 
 /// Retained publications that a new subscription has yet to get: in portions, so that 100,000 of them neither fill the
 /// output nor hold up the loop. What matches is looked up when its turn comes, so a session holds one such list at
@@ -63,6 +57,9 @@ struct Client final : Session {
   Ticket last_ticket = 0;          ///< of its publications
   std::unique_ptr<StoredWill> will;
   std::vector<Replay> replays;
+  SessionRow row = 0;            ///< on disk, for all it holds or for its will only; 0: none
+  PacketIdSet incoming_on_disk;  ///< of `incoming`
+  bool awaits_commit = false;    ///< listed because awaits_disk()
   // While it is offline; Time::max() for neither.
   Time will_due = Time::max();
   Time expires = Time::max();
@@ -104,12 +101,23 @@ class BrokerCore {
   void publish_from(Connection& connection, const Publish& packet);
   void publish(const PublicationPtr& publication);
   void committed(Ticket ticket);
+  void release_from(Connection& connection, const Ack& pubrel);
+  /// At once, unless it has to wait for the disk or for one before it that does.
+  void acknowledge(Connection& connection, PendingAck ack);
 
   // subscribing.cpp
   void subscribe(Connection& connection, const Subscribe& packet);
   void unsubscribe(Connection& connection, const Unsubscribe& packet);
   /// Sends what waited for room in the client's output or window.
   void refill(Client& client);
+
+  // persistence.cpp: what survives a restart.
+  void persist(std::unique_ptr<SessionJournal> journal);
+  void tick_disk();
+  void store_committed(Ticket ticket);
+  void store_failed(const StoreFile& file, const std::string& what);
+  bool owes_disk() const { return journal_ != nullptr && journal_->owes_disk(); }
+  void await_disk(Client& client);  ///< if there is something to wait for
 
   // sys_topics.cpp: `$SYS/broker/...`
   void publish_sys();
@@ -180,14 +188,24 @@ class BrokerCore {
   bool can_retain(const Publication& publication) const;
   Publication& blank_publication();
   Outcome route(const PublicationPtr& publication, const Subscriber* publisher, bool durable);
-  void keep_retained(const Publication& publication);
-  void keep_certificate(const Publication& birth);
+  bool keep_certificate(const Publication& birth);
   bool deliver_all(const PublicationPtr& publication, const Subscriber* publisher);
   void deliver(const PublicationPtr& publication, FanOut& fan_out, const Match& match,
                std::span<const std::uint32_t> identifiers);
   void pass_on(const Orphan& orphan);
-  void acknowledge(Connection& connection, const PendingAck& ack);
   void continue_replays(Client& client);
+  bool answer(Connection& connection, PacketType type, std::uint16_t packet_id, std::string codes,
+              std::string_view detail = {});
+
+  void save(Client& client);
+  void forget(Client& client);
+  void save_subscription(Client& client, const SubscribeEntry& entry, std::uint32_t identifier);
+  bool keep_retained(const PublicationPtr& publication);
+  bool needs_disk(const PublicationPtr& publication, const Subscriber* publisher);
+  void restore(RestoredSession restored);
+  void write_all();
+  void write_all(Client& client);
+  void page_loaded(const std::string& client_id, SessionRow row, const SessionJournal::Loaded& found);
 
   void publish_sys_clients(const BrokerCounters& figures);
   void publish_sys_traffic(const BrokerCounters& figures);
@@ -197,6 +215,7 @@ class BrokerCore {
   void sys(std::string_view name, std::uint64_t count);
 
   Clock& clock_;
+  std::unique_ptr<SessionJournal> journal_;  // null: nothing survives; outlives the sessions
   Time now_{};
   Time started_{};
   LogLimit log_limit_;
@@ -223,6 +242,7 @@ class BrokerCore {
   std::uint64_t last_half_open_ = 0;
   std::vector<std::string> overflowed_;  // clients to be disconnected at the end of this turn
   std::uint64_t measured_at_ = 0;        // bytes_received when memory was measured last
+  std::vector<Client*> awaiting_disk_, disk_reached_;
   bool flush_scheduled_ = false;
   bool shutting_down_ = false;
   Ticket committed_ = 0;

@@ -160,20 +160,11 @@ void Connection::on_ack(const Frame& frame) {
       known = client->on_pubcomp(packet->packet_id, now);
       break;
     default:
-      return on_pubrel(*packet);
+      return core_.release_from(*this, *packet);
   }
   if (!known) ++core_.totals.unknown_acks;  // late, after a session was lost: not a violation
   if (!client->replays.empty()) core_.refill(*client);
-}
-
-void Connection::on_pubrel(const Ack& packet) {
-  // From here on the identifier stands for a new publication [MQTT-4.3.3-12]; whether the last one has expired
-  // meanwhile makes no difference [MQTT-4.3.3-13].
-  const bool known = client->incoming().erase(packet.packet_id);
-  if (known && unreleased > 0) --unreleased;
-  if (!known) ++core_.totals.unknown_acks;
-  const Reason reason = known ? Reason::Success : Reason::PacketIdentifierNotFound;
-  send(Ack{PacketType::Pubcomp, packet.packet_id, reason, {}});  // [MQTT-4.3.3-11]
+  core_.await_disk(*client);
 }
 
 void Connection::on_disconnect(const Frame& frame) {
@@ -209,7 +200,16 @@ void Connection::accepted(const Connect& packet) {
 }
 
 void Connection::send_ack(const PendingAck& ack) {
-  send_explained(Ack{ack.type, ack.packet_id, ack.reason, {}}, ack.detail);
+  switch (ack.type) {
+    case PacketType::Suback:
+      send_explained(Suback{ack.packet_id, {}, *ack.codes}, ack.detail);
+      break;
+    case PacketType::Unsuback:
+      send(Unsuback{ack.packet_id, {}, *ack.codes});
+      break;
+    default:
+      send_explained(Ack{ack.type, ack.packet_id, ack.reason, {}}, ack.detail);
+  }
 }
 
 void Connection::count_sent() { ++core_.totals.packets_sent; }

@@ -28,9 +28,10 @@ struct Login;
 struct PendingAck {
   Ticket ticket = 0;
   std::uint16_t packet_id = 0;
-  PacketType type = PacketType::Puback;  ///< or Pubrec
+  PacketType type = PacketType::Puback;  ///< or Pubrec, Pubcomp, Suback, Unsuback
   Reason reason = Reason::Success;
-  std::string_view detail{};  ///< static text for a Reason String
+  std::string_view detail{};                   ///< static text for a Reason String
+  std::unique_ptr<const std::string> codes{};  ///< of Suback and Unsuback
 };
 
 /// Owned by the broker core, which it calls back. Thread: broker.
@@ -143,7 +144,6 @@ class Connection final : public Sink {
   void handle(const Frame& frame);
   void on_publish(const Frame& frame);
   void on_ack(const Frame& frame);
-  void on_pubrel(const Ack& packet);
   void count_sent();
   void on_disconnect(const Frame& frame);
 

@@ -54,12 +54,13 @@ class DatabaseFile::Lock {
   const int descriptor_;
 };
 
-DatabaseFile::DatabaseFile(std::filesystem::path path, const DatabaseFormat& format, std::function<void(bool)> opened)
+DatabaseFile::DatabaseFile(std::filesystem::path path, const DatabaseFormat& format, std::function<void(bool)> opened,
+                           bool make)
     : path_(std::move(path)),
       format_(format),
       opened_(std::move(opened)),
       lock_(std::make_unique<Lock>(std::filesystem::path(path_) += ".lock")) {
-  open();
+  if (make || std::filesystem::exists(path_)) open();
 }
 
 DatabaseFile::~DatabaseFile() { close(); }

@@ -41,7 +41,9 @@ class DatabaseFile {
   /// written. A file that is damaged, foreign or of another schema is renamed to `<path>.corrupt-<UTC time>` with a
   /// line in the log, and a new one is begun. `opened` is called whenever a file was opened: it reads what is kept in
   /// memory, and may throw Unusable. `fresh`: it was made just now; still inside the transaction that makes it.
-  DatabaseFile(std::filesystem::path path, const DatabaseFormat& format, std::function<void(bool fresh)> opened);
+  /// `make`: when it is not there it is made at once, else at the first `begin`.
+  DatabaseFile(std::filesystem::path path, const DatabaseFormat& format, std::function<void(bool fresh)> opened,
+               bool make = true);
   ~DatabaseFile();
   DatabaseFile(const DatabaseFile&) = delete;
   DatabaseFile& operator=(const DatabaseFile&) = delete;
@@ -68,6 +70,7 @@ class DatabaseFile {
   std::int64_t pragma(const char* name);
   std::int64_t last_rowid() const;
 
+  bool is_open() const { return database_ != nullptr; }
   const std::filesystem::path& path() const { return path_; }   ///< Any thread.
   std::uint64_t size_on_disk() const { return size_on_disk_; }  ///< Any thread. Bytes of the database and its log.
   std::uint64_t times_set_aside() const { return set_aside_; }  ///< Any thread. Since the start.

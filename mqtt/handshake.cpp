@@ -40,6 +40,7 @@ void BrokerCore::enter(Connection& connection, const Connect& packet, Identity i
   client.expiry = session_expiry(packet);
   store_will(client, packet);
   connection.client = &client;
+  save(client);
   connection.accepted(packet);
   spdlog::debug("broker: {} connected", connection.who());
   ++totals.clients_connected;
@@ -116,7 +117,8 @@ Client& BrokerCore::session_for(const Connect& packet, bool& present) {
     if (client.connection != nullptr) take_over(client, packet.clean_start);
     // Taking over may have ended it: a session without expiry lasts as long as its connection.
     const auto still = clients_.find(packet.client_id);
-    if (still != clients_.end() && !packet.clean_start) {
+    const bool lasts = still != clients_.end() && still->second->expiry.count() > 0;  // not so: restored for its will
+    if (lasts && !packet.clean_start) {
       present = true;
       return *still->second;
     }
@@ -156,6 +158,7 @@ void BrokerCore::leave(Connection& connection) {
 
 /// Publishes the will now or later [MQTT-3.1.2-8], and ends the session now or later [MQTT-3.1.2-25] [MQTT-4.1.0-2].
 void BrokerCore::resume_timers(Client& client) {
+  const SessionJournal::Whole whole(journal_.get());
   if (client.expiry.count() == 0) return end_session(client);  // not before the connection is over [MQTT-4.1.0-1]
   client.expires = now_ + client.expiry;
   if (client.will != nullptr) {
@@ -163,10 +166,12 @@ void BrokerCore::resume_timers(Client& client) {
     if (client.will->delay.count() == 0) publish_will(client);
   }
   offline_.emplace(std::min(client.will_due, client.expires), &client);
+  save(client);
 }
 
 /// A will or an expiry is due.
 void BrokerCore::expire(Client& client) {
+  const SessionJournal::Whole whole(journal_.get());
   if (client.expires <= now_) {
     ++totals.sessions_expired;
     return end_session(client);
@@ -174,15 +179,18 @@ void BrokerCore::expire(Client& client) {
   offline_.erase({client.will_due, &client});
   publish_will(client);
   offline_.emplace(client.expires, &client);
+  save(client);
 }
 
 /// Offline, and gone when this returns. A will that was not published yet is now, whatever its delay [MQTT-3.1.2-8].
 void BrokerCore::end_session(Client& client) {
+  const SessionJournal::Whole whole(journal_.get());
   offline_.erase({std::min(client.will_due, client.expires), &client});
   const auto orphans = client.take_orphans();
   subscriptions_.remove_all(client);
   for (const Orphan& orphan : orphans) pass_on(orphan);
   publish_will(client);
+  forget(client);
   clients_.erase(client.client_id());
 }
 

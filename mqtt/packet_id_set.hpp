@@ -51,6 +51,16 @@ class PacketIdSet {
 
   std::size_t size() const { return size_; }
 
+  template <class F>
+  void for_each(F f) const {
+    for (const std::uint16_t id : few_) f(id);
+    if (bits_ == nullptr) return;
+    for (std::uint32_t id = 0; id < 65536; ++id) {
+      if ((word(static_cast<std::uint16_t>(id)) & mask(static_cast<std::uint16_t>(id))) != 0)
+        f(static_cast<std::uint16_t>(id));
+    }
+  }
+
  private:
   static constexpr std::size_t kFew = 64, kKept = 8;
   using Bits = std::array<std::uint64_t, 65536 / 64>;

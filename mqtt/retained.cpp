@@ -15,6 +15,7 @@ Retained::BlockPtr Retained::make_block(const Publication& publication) {
   block->properties_size = static_cast<std::uint32_t>(publication.properties.size());
   block->origin_size = static_cast<std::uint16_t>(publication.origin.size());  // a client id: at most 65,535 bytes
   block->topic_size = static_cast<std::uint16_t>(publication.topic.size());
+  block->row = 0;
   block->qos = publication.qos;
   char* at = block->bytes();
   for (const std::string* part : {&publication.payload, &publication.properties, &publication.origin}) {
@@ -43,8 +44,10 @@ Retained::Kept Retained::keep(const Publication& publication, bool always) {
     count(id, false);
     if (block->expires != Time::max()) expiring_.erase({block->expires, id});
   }
+  const RetainedRow row = present ? block->row : 0;
   block = make_block(publication);
   count(id, true);
+  block->row = row;
   if (block->expires != Time::max()) expiring_.emplace(block->expires, id);
   return Kept::Stored;
 }
@@ -78,12 +81,33 @@ void Retained::count(Id id, bool present) {
 void Retained::remove(Id id) {
   if (blocks_[id]->expires != Time::max()) expiring_.erase({blocks_[id]->expires, id});
   count(id, false);
+  if (blocks_[id]->row != 0) --rows_;
   blocks_[id].reset();
   while (id != TopicTree::kNone) id = tree_.unpin(id);
 }
 
-void Retained::drop_expired(Time now) {
-  while (!expiring_.empty() && expiring_.begin()->first <= now) remove(expiring_.begin()->second);
+void Retained::drop_expired(Time now, std::vector<RetainedRow>& rows) {
+  while (!expiring_.empty() && expiring_.begin()->first <= now) {
+    const Id id = expiring_.begin()->second;
+    if (blocks_[id]->row != 0) rows.push_back(blocks_[id]->row);
+    remove(id);
+  }
+}
+
+RetainedRow Retained::row_of(std::string_view topic) const {
+  const auto path = tree_.split(topic);
+  const Id id = path.empty() ? TopicTree::kNone : tree_.find(path);
+  return id == TopicTree::kNone || blocks_[id] == nullptr ? 0 : blocks_[id]->row;
+}
+
+void Retained::set_row(std::string_view topic, RetainedRow row) {
+  RetainedRow& known = blocks_[tree_.find(tree_.split(topic))]->row;
+  rows_ += (row != 0 ? 1U : 0U) - (known != 0 ? 1U : 0U);
+  known = row;
+}
+
+void Retained::all(std::vector<Id>& out) const {
+  if (size_ > 0) find_below(TopicTree::kRoot, out);
 }
 
 void Retained::find(std::string_view filter, std::vector<Id>& out) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "mqtt/publication.hpp"
+#include "mqtt/session_changes.hpp"
 #include "mqtt/topic_tree.hpp"
 
 namespace ferrule::mqtt {
@@ -37,12 +38,18 @@ class Retained {
   /// Whether `keep` would not be Full.
   bool has_room_for(const Publication& publication) const;
 
+  /// Where the publication of a topic stands on disk; 0: not at all. `keep` does not change it.
+  RetainedRow row_of(std::string_view topic) const;
+  void set_row(std::string_view topic, RetainedRow row);  ///< of a topic that has one
+  std::size_t rows() const { return rows_; }              ///< on disk
+  void all(std::vector<Id>& out) const;                   ///< those that begin with `$` too
+
   /// Appends the ids of all topics that match a valid filter. An id may later stand for nothing or for another topic.
   void find(std::string_view filter, std::vector<Id>& out) const;
   /// What is retained there, with its retain flag set; null when nothing is or when it has expired.
   PublicationPtr get(Id id, Time now) const;
 
-  void drop_expired(Time now);  ///< [MQTT-3.3.2-5]
+  void drop_expired(Time now, std::vector<RetainedRow>& rows);  ///< [MQTT-3.3.2-5]; appends what goes from the disk
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return bytes_; }
   std::size_t payload_bytes() const { return payload_bytes_; }
@@ -54,6 +61,7 @@ class Retained {
     Time expires;  // Time::max(): never
     std::uint32_t payload_size;
     std::uint32_t properties_size;
+    RetainedRow row;  // 0: none
     std::uint16_t origin_size;
     std::uint16_t topic_size;
     Qos qos;
@@ -75,7 +83,7 @@ class Retained {
   void find_below(Id top, std::vector<Id>& out) const;
 
   std::size_t max_topics_, max_bytes_;
-  std::size_t size_ = 0, bytes_ = 0, payload_bytes_ = 0;
+  std::size_t size_ = 0, bytes_ = 0, payload_bytes_ = 0, rows_ = 0;
   TopicTree tree_;
   Slab<BlockPtr> blocks_;
   std::set<std::pair<Time, Id>> expiring_;  // only those with a Message Expiry Interval

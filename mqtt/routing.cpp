@@ -34,7 +34,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
     ack.type = PacketType::Pubrec;
     if (client.incoming().contains(packet.packet_id)) {  // a repetition [MQTT-4.3.3-10]
       ack.ticket = client.last_ticket;
-      return acknowledge(connection, ack);
+      return acknowledge(connection, std::move(ack));
     }
   }
   if (packet.qos != Qos::AtMostOnce && connection.version() == Version::V5 &&
@@ -42,6 +42,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
     return connection.refuse(
         {Reason::ReceiveMaximumExceeded, "MQTT-3.3.4-7", "more unacknowledged PUBLISH than we accept"});
   }
+  const SessionJournal::Whole whole(journal_.get());  // with its packet identifier, if it is QoS 2
   Outcome outcome = may_publish(connection, packet);
   if (outcome.refused == Reason::PayloadFormatInvalid && packet.qos == Qos::AtMostOnce) {
     return connection.disconnect(outcome.refused, outcome.detail);  // the only way to tell
@@ -88,8 +89,29 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
   if (packet.qos == Qos::ExactlyOnce && !is_error(ack.reason)) {  // refused: a new publication next time [MQTT-4.3.3-9]
     client.incoming().insert(packet.packet_id);
     ++connection.unreleased;
+    if (client.persistent() && outcome.ticket != 0) {
+      journal_->add_incoming(client.row, packet.packet_id);
+      client.incoming_on_disk.insert(packet.packet_id);
+      ack.ticket = std::max(ack.ticket, journal_->post());
+    }
   }
-  acknowledge(connection, ack);
+  acknowledge(connection, std::move(ack));
+}
+
+/// PUBREL: from now on the packet identifier may stand for another publication [MQTT-4.3.3-12], which must not be taken
+/// for this one after a restart: PUBCOMP waits for the disk. Whether this one has expired makes no difference
+/// [MQTT-4.3.3-13].
+void BrokerCore::release_from(Connection& connection, const Ack& pubrel) {
+  Client& client = *connection.client;
+  const bool known = client.incoming().erase(pubrel.packet_id);
+  if (known && connection.unreleased > 0) --connection.unreleased;
+  if (!known) ++totals.unknown_acks;
+  PendingAck ack{.packet_id = pubrel.packet_id, .type = PacketType::Pubcomp};  // [MQTT-4.3.3-11]
+  ack.reason = known ? Reason::Success : Reason::PacketIdentifierNotFound;
+  if (!client.incoming_on_disk.erase(pubrel.packet_id)) return connection.send_ack(ack);
+  journal_->drop_incoming(client.row, pubrel.packet_id);
+  ack.ticket = journal_->post();
+  acknowledge(connection, std::move(ack));
 }
 
 /// Whether a client's PUBLISH is let in; if not, `refused` and `detail` say why.
@@ -149,7 +171,14 @@ void BrokerCore::publish(const PublicationPtr& publication) { route(publication,
 /// `durable`: a client waits for the acknowledgement. Then a consumer's refusal is the publisher's to hear, and nobody
 /// gets the publication; otherwise what one uplink cannot take must not keep it from the others.
 BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const Subscriber* publisher, bool durable) {
+  const SessionJournal::Whole whole(journal_.get());
   Outcome outcome;
+  if (durable && journal_ != nullptr && journal_->failing() && needs_disk(publication, publisher)) {
+    ++totals.publications_refused;
+    outcome.refused = Reason::ImplementationSpecificError;
+    outcome.detail = "the disk does not take it";
+    return outcome;
+  }
   for (Consumer* consumer : consumers) {
     const auto taken = consumer->append(publication, durable);
     if (taken) {
@@ -162,33 +191,27 @@ BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const S
       return outcome;
     }
   }
-  if (publication->retain) keep_retained(*publication);  // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
+  if (journal_ != nullptr) journal_->follow(outcome.ticket);
+  bool kept = publication->retain && keep_retained(publication);  // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
   outcome.delivered = deliver_all(publication, publisher);
+  kept |= outcome.delivered && journal_ != nullptr && journal_->added();
   if (settings.sparkplug_certificates && sparkplug::kind_of(publication->topic) == sparkplug::Kind::Birth) {
-    keep_certificate(*publication);
+    kept |= keep_certificate(*publication);
   }
+  if (durable && kept) outcome.ticket = std::max(outcome.ticket, journal_->post());
   return outcome;
-}
-
-void BrokerCore::keep_retained(const Publication& publication) {
-  if (retained_.keep(publication) != Retained::Kept::Full) return;
-  ++totals.retained_dropped;
-  if (may_log()) {
-    spdlog::warn("broker: {} is not retained: there are {} topics of {} bytes already", for_log(publication.topic),
-                 retained_.size(), retained_.bytes());
-  }
 }
 
 /// A Sparkplug birth at the topic where hosts find it later [tck-id-conformance-mqtt-aware-store], retained whatever
 /// its own flag says [tck-id-conformance-mqtt-aware-nbirth-mqtt-retain]
 /// [tck-id-conformance-mqtt-aware-dbirth-mqtt-retain].
-void BrokerCore::keep_certificate(const Publication& birth) {
+bool BrokerCore::keep_certificate(const Publication& birth) {
   auto certificate = std::make_shared<Publication>(birth);
   // [tck-id-conformance-mqtt-aware-nbirth-mqtt-topic] [tck-id-conformance-mqtt-aware-dbirth-mqtt-topic]
   certificate->topic = sparkplug::certificate_topic(birth.topic);
   certificate->retain = true;
-  keep_retained(*certificate);
-  deliver_all(certificate, nullptr);
+  const bool kept = keep_retained(certificate);
+  return (deliver_all(certificate, nullptr) && journal_ != nullptr && journal_->added()) || kept;
 }
 
 /// To every session that subscribed [MQTT-4.5.0-1], in one round per publication: so each of them sees the publications
@@ -197,6 +220,8 @@ bool BrokerCore::deliver_all(const PublicationPtr& publication, const Subscriber
   subscriptions_.match(publication->topic, publisher, matches_);  // [MQTT-3.3.2-3]
   const auto receivers = matches_.all();
   if (receivers.empty()) return false;
+  const SessionJournal::Whole whole(journal_.get());
+  if (journal_ != nullptr) journal_->begin(publication);
   FanOut fan_out(publication, now_);
   for (const Match& match : receivers) deliver(publication, fan_out, match, matches_.identifiers(match));
   return true;
@@ -216,6 +241,7 @@ void BrokerCore::deliver(const PublicationPtr& publication, FanOut& fan_out, con
       .group = match.group,
   };
   if (client.deliver(publication, fan_out, grant)) touch(*client.connection);
+  await_disk(client);
   if (client.take_overflow()) {
     overflowed_.push_back(client.client_id());
     need_flush();
@@ -230,6 +256,8 @@ void BrokerCore::pass_on(const Orphan& orphan) {
   }
   const Match match = subscriptions_.next_of_group(orphan.group);
   if (match.subscriber == nullptr) return;
+  const SessionJournal::Whole whole(journal_.get());
+  if (journal_ != nullptr) journal_->begin(orphan.publication);
   FanOut fan_out(orphan.publication, now_);
   const std::uint32_t identifier = match.identifier;
   deliver(orphan.publication, fan_out, match,
@@ -240,10 +268,10 @@ void BrokerCore::pass_on(const Orphan& orphan) {
 
 /// PUBACK or PUBREC, as the QoS demands [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8], after which a QoS 1 identifier is
 /// free again [MQTT-4.3.2-5]. At once, unless it has to wait for the disk or for one before it that does.
-void BrokerCore::acknowledge(Connection& connection, const PendingAck& ack) {
+void BrokerCore::acknowledge(Connection& connection, PendingAck ack) {
   if (connection.pending_acks.empty() && ack.ticket <= committed_) return connection.send_ack(ack);
-  connection.pending_acks.push_back(ack);
   if (ack.type == PacketType::Puback) ++connection.pending_pubacks;
+  connection.pending_acks.push_back(std::move(ack));
   if (!connection.awaits_commit) {
     connection.awaits_commit = true;
     awaiting_commit_.push_back(&connection);

@@ -3,17 +3,13 @@
 #include <algorithm>
 
 #include "mqtt/codec.hpp"
+#include "mqtt/session_journal.hpp"
 
 namespace ferrule::mqtt {
 
 namespace {
 
-constexpr std::size_t kMaxInFlight = 65535;  // as many as there are packet identifiers
-
-/// What a waiting publication counts for against max_queued_bytes.
-std::size_t cost(const Publication& publication) {
-  return sizeof(Publication) + publication.topic.size() + publication.payload.size() + publication.properties.size();
-}
+constexpr std::size_t kInMemory = 1024;  // publications of a queue; the contents of the others stay on disk
 
 }  // namespace
 
@@ -28,10 +24,12 @@ void Session::attach(const Outlet& outlet, Time now) {
   window_ = std::min<std::size_t>(outlet.receive_maximum, limits_.max_inflight);  // [MQTT-4.9.0-1]
   outstanding_ = 0;
   resend_ = 0;
+  while (!releases_.empty() && journal_->on_disk(releases_.front().first)) releases_.pop_front();  // repeated below
   for (std::size_t i = 0; i < in_flight_.size(); ++i) {
     in_flight_[i].counted = false;
     // Only PUBLISH packets may wait for the window [MQTT-3.3.4-10].
-    if (in_flight_[i].state == State::AwaitsPubcomp) write_pubrel(id_at(i), Reason::Success);
+    const bool released = in_flight_[i].state == State::AwaitsPubcomp;
+    if (released && !held_back(in_flight_[i])) write_pubrel(id_at(i), Reason::Success);
   }
   resume(now);
 }
@@ -63,9 +61,18 @@ bool Session::deliver(const PublicationPtr& publication, FanOut& fan_out, const 
     outgoing.identifiers =
         std::make_unique<std::vector<std::uint32_t>>(grant.identifiers.begin(), grant.identifiers.end());
   }
-  if (online_ && send_at_once()) return send_new(std::move(outgoing), fan_out);
-  enqueue(std::move(outgoing));
-  return false;
+  const bool after_commit = journal_ != nullptr && grant.qos == Qos::ExactlyOnce;
+  if (after_commit || !send_at_once()) {
+    enqueue(std::move(outgoing));
+    return false;
+  }
+  number_and_store(outgoing);
+  return send_new(std::move(outgoing), fan_out);
+}
+
+void Session::number_and_store(Outgoing& outgoing) {
+  outgoing.number = next_number_++;
+  if (journal_ != nullptr) outgoing.change = journal_->add_receiver(row_, delivery_of(outgoing));
 }
 
 void Session::resume(Time now) {
@@ -80,9 +87,9 @@ void Session::repeat_publishes(Time now) {
     Outgoing& outgoing = in_flight_[resend_];
     if (outgoing.state == State::Settled || outgoing.state == State::AwaitsPubcomp) continue;  // [MQTT-4.3.3-6]
     if (!window_open()) return;
-    FanOut fan_out(outgoing.publication, now);
-    if (write(outgoing, id_at(resend_), true, fan_out) ==
-        0) {  // [MQTT-3.3.1-1]; this client accepts less than the last
+    if (outgoing.publication == nullptr && outgoing.change != 0) return load();
+    if (!repeat(outgoing, id_at(resend_), now)) {
+      drop(outgoing);
       outgoing = Outgoing();
       continue;
     }
@@ -91,16 +98,31 @@ void Session::repeat_publishes(Time now) {
   }
 }
 
+/// False when it is lost, or larger than what this client accepts: it may accept less than the last.
+bool Session::repeat(const Outgoing& outgoing, std::uint16_t id, Time now) {
+  if (outgoing.publication == nullptr) return false;
+  FanOut fan_out(outgoing.publication, now);
+  return write(outgoing, id, true, fan_out) > 0;  // [MQTT-3.3.1-1]
+}
+
 void Session::send_queued(Time now) {
-  while (!queue_.empty() && resend_ == in_flight_.size() && window_open()) {
+  while (!queue_.empty() && resend_ == in_flight_.size() && window_open() && number_free()) {
+    if (held_back(queue_.front())) return;
+    if (queue_.front().publication == nullptr && queue_.front().change != 0) return load();
     Outgoing outgoing = dequeue();
     const PublicationPtr publication = outgoing.publication;
+    if (publication == nullptr) {  // lost
+      drop(outgoing);
+      continue;
+    }
     if (publication->expires && *publication->expires <= now) {  // [MQTT-3.3.2-5]
       ++counters_.expired;
+      drop(outgoing);
       continue;
     }
     if (may_receive_ != nullptr && !may_receive_->allow(publication->topic)) {
       ++counters_.denied;
+      drop(outgoing);
       continue;
     }
     FanOut fan_out(publication, now);
@@ -111,22 +133,36 @@ void Session::send_queued(Time now) {
 /// Room for one more PUBLISH; other packets never wait [MQTT-4.9.0-3]; in the client's window [MQTT-3.3.4-9] as well as
 /// in the output.
 bool Session::window_open() const {
-  return outstanding_ < window_ && in_flight_.size() < kMaxInFlight &&
-         outlet_.output->size() < limits_.max_output_bytes;
+  return outstanding_ < window_ && outlet_.output->size() < limits_.max_output_bytes;
+}
+
+/// The next number's packet identifier is not in use [MQTT-2.2.1-4].
+bool Session::number_free() const { return in_flight_.empty() || next_number() - first_number_ < kMaxInFlight; }
+
+/// It must be on disk before it is sent, and is not.
+bool Session::held_back(const Outgoing& outgoing) const {
+  return journal_ != nullptr && outgoing.qos == Qos::ExactlyOnce && !journal_->on_disk(outgoing.change);
 }
 
 bool Session::send_new(Outgoing&& outgoing, FanOut& fan_out) {
-  const std::uint16_t id =
-      id_at(in_flight_.size());  // not in use: in_flight_ holds fewer than there are [MQTT-2.2.1-4]
   // [MQTT-4.3.2-1] [MQTT-4.3.3-1]; DUP says nothing of how it came to us [MQTT-3.3.1-3] [MQTT-4.3.2-2] [MQTT-4.3.3-2]
-  if (write(outgoing, id, false, fan_out) == 0) return false;
+  if (write(outgoing, id_of(outgoing.number), false, fan_out) == 0) {
+    drop(outgoing);
+    return false;
+  }
   outgoing.state = outgoing.qos == Qos::AtLeastOnce ? State::AwaitsPuback : State::AwaitsPubrec;
   outgoing.counted = true;
   ++outstanding_;
-  in_flight_.push_back(std::move(outgoing));  // until PUBACK, or PUBREC and PUBCOMP [MQTT-4.3.2-3] [MQTT-4.3.3-3]
+  add_in_flight(std::move(outgoing));  // until PUBACK, or PUBREC and PUBCOMP [MQTT-4.3.2-3] [MQTT-4.3.3-3]
   resend_ = in_flight_.size();
   update_ready();
   return true;
+}
+
+void Session::add_in_flight(Outgoing&& outgoing) {
+  if (in_flight_.empty()) first_number_ = outgoing.number;
+  while (first_number_ + in_flight_.size() < outgoing.number) in_flight_.push_back(Outgoing());  // of what was dropped
+  in_flight_.push_back(std::move(outgoing));
 }
 
 std::size_t Session::write(const Outgoing& outgoing, std::uint16_t id, bool dup, FanOut& fan_out) {
@@ -165,14 +201,16 @@ std::size_t Session::append(Delivery delivery, FanOut& fan_out) {
 
 void Session::enqueue(Outgoing outgoing) {
   ready_ = false;
-  const std::size_t size = cost(*outgoing.publication);
+  const std::size_t size = queue_cost(*outgoing.publication);
+  // What only waits for the disk would be in flight by now.
+  const std::size_t spare = journal_ != nullptr && online_ ? window_ - std::min(window_, outstanding_) : 0;
   const auto full = [&] {
-    return counters_.queues_closed || queue_.size() >= limits_.max_queued ||
+    return counters_.queues_closed || queue_.size() >= limits_.max_queued + spare ||
            queued_bytes_ + size > limits_.max_queued_bytes;
   };
   if (limits_.when_full == WhenFull::DropOldest) {
     while (full() && !queue_.empty()) {
-      dequeue();
+      drop(dequeue());
       ++counters_.dropped_full;
     }
   }
@@ -181,17 +219,27 @@ void Session::enqueue(Outgoing outgoing) {
     overflowed_ = online_ && limits_.when_full == WhenFull::Disconnect;
     return;
   }
+  outgoing.cost = static_cast<std::uint32_t>(size);
+  number_and_store(outgoing);
   queued_bytes_ += size;
   counters_.queued_bytes += size;
   ++counters_.queued;
+  // A share group's is needed when the session ends.
+  if (journal_ != nullptr && queue_.size() >= kInMemory && outgoing.group == 0) outgoing.publication.reset();
   queue_.push_back(std::move(outgoing));
+}
+
+/// It is neither in flight nor in the queue any more, and will not be sent.
+void Session::drop(const Outgoing& outgoing) {
+  if (journal_ == nullptr) return;
+  if (outgoing.change != 0) journal_->give_back(outgoing.change);
+  journal_->done(row_, done());
 }
 
 Session::Outgoing Session::dequeue() {
   Outgoing outgoing = queue_.pop_front();
-  const std::size_t size = cost(*outgoing.publication);
-  queued_bytes_ -= size;
-  counters_.queued_bytes -= size;
+  queued_bytes_ -= outgoing.cost;
+  counters_.queued_bytes -= outgoing.cost;
   --counters_.queued;
   return outgoing;
 }
@@ -229,12 +277,20 @@ bool Session::on_pubrec(std::uint16_t id, Reason reason, Time now) {
     outgoing->state = State::AwaitsPubcomp;  // [MQTT-4.3.3-5]
     outgoing->publication.reset();
     outgoing->identifiers.reset();
-    write_pubrel(id, Reason::Success);  // [MQTT-4.3.3-4], at once, so in the order of the PUBRECs [MQTT-4.6.0-4]
+    if (journal_ == nullptr) {
+      write_pubrel(id, Reason::Success);  // [MQTT-4.3.3-4], in the order of the PUBRECs [MQTT-4.6.0-4]
+      return true;
+    }
+    const SessionJournal::Whole whole(journal_);
+    journal_->give_back(outgoing->change);
+    outgoing->change = journal_->save_exchange(row_, outgoing->number, false);
+    releases_.push_back({outgoing->change, id});
     return true;
   }
-  const bool repeated = find(id, State::AwaitsPubcomp) != nullptr;
-  if (!is_error(reason)) write_pubrel(id, repeated ? Reason::Success : Reason::PacketIdentifierNotFound);
-  return repeated;
+  const Outgoing* repeated = find(id, State::AwaitsPubcomp);
+  if (repeated != nullptr && held_back(*repeated)) return true;  // PUBREL is on its way
+  if (!is_error(reason)) write_pubrel(id, repeated != nullptr ? Reason::Success : Reason::PacketIdentifierNotFound);
+  return repeated != nullptr;
 }
 
 bool Session::on_pubcomp(std::uint16_t id, Time now) {
@@ -252,25 +308,38 @@ void Session::write_pubrel(std::uint16_t id, Reason reason) {
 }
 
 Session::Outgoing* Session::find(std::uint16_t id, State state) {
-  const std::size_t index = (std::size_t{id} + kMaxInFlight - first_id_) % kMaxInFlight;
+  const std::size_t index = (std::size_t{id} + kMaxInFlight - id_of(first_number_)) % kMaxInFlight;
   if (index >= in_flight_.size() || in_flight_[index].state != state) return nullptr;
   return &in_flight_[index];
 }
 
-/// Leaves a gap, so that the identifiers behind it stay where they are, and removes the gaps that are in front.
+/// Leaves a gap, so that the numbers behind it stay where they are, and removes the gaps that are in front.
 void Session::settle(Outgoing& outgoing) {
   if (outgoing.counted) --outstanding_;
+  if (journal_ == nullptr) {
+    outgoing = Outgoing();
+    return pop_settled();
+  }
+  const SessionJournal::Whole whole(journal_);
+  if (outgoing.state == State::AwaitsPubcomp) {
+    journal_->save_exchange(row_, outgoing.number, true);
+  } else {
+    journal_->give_back(outgoing.change);
+  }
   outgoing = Outgoing();
+  pop_settled();
+  journal_->done(row_, done());
+}
+
+void Session::pop_settled() {
   while (!in_flight_.empty() && in_flight_.front().state == State::Settled) {
     in_flight_.pop_front();
-    first_id_ = static_cast<std::uint16_t>(first_id_ % kMaxInFlight + 1);
+    ++first_number_;
     if (resend_ > 0) --resend_;
   }
 }
 
-std::uint16_t Session::id_at(std::size_t index) const {
-  return static_cast<std::uint16_t>((first_id_ - 1U + index) % kMaxInFlight + 1);
-}
+std::uint16_t Session::id_of(std::uint64_t number) { return static_cast<std::uint16_t>(number % kMaxInFlight + 1); }
 
 void Session::update_ready() {
   ready_ = online_ && queue_.empty() && outstanding_ < window_ && outlet_.output->size() < limits_.max_output_bytes;

@@ -44,6 +44,20 @@ void read_limits(const config::Node& limits, BrokerSettings& settings) {
   settings.max_memory = limits["memory"].size(settings.max_memory);
 }
 
+PersistenceSettings read_persistence(const config::Node& node) {
+  PersistenceSettings persistence;
+  persistence.where = node.where();
+  if (node.is_scalar()) {
+    persistence.on = persistence.asked = node.boolean(persistence.on);
+    return persistence;
+  }
+  persistence.asked = node.present();
+  persistence.path = node["path"].text(persistence.path.string());
+  if (persistence.path.empty()) node["path"].mistake("a file name, within the state directory or absolute");
+  persistence.sync = node["sync"].duration(persistence.sync, std::chrono::milliseconds(0), std::chrono::minutes(1));
+  return persistence;
+}
+
 }  // namespace
 
 BrokerSettings read_broker(const config::Node& section) {
@@ -53,6 +67,7 @@ BrokerSettings read_broker(const config::Node& section) {
   } else {
     settings.listen.emplace_back().where = section.where();
   }
+  settings.persistence = read_persistence(section["persistence"]);
   read_limits(section["limits"], settings);
   constexpr std::array<config::Choice<WhenFull>, 3> kWhenFull{{{"drop-newest", WhenFull::DropNewest},
                                                                {"drop-oldest", WhenFull::DropOldest},

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,8 +65,19 @@ enum class WhenFull : std::uint8_t {
   Disconnect,  ///< DISCONNECT (0x97) to a client that is there, so that it notices; for one that is away: drop newest
 };
 
+/// What survives a restart, and where.
+struct PersistenceSettings {
+  bool on = true;
+  bool asked = false;                        ///< by the configuration
+  std::filesystem::path path = "broker.db";  ///< relative to the state directory
+  /// What no client waits for is on disk this long after it happened, unless it is over by then.
+  std::chrono::milliseconds sync{1000};
+  config::Location where;
+};
+
 struct BrokerSettings {
   std::vector<ListenSettings> listen;
+  PersistenceSettings persistence;
   std::size_t max_connections = 10000;           ///< clients; one more is told so in its CONNACK
   std::size_t max_half_open = 1000;              ///< connections without CONNECT; beyond, the oldest gives way
   std::size_t max_packet_size = 1 << 20;         ///< bytes of a packet from a client; it names its own towards it
@@ -107,6 +119,7 @@ struct BrokerSettings {
 ///       - {unix: /run/ferrule/mqtt.sock, mode: 0660}
 ///       - {systemd: mqtt}
 ///       - {port: 1884, proxy_protocol: [10.0.0.2]}
+///     persistence: {path: broker.db, sync: 1s}    # or false
 ///     limits: {connections: 10000, packet_size: 1MiB, connect_timeout: 10s, receive_maximum: 1024, inflight: 1024,
 ///              queued: 10000, queued_size: 64MiB, output_size: 4MiB, retained: 100000, retained_size: 256MiB,
 ///              subscriptions: 1000, session_expiry: 7d, keep_alive: 1h, topic_aliases: 32, topic_aliases_sent: 16,

@@ -15,6 +15,8 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include "mqtt/commit_order.hpp"
+
 namespace ferrule::mqtt {
 namespace {
 
@@ -174,6 +176,8 @@ bool Store::Impl::take_group() {
 void Store::Impl::write_group() {
   parts_.clear();
   for (Job& job : group_) perform(job);
+  std::ranges::stable_partition(
+      parts_, [](const Part& part) { return dynamic_cast<const CommitsLast*>(part.file) == nullptr; });
   for (Part& part : parts_) commit(part);
   report();
   answer_waiters();

@@ -40,6 +40,7 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
       continue;
     }
     codes.push_back(static_cast<char>(entry.options.qos));  // [MQTT-3.8.4-7]
+    save_subscription(client, entry, identifier);
     // Shared subscriptions get none (section 4.8.2). [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
     const bool wants_retained = entry.options.retain_handling == 0 || (entry.options.retain_handling == 1 && is_new);
     if (!wants_retained || !entry.group.empty()) continue;
@@ -47,7 +48,8 @@ void BrokerCore::subscribe(Connection& connection, const Subscribe& packet) {
     client.replays.emplace_back(*TopicFilter::parse(std::string(entry.filter)), entry.options.qos, identifier,
                                 entry.options.no_local);
   }
-  if (!connection.send_explained(Suback{packet.packet_id, {}, codes}, detail)) {  // [MQTT-3.8.4-1] [MQTT-3.8.4-2]
+  // [MQTT-3.8.4-1] [MQTT-3.8.4-2]
+  if (!answer(connection, PacketType::Suback, packet.packet_id, std::move(codes), detail)) {
     return connection.refuse(
         {Reason::PacketTooLarge, "MQTT-3.1.2-27", "Maximum Packet Size is below that of the SUBACK"});
   }
@@ -76,16 +78,32 @@ void BrokerCore::unsubscribe(Connection& connection, const Unsubscribe& packet) 
     const auto parts = split_share(text);
     const bool removed = parts && subscriptions_.remove(client, parts->group, parts->filter);  // [MQTT-3.10.4-2]
     if (removed) std::erase_if(client.replays, [&](const Replay& replay) { return replay.filter.text() == text; });
+    if (removed && client.persistent()) journal_->unsubscribe(client.row, std::string(text));
     codes.push_back(code(removed ? Reason::Success : Reason::NoSubscriptionExisted));
   }
-  if (!connection.send(Unsuback{packet.packet_id, {}, codes})) {  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+  if (!answer(connection, PacketType::Unsuback, packet.packet_id, std::move(codes))) {
     connection.refuse({Reason::PacketTooLarge, "MQTT-3.1.2-27", "Maximum Packet Size is below that of the UNSUBACK"});
   }
+}
+
+/// SUBACK or UNSUBACK, once the disk has what they answer. False when it is larger than the client accepts.
+bool BrokerCore::answer(Connection& connection, PacketType type, std::uint16_t packet_id, std::string codes,
+                        std::string_view detail) {
+  const Packet packet =
+      type == PacketType::Suback ? Packet(Suback{packet_id, {}, codes}) : Packet(Unsuback{packet_id, {}, codes});
+  if (encoded_size(packet, connection.version()) > connection.max_packet_size()) return false;
+  PendingAck ack{.packet_id = packet_id, .type = type, .detail = detail};
+  if (connection.client->persistent()) ack.ticket = journal_->post();
+  ack.codes = std::make_unique<const std::string>(std::move(codes));
+  acknowledge(connection, std::move(ack));
+  return true;
 }
 
 void BrokerCore::refill(Client& client) {
   if (client.can_resume()) client.resume(now_);
   client.update_ready();
+  await_disk(client);
   if (!client.replays.empty()) continue_replays(client);
   if (client.connection != nullptr && !client.connection->output().empty()) touch(*client.connection);
 }
@@ -109,7 +127,10 @@ void BrokerCore::continue_replays(Client& client) {
     Grant grant{.qos = std::min(publication->qos, replay.qos),
                 .retain = true};  // [MQTT-3.8.4-8] [MQTT-3.3.1-8 (3.1.1)]
     if (replay.identifier != 0) grant.identifiers = {&replay.identifier, 1};
+    const SessionJournal::Whole whole(journal_.get());
+    if (journal_ != nullptr) journal_->begin(publication);
     client.deliver(publication, fan_out, grant);
+    await_disk(client);
   }
   if (client.replays.empty()) client.replays.shrink_to_fit();
 }

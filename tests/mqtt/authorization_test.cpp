@@ -242,7 +242,7 @@ TEST(NewRules, HoldForWhatWaitsInTheQueue) {
   plant.world.publish("plant1/b", "", Qos::AtLeastOnce);
   plant.world.broker.set_access(access("  users: {hmi: {password: h, subscribe: [\"plant1/b\"]}}\n"));
   Peer back = plant.world.connect();
-  back.send(connect).expect("20020100 32 [ ('plant1/b') 0001 ]");
+  back.send(connect).expect("20020100 32 [ ('plant1/b') 0002 ]");
   EXPECT_EQ(plant.world.broker.counters().deliveries_denied, 1U);
 }
 

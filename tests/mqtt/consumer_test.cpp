@@ -187,7 +187,7 @@ TEST(SlowReader, HasAQueueThatIsBoundedByCount) {
     EXPECT_EQ(world->broker.counters().dropped_full, 1U);
   }
   newest.persistent("sub", true).expect("32 [ ('t') 0001 '1' ] 32 [ ('t') 0002 '2' ]");
-  oldest.persistent("sub", true).expect("32 [ ('t') 0001 '2' ] 32 [ ('t') 0002 '3' ]");
+  oldest.persistent("sub", true).expect("32 [ ('t') 0002 '2' ] 32 [ ('t') 0003 '3' ]");
 }
 
 TEST(SlowReader, HasAQueueThatIsBoundedByBytes) {

@@ -199,7 +199,7 @@ TEST(Expiry, DropsWhatWaitedTooLong_MQTT_3_3_2_5) {
   pub.send("32 [ ('a') 0001 [ 02 0000000A ] 'short' ] 32 [ ('a') 0002 [ 02 00000064 ] 'long' ]");
   world.advance(10s);
   Peer again = world.persistent5("sub", true);
-  again.expect("32 [ ('a') 0001 [ 02 0000005A ] 'long' ]");  // [MQTT-3.3.2-6]
+  again.expect("32 [ ('a') 0002 [ 02 0000005A ] 'long' ]");  // [MQTT-3.3.2-6]
   EXPECT_EQ(world.broker.counters().publications_expired, 1U);
 }
 
@@ -252,7 +252,7 @@ TEST(MaximumPacketSize, OfTheClientDropsWhatIsLarger_MQTT_3_1_2_28) {
   world.publish("a", "thirteen byte", Qos::AtMostOnce);
   world.publish("a", "thirteen byte", Qos::AtLeastOnce);  // the packet identifier makes it too large
   world.publish("a", "eleven byte", Qos::AtLeastOnce);
-  sub.expect("30 [ ('a') [] 'thirteen byte' ] 32 [ ('a') 0001 [] 'eleven byte' ]");
+  sub.expect("30 [ ('a') [] 'thirteen byte' ] 32 [ ('a') 0002 [] 'eleven byte' ]");
   EXPECT_EQ(world.broker.counters().dropped_large, 1U);
 }
 

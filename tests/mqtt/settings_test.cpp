@@ -83,6 +83,18 @@ TEST(BrokerSettings, ReadWhatElseIsBounded) {
   EXPECT_TRUE(settings.sparkplug_death_time);
 }
 
+TEST(BrokerSettings, KeepSessionsUnlessToldOtherwise) {
+  EXPECT_TRUE(read("broker: {}\n").persistence.on);
+  EXPECT_FALSE(read("broker: {}\n").persistence.asked);
+  EXPECT_FALSE(read("broker: {persistence: false}\n").persistence.on);
+  const auto named = read("broker: {persistence: {path: sessions.db, sync: 100ms}}\n").persistence;
+  EXPECT_TRUE(named.on && named.asked);
+  EXPECT_EQ(named.path, "sessions.db");
+  EXPECT_EQ(named.sync, 100ms);
+  EXPECT_THAT(mistakes_of("broker: {persistence: {path: ''}}\n"), HasSubstr("file name"));
+  EXPECT_THAT(mistakes_of("broker: {persistence: yes}\n"), HasSubstr("true"));
+}
+
 TEST(BrokerSettings, RefuseAddressesThatOthersReachWithoutUsers) {
   for (const char* bind : {"0.0.0.0", "192.168.1.5", "\"::\"", "plc.example"}) {
     const auto text = mistakes_of(std::string("broker: {listen: [{port: 1883, bind: ") + bind + "}]}\n");

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "mqtt/commit_order.hpp"
+
 namespace ferrule::mqtt {
 namespace {
 
@@ -126,6 +128,22 @@ TEST_F(StoreTest, CommitsAJobAndTellsItsTicket) {
   run_until("committed 1");
   store.reset();
   EXPECT_EQ(journal, (Lines{"a begin", "a 1", "a commit"}));
+}
+
+TEST_F(StoreTest, CommitsAFileThatRefersToOthersAfterThem) {
+  struct LastFile final : FakeFile, CommitsLast {
+    using FakeFile::FakeFile;
+  } last(journal, "last");
+  b.hold();
+  store->write(b, b.job("0"));
+  b.wait_until_committing();
+  store->write(last, last.job("1"));
+  store->write(b, b.job("2"));
+  b.let_go();
+  run_until("committed 3");
+  store.reset();
+  EXPECT_EQ(journal,
+            (Lines{"b begin", "b 0", "b commit", "last begin", "last 1", "b begin", "b 2", "b commit", "last commit"}));
 }
 
 TEST_F(StoreTest, CommitsTogetherWhatGathersDuringACommit) {

@@ -227,7 +227,8 @@ TEST(Retained, KeepsAllThatTravelsWithAPublication) {
   EXPECT_EQ(retained.get(ids[0], start + 10s), nullptr);
   publication.expires.reset();
   retained.keep(publication);
-  retained.drop_expired(start + 20s);
+  std::vector<RetainedRow> rows;
+  retained.drop_expired(start + 20s, rows);
   EXPECT_EQ(retained.size(), 1U);
   publication.topic = "c";
   EXPECT_EQ(retained.keep(publication), Retained::Kept::Stored);
