@@ -36,6 +36,8 @@ std::string_view name(Failure failure) {
       return "clamped";
     case Failure::UnknownCode:
       return "unknown-code";
+    case Failure::ClockNotSet:
+      return "clock-not-set";
   }
   return "";
 }

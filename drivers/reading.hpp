@@ -32,10 +32,11 @@ enum class Failure : std::uint8_t {
   // Found by the mapping; the value beside it is Uncertain.
   Clamped,      ///< it lay beyond its limits and is shown at the nearer one
   UnknownCode,  ///< a number for which the configuration has no word: it is shown itself
+  ClockNotSet,  ///< read before the clock was right: the value is, its time is not
 };
-inline constexpr std::size_t kFailures = 10;  ///< how many enumerators there are, for tables by cause
+inline constexpr std::size_t kFailures = 11;  ///< how many enumerators there are, for tables by cause
 std::string_view name(Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline",
-                                 ///< "port-lost", "invalid", "clamped", "unknown-code"
+                                 ///< "port-lost", "invalid", "clamped", "unknown-code", "clock-not-set"
 
 /// Index of a point in the list that its bus was built with: dense, constant after construction.
 using PointIndex = std::uint32_t;

@@ -118,7 +118,8 @@ void Gateway::take_commands() {
 }
 
 void Gateway::add_bus(std::size_t index) {
-  auto& line = *lines_.emplace_back(std::make_unique<Line>(std::move(settings_.mappings[index])));
+  auto& line = *lines_.emplace_back(std::make_unique<Line>(
+      std::move(settings_.mappings[index]), [trust = settings_.clock](auto now) { return clock_is_set(trust, now); }));
   line.bus = std::make_unique<drivers::Bus>(
       std::move(settings_.buses[index]),
       [this, &line](std::span<const drivers::Reading> readings) { take(line, readings); }, bus_clock_);

@@ -50,7 +50,8 @@ class Gateway {
 
  private:
   struct Line {  // a bus and the mapping of its points
-    explicit Line(mapping::BusMappings mappings) : mapper(std::move(mappings)) {}
+    Line(mapping::BusMappings mappings, mapping::Mapper::ClockCheck clock_is_set)
+        : mapper(std::move(mappings), std::move(clock_is_set)) {}
     mapping::Mapper mapper;
     std::unique_ptr<drivers::Bus> bus;
   };

@@ -1,12 +1,17 @@
 #include "gateway/settings.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 namespace ferrule::gateway {
 
 namespace {
+
+constexpr std::array kClocks{config::Choice<ClockTrust>{"plausible", ClockTrust::Plausible},
+                             config::Choice<ClockTrust>{"synchronized", ClockTrust::Synchronized}};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -25,9 +30,28 @@ void read_gateway(const config::Node& section, Settings& settings) {
   if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$') {
     section["id"].mistake("a gateway id is one topic level: not empty, without / + #, not starting with $");
   }
+  settings.clock = section["clock"].one_of(settings.clock, kClocks);
   settings.state_dir = section["state_dir"].text(default_state_dir());
   settings.state_dir_where = section["state_dir"].where();
   settings.state_dir_named = section["state_dir"].present();
+}
+
+/// Some clouds do not keep a topic with dots as it is; one warning for each uplink that carries one.
+void warn_of_dots(const config::Node& section, const Settings& settings) {
+  for (const auto& uplink : settings.uplinks) {
+    const auto carries = [&](std::string_view topic) {
+      return topic.find('.') != std::string_view::npos &&
+             std::ranges::any_of(uplink.out, [&](const auto& route) { return route.from.matches(topic); });
+    };
+    for (const auto& bus : settings.mappings) {
+      const auto found = std::ranges::find_if(bus.points, carries, &mapping::PointMapping::topic);
+      if (found == bus.points.end()) continue;
+      section[uplink.name].warning(fmt::format(
+          "carries topics with dots, such as \"{}\": RabbitMQ makes / of them, NATS closes the connection",
+          found->topic));
+      break;
+    }
+  }
 }
 
 Settings read_settings(const config::Document& document) {
@@ -39,9 +63,11 @@ Settings read_settings(const config::Document& document) {
   if (settings.state_dir.is_relative()) settings.state_dir = document.directory() / settings.state_dir;
   settings.buses = drivers::read_buses(root);
   const auto publish = mapping::read_publish(root["publish"], {});
-  settings.mappings = mapping::read_mappings(settings.buses, publish, settings.id);
+  const auto place = mapping::read_place(root["gateway"], {settings.id, {}, {}, {}});
+  settings.mappings = mapping::read_mappings(settings.buses, publish, place);
   settings.broker = mqtt::read_broker(root["broker"]);
   settings.uplinks = bridge::read_uplinks(root, settings.id);
+  warn_of_dots(root["uplinks"], settings);
   document.finish();
   settings.warnings = document.warnings();
   for (auto& bus : settings.buses) {

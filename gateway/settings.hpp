@@ -7,13 +7,15 @@
 
 #include "bridge/settings.hpp"
 #include "drivers/settings.hpp"
+#include "gateway/wall_clock.hpp"
 #include "mapping/settings.hpp"
 #include "mqtt/settings.hpp"
 
 namespace ferrule::gateway {
 
 struct Settings {
-  std::string id;                   ///< {gateway} in topics; default client id of uplinks
+  std::string id;  ///< {gateway} in topics; default client id of uplinks
+  ClockTrust clock = ClockTrust::Plausible;
   std::filesystem::path state_dir;  ///< outboxes; created when missing
   config::Location state_dir_where;
   bool state_dir_named = false;  ///< by the configuration

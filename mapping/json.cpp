@@ -4,7 +4,8 @@
 
 #include <cmath>
 #include <iterator>
-#include <nlohmann/json.hpp>
+
+#include "config/utf8.hpp"
 
 namespace ferrule::mapping {
 
@@ -20,6 +21,22 @@ void append_number(std::string& out, double number, int digits) {
     fmt::format_to(end, "{:.{}g}", number, digits);
   } else {
     fmt::format_to(end, "{}", number);
+  }
+}
+
+/// RFC 8259 section 7.
+void append_escaped(std::string& out, std::string_view text) {
+  constexpr std::string_view kShort = "\"\\\b\f\n\r\t";
+  constexpr std::string_view kLetters = "\"\\bfnrt";
+  for (const char c : text) {
+    if (const auto letter = kShort.find(c); letter != std::string_view::npos) {
+      out += '\\';
+      out += kLetters[letter];
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
   }
 }
 
@@ -42,8 +59,16 @@ void append_json(std::string& out, const KeptValue& value, int digits) {
       value);
 }
 
-void append_json(std::string& out, const std::string& text) {
-  out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+void append_json(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    const auto valid = config::first_invalid_utf8(text);
+    append_escaped(out, text.substr(0, valid));
+    if (valid == std::string_view::npos) break;
+    out += "\xEF\xBF\xBD";  // U+FFFD
+    text.remove_prefix(valid + 1);
+  }
+  out += '"';
 }
 
 }  // namespace ferrule::mapping

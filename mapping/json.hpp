@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "mapping/kept_value.hpp"
 
@@ -12,6 +13,6 @@ namespace ferrule::mapping {
 void append_json(std::string& out, const KeptValue& value, int digits);
 
 /// Appends text as a JSON string; bytes that are no UTF-8 become U+FFFD.
-void append_json(std::string& out, const std::string& text);
+void append_json(std::string& out, std::string_view text);
 
 }  // namespace ferrule::mapping

@@ -1,10 +1,8 @@
 #include "mapping/mapper.hpp"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <array>
 #include <cmath>
-#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -15,12 +13,6 @@ namespace ferrule::mapping {
 namespace {
 
 using drivers::Quality;
-
-/// JSON text of a value, or of the word that stands for it.
-void append_value(std::string& out, const PointRule& rule, const KeptValue& value) {
-  if (const auto* word = word_for(rule.conversion, value)) return append_json(out, *word);
-  append_json(out, value, rule.digits);
-}
 
 bool changed(const KeptValue& before, const KeptValue& after, const PublishRule& rule) {
   using Text = std::unique_ptr<const std::string>;
@@ -35,7 +27,8 @@ bool changed(const KeptValue& before, const KeptValue& after, const PublishRule&
 
 }  // namespace
 
-Mapper::Mapper(BusMappings mappings) : mappings_(std::move(mappings)), states_(mappings_.points.size()) {
+Mapper::Mapper(BusMappings mappings, ClockCheck clock_is_set)
+    : mappings_(std::move(mappings)), states_(mappings_.points.size()), clock_is_set_(std::move(clock_is_set)) {
   for (const auto& [point, inputs] : mappings_.inputs) {
     const auto* rule = mappings_.points[point].rule;
     if (!expressions_.contains(rule)) {
@@ -46,6 +39,7 @@ Mapper::Mapper(BusMappings mappings) : mappings_(std::move(mappings)), states_(m
 
 void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications) {
   const std::scoped_lock lock(mutex_);
+  if (clock_is_set_ && !readings.empty() && clock_is_set_(readings.front().at)) clock_is_set_ = {};
   const auto calculated = [&](const auto& reading) {
     return !mappings_.points[reading.point].rule->conversion.expression.empty();
   };
@@ -57,8 +51,42 @@ void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::P
   for (const auto& reading : readings) {
     if (calculated(reading)) conclude(reading, calculate(reading));
   }
+  bool of_devices = false;
   for (const auto& reading : readings) {
-    if (due(reading)) publications.push_back(publish(reading));
+    if (mappings_.points[reading.point].rule->publish.window.every.count() > 0) {
+      gather(reading, publications);
+    } else if (format_of(reading) == Format::JsonDevice) {
+      of_devices = true;
+    } else if (due(reading)) {
+      auto publication = begin_publication(reading);
+      append_payload(publication->payload, sample(reading));
+      publications.push_back(std::move(publication));
+      published(reading);
+    }
+  }
+  if (of_devices) publish_devices(readings, publications);
+}
+
+/// One publication for the readings that share a topic, when any of them is due.
+void Mapper::publish_devices(std::span<const drivers::Reading> readings,
+                             std::vector<mqtt::PublicationPtr>& publications) {
+  const auto topic = [&](const auto& reading) { return mappings_.points[reading.point].topic.data(); };
+  for (auto first = readings.begin(); first != readings.end();) {
+    if (format_of(*first) != Format::JsonDevice) {
+      ++first;
+      continue;
+    }
+    const auto end =
+        std::find_if(first, readings.end(), [&](const auto& other) { return topic(other) != topic(*first); });
+    if (std::any_of(first, end, [&](const auto& reading) { return due(reading); })) {
+      samples_.clear();
+      for (auto reading = first; reading != end; ++reading) samples_.push_back(sample(*reading));
+      auto publication = begin_publication(*first);
+      append_device_payload(publication->payload, samples_);
+      publications.push_back(std::move(publication));
+      std::for_each(first, end, [&](const auto& reading) { published(reading); });
+    }
+    first = end;
   }
 }
 
@@ -85,6 +113,10 @@ Judged Mapper::calculate(const drivers::Reading& reading) const {
 void Mapper::conclude(const drivers::Reading& reading, Judged judged) {
   auto& state = states_[reading.point];
   if (judged.quality != Quality::Bad) convert(mappings_.points[reading.point].rule->conversion, judged);
+  if (judged.quality == Quality::Good && clock_is_set_) {
+    judged.quality = Quality::Uncertain;
+    judged.failure = drivers::Failure::ClockNotSet;
+  }
   const bool has_value = judged.quality != Quality::Bad && !is_none(judged.value);
   if (has_value) state.value = std::move(judged.value);
   // A value that turns bad keeps the time at which it was true; before the first value, the time of the failure stands.
@@ -107,30 +139,53 @@ bool Mapper::due(const drivers::Reading& reading) const {
   return state.quality != Quality::Bad && since >= rule.min_interval && changed(state.published, state.value, rule);
 }
 
-mqtt::PublicationPtr Mapper::publish(const drivers::Reading& reading) {
+/// Adds the point's state to its window, and publishes the one before when the reading lies behind it.
+void Mapper::gather(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications) {
+  const auto& rule = *mappings_.points[reading.point].rule;
+  const auto& state = states_[reading.point];
+  auto& window = windows_[reading.point];
+  if (window.is_open() && !window.holds(reading.at)) {
+    auto publication = begin_publication(reading);
+    window.append_json(publication->payload, rule.publish.window, rule.digits);
+    if (!rule.unit.empty()) {
+      publication->payload += R"(,"unit":)";
+      append_json(publication->payload, rule.unit);
+    }
+    publication->payload += '}';
+    publications.push_back(std::move(publication));
+    published(reading);
+  }
+  if (!window.holds(reading.at)) window.open(rule.publish.window, reading.at);
+  window.add(as_number(state.value), is_none(state.value) ? Quality::Bad : state.quality, state.failure);
+}
+
+Format Mapper::format_of(const drivers::Reading& reading) const {
+  return mappings_.points[reading.point].rule->publish.format;
+}
+
+Sample Mapper::sample(const drivers::Reading& reading) const {
+  const auto& state = states_[reading.point];
+  return {mappings_.points[reading.point], state.value, state.quality, state.failure, state.at, reading.at};
+}
+
+/// All but the payload.
+std::shared_ptr<mqtt::Publication> Mapper::begin_publication(const drivers::Reading& reading) const {
   const auto& mapping = mappings_.points[reading.point];
-  auto& state = states_[reading.point];
   auto publication = std::make_shared<mqtt::Publication>();
   publication->topic = mapping.topic;
-  auto& payload = publication->payload;
-  fmt::format_to(std::back_inserter(payload), R"({{"ts":{},"v":)",
-                 std::chrono::duration_cast<std::chrono::milliseconds>(state.at.time_since_epoch()).count());
-  append_value(payload, *mapping.rule, state.value);
-  fmt::format_to(std::back_inserter(payload), R"(,"q":"{}")", drivers::name(state.quality));
-  if (state.failure != drivers::Failure::None) {
-    fmt::format_to(std::back_inserter(payload), R"(,"err":"{}")", drivers::name(state.failure));
-  }
-  payload += '}';
   publication->qos = mapping.rule->publish.qos;
   publication->retain = mapping.rule->publish.retain;
   publication->published = reading.seen;
+  return publication;
+}
 
+void Mapper::published(const drivers::Reading& reading) {
+  auto& state = states_[reading.point];
   state.sent = reading.seen;
   state.has_published = true;
   if (state.quality != Quality::Bad) state.published = copy(state.value);
   state.published_quality = state.quality;
   state.published_failure = state.failure;
-  return publication;
 }
 
 std::vector<PointStatus> Mapper::snapshot() const {
@@ -141,8 +196,7 @@ std::vector<PointStatus> Mapper::snapshot() const {
     const auto& [mapping, state] = std::tie(mappings_.points[i], states_[i]);
     auto& status = points.emplace_back(PointStatus{
         *mapping.device, mapping.rule->point, mapping.rule->unit, {}, state.quality, state.failure, state.seen});
-    if (!std::holds_alternative<std::monostate>(state.value))
-      append_json(status.value, state.value, mapping.rule->digits);
+    append_text(status.value, mapping, state.value);
   }
   return points;
 }

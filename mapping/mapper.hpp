@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include "mapping/conversion.hpp"
 #include "mapping/expression.hpp"
 #include "mapping/kept_value.hpp"
+#include "mapping/payload.hpp"
 #include "mapping/settings.hpp"
 #include "mqtt/publication.hpp"
 
@@ -31,7 +33,10 @@ struct PointStatus {
 /// Applies the mappings of one bus. Belongs to the bus's thread.
 class Mapper {
  public:
-  explicit Mapper(BusMappings mappings);
+  /// Whether times are right by now; asked once for each poll until it says so.
+  using ClockCheck = std::function<bool(std::chrono::system_clock::time_point)>;
+
+  explicit Mapper(BusMappings mappings, ClockCheck clock_is_set = {});
 
   /// Appends what is to be published of `readings`, in their order.
   void map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
@@ -54,12 +59,20 @@ class Mapper {
   void conclude(const drivers::Reading& reading, Judged judged);
   Judged calculate(const drivers::Reading& reading) const;
   bool due(const drivers::Reading& reading) const;
-  mqtt::PublicationPtr publish(const drivers::Reading& reading);
+  Format format_of(const drivers::Reading& reading) const;
+  Sample sample(const drivers::Reading& reading) const;
+  void publish_devices(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
+  std::shared_ptr<mqtt::Publication> begin_publication(const drivers::Reading& reading) const;
+  void published(const drivers::Reading& reading);
+  void gather(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
 
   const BusMappings mappings_;
   std::unordered_map<const PointRule*, Expression> expressions_;
   mutable std::mutex mutex_;  // the bus's thread writes states_, snapshot() reads it
   std::vector<State> states_;
+  ClockCheck clock_is_set_;                                  // empty once it is
+  std::unordered_map<drivers::PointIndex, Window> windows_;  // of the points that have one
+  std::vector<Sample> samples_;                              // of a message under way
 };
 
 }  // namespace ferrule::mapping

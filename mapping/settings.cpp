@@ -20,27 +20,24 @@ using config::Choice;
 constexpr std::array kWhens{Choice<When>{"change", When::Change}, Choice<When>{"poll", When::Poll}};
 constexpr std::size_t kTextBlock = 16 * 1024;
 
-/// Replaces the placeholders of a topic template. An unknown one is a mistake at `node`.
-std::string render_topic(const std::string& pattern, const config::Node& node,
-                         std::span<const std::pair<std::string_view, std::string_view>> names) {
-  std::string topic;
-  for (std::size_t at = 0; at < pattern.size();) {
-    if (pattern[at] != '{') {
-      topic += pattern[at++];
-      continue;
-    }
-    const auto end = pattern.find('}', at);
-    const auto word = pattern.substr(at + 1, end == std::string::npos ? end : end - at - 1);
-    const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == word; });
-    if (end == std::string::npos || found == names.end()) {
-      node["topic"].mistake(fmt::format("unknown placeholder \"{{{}}}\"", word),
-                            "placeholders are {gateway} {bus} {device} {point}");
-      return topic;
-    }
-    topic += found->second;
-    at = end + 1;
+constexpr std::array kFormats{Choice<Format>{"json", Format::Json}, Choice<Format>{"raw", Format::Raw},
+                              Choice<Format>{"json-device", Format::JsonDevice},
+                              Choice<Format>{"influx", Format::Influx}};
+
+/// `format: raw`, or `payload: "{point} is {value}"`, a format of the user's own.
+void read_format(const config::Node& node, PublishRule& rule) {
+  const auto format = node["format"];
+  const auto payload = node["payload"];
+  if (format.present()) rule.format = format.one_of(Format::Json, kFormats);
+  if (!payload.present()) return;
+  if (format.present()) payload.mistake("is a format of its own", "remove the other");
+  rule.format = Format::Template;
+  const auto parsed = parse_payload(payload.text());
+  if (!parsed) {
+    payload.mistake(fmt::format("unknown placeholder \"{{{}}}\"", parsed.error()),
+                    fmt::format("placeholders are {}", payload_words()));
   }
-  return topic;
+  rule.payload = parsed.value_or(Template{});
 }
 
 /// How many significant digits a calculated value deserves: those of its source type, so that 234 * 0.1 reads 23.4.
@@ -68,6 +65,15 @@ void read_deadband(const config::Node& node, PublishRule& rule) {
   }
   rule.deadband = percent;
   rule.deadband_is_percent = true;
+}
+
+void check_window(const drivers::Layers& layers, const drivers::PointSettings& point, Format format) {
+  const auto& node = point.publish.present() ? point.publish : point.publish_template;
+  if (point.type == drivers::Type::String || layers["enum"].present()) {
+    node.mistake("a window gathers numbers, and this is text");
+  } else if (format != Format::Json) {
+    node.mistake("a window is published as json", "remove the window, or the format");
+  }
 }
 
 /// Who the names of a point's expression are; `first` is the index of its device's first point.
@@ -106,12 +112,15 @@ std::string_view Catalogue::text(std::string_view text) {
 }
 
 PublishSettings read_publish(const config::Node& node, const PublishSettings& defaults) {
-  PublishSettings publish{node["topic"].text(defaults.topic), defaults.rule};
+  auto publish = defaults;
   auto& rule = publish.rule;
+  if (const auto topic = node["topic"]; topic.present()) publish.topic = read_topic(topic);
+  read_format(node, rule);
   rule.when = node["when"].one_of(rule.when, kWhens);
   rule.heartbeat = node["heartbeat"].duration(rule.heartbeat);
   rule.min_interval = node["min_interval"].duration(rule.min_interval);
   read_deadband(node["deadband"], rule);
+  rule.window = read_window(node["window"], rule.window);
   rule.qos = static_cast<mqtt::Qos>(node["qos"].integer(static_cast<int>(rule.qos), 0, 2));
   rule.retain = node["retain"].boolean(rule.retain);
   return publish;
@@ -122,8 +131,7 @@ namespace {
 /// Reads the mappings of all buses into one catalogue.
 class MappingReader {
  public:
-  MappingReader(const PublishSettings& defaults, const std::string& gateway_id)
-      : defaults_(defaults), gateway_id_(gateway_id) {}
+  MappingReader(const PublishSettings& defaults, const Place& place) : defaults_(defaults), place_(place) {}
 
   BusMappings read(const drivers::BusSettings& bus) {
     BusMappings mappings{catalogue_, {}, {}};
@@ -140,6 +148,7 @@ class MappingReader {
   void read_device(const drivers::BusSettings& bus, const drivers::DeviceSettings& device, BusMappings& mappings) {
     const auto first = static_cast<drivers::PointIndex>(mappings.points.size());
     const auto* name = catalogue_->name(device.name);
+    const auto place = read_place(device.publish, read_place(device.publish_template, place_));
     const auto of_device = read_publish(device.publish, read_publish(device.publish_template, defaults_));
     for (std::size_t i = 0; i < device.points.size(); ++i) {
       const auto& point = device.points[i];
@@ -152,27 +161,41 @@ class MappingReader {
         mappings.inputs[first + static_cast<drivers::PointIndex>(i)] =
             find_inputs(device, i, first, names.value_or(std::vector<std::string>{}));
       }
+      if (publish.rule.window.every.count() > 0) check_window(layers, point, publish.rule.format);
       const auto digits = significant_digits(point, conversion);
       mappings.points.push_back(
-          {read_topic(publish.topic, bus, device, point), name,
+          {topic_of(publish, {place, bus, device, point}), name,
            catalogue_->rule({point.name, point.unit, std::move(conversion), publish.rule, digits})});
     }
   }
 
-  std::string_view read_topic(const std::string& pattern, const drivers::BusSettings& bus,
-                              const drivers::DeviceSettings& device, const drivers::PointSettings& point) {
-    const std::array<std::pair<std::string_view, std::string_view>, 4> names{
-        {{"gateway", gateway_id_}, {"bus", bus.name}, {"device", device.name}, {"point", point.name}}};
-    const auto topic = catalogue_->text(render_topic(pattern, point.publish, names));
-    const auto own = point.publish["topic"];
-    const auto& where = own.present() ? own : point.publish;  // the pattern may be a template's or everybody's
-    if (!mqtt::is_valid_topic_name(topic)) {
-      where.mistake(fmt::format("\"{}\" is not a valid topic to publish to", topic));
-    } else if (!taken_.insert(topic).second) {
-      where.mistake(fmt::format("topic \"{}\" is already used by another point", topic),
-                    "a topic template needs {device} and {point}");
+  std::string_view topic_of(const PublishSettings& publish, const TopicNames& names) {
+    const bool shared = publish.rule.format == Format::JsonDevice;
+    const auto& fallback = shared ? default_device_topic_ : default_topic_;
+    const auto topic = render_topic(publish.topic.empty() ? fallback : publish.topic, names);
+    const auto own = names.point.publish["topic"];
+    const auto& node = own.present() ? own : names.point.publish;  // the pattern may be a template's or everybody's
+    if (topic.empty()) return {};
+    if (shared && names_point(publish.topic)) {
+      node.mistake("json-device is one message for all points of a device: its topic cannot have {point}",
+                   "e.g. topic: \"{gateway}/{device}\"");
+      return {};
     }
-    return topic;
+    // Points of one message share its topic; any other has its own.
+    const void* owner = shared ? static_cast<const void*>(&names.device) : &names.point;
+    if (const auto found = taken_.find(topic); found != taken_.end()) {
+      if (found->second != owner) {
+        node.mistake(fmt::format("topic \"{}\" is already used by another point", topic),
+                     "a topic template needs {device} and {point}");
+      }
+      return found->first;
+    }
+    if (!mqtt::is_valid_topic_name(topic)) {
+      node.mistake(fmt::format("\"{}\" is not a valid topic to publish to", topic),
+                   fmt::format("at most {} bytes and {} levels", mqtt::kMaxTopicBytes, mqtt::kMaxTopicLevels));
+      return {};
+    }
+    return taken_.emplace(catalogue_->text(topic), owner).first->first;
   }
 
   /// Compiling takes its time, and the points of a template have it in common.
@@ -183,17 +206,19 @@ class MappingReader {
   }
 
   const PublishSettings& defaults_;
-  const std::string& gateway_id_;
+  const Place& place_;
+  const Template default_topic_ = default_topic("{gateway}/{device}/{point}");
+  const Template default_device_topic_ = default_topic("{gateway}/{device}");
   const std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
-  std::unordered_set<std::string_view> taken_;
+  std::unordered_map<std::string_view, const void*> taken_;  // topics, and the point or device that has each
   std::unordered_map<std::string, Names> names_of_;
 };
 
 }  // namespace
 
 std::vector<BusMappings> read_mappings(const std::vector<drivers::BusSettings>& buses, const PublishSettings& defaults,
-                                       const std::string& gateway_id) {
-  MappingReader reader(defaults, gateway_id);
+                                       const Place& place) {
+  MappingReader reader(defaults, place);
   std::vector<BusMappings> mappings;
   for (const auto& bus : buses) mappings.push_back(reader.read(bus));
   return mappings;

@@ -10,12 +10,15 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "config/node.hpp"
 #include "drivers/settings.hpp"
 #include "mapping/conversion.hpp"
+#include "mapping/payload.hpp"
+#include "mapping/place.hpp"
+#include "mapping/template.hpp"
+#include "mapping/window.hpp"
 #include "mqtt/publication.hpp"
 
 namespace ferrule::mapping {
@@ -32,6 +35,9 @@ struct PublishRule {
   std::chrono::milliseconds min_interval{0};  ///< a change sooner than this after the last waits for a later poll
   double deadband = 0;               ///< a numeric value that moved by less since it was published has not changed
   bool deadband_is_percent = false;  ///< of the published value; else in the point's unit
+  Format format = Format::Json;
+  Template payload;   ///< of Format::Template
+  WindowRule window;  ///< when it has one, each window is published instead of values
   mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
   bool retain = true;
 
@@ -40,7 +46,7 @@ struct PublishRule {
 
 /// The `publish` section; a device or a point may override any of it.
 struct PublishSettings {
-  std::string topic = "{gateway}/{device}/{point}";
+  Template topic;  ///< empty: `{gateway}/{device}/{point}`, and without the point for Format::JsonDevice
   PublishRule rule;
 };
 
@@ -87,8 +93,9 @@ struct BusMappings {
   std::unordered_map<drivers::PointIndex, std::vector<drivers::PointIndex>> inputs;
 };
 
-/// Reads the mappings of all buses, in their order. A topic that is not valid or stands twice is a mistake.
+/// Reads the mappings of all buses, in their order. A topic that is not valid or stands twice is a mistake; points that
+/// one message of their device holds share theirs.
 std::vector<BusMappings> read_mappings(const std::vector<drivers::BusSettings>& buses, const PublishSettings& defaults,
-                                       const std::string& gateway_id);
+                                       const Place& place);
 
 }  // namespace ferrule::mapping

@@ -66,7 +66,7 @@ TEST(Settings, AWrongTopicIsShownWhereItStands) {
   auto text = std::string(kPlant);
   text.replace(text.find("{gateway}/{bus}/x"), 17, "{gateway}/+/x");
   EXPECT_THAT(mistakes_of(text),
-              HasSubstr("test.yaml:12:102: error: devices.boiler.points.return.topic: \"plant1/+/x\" is not"));
+              HasSubstr("test.yaml:12:102: error: devices.boiler.points.return.topic: a topic to publish to has no"));
 }
 
 TEST(Settings, AGatewayIdIsOneTopicLevel) {
@@ -80,6 +80,19 @@ TEST(Settings, MistakesOfAllSectionsComeInOneRun) {
   EXPECT_THAT(text, HasSubstr("broker.listen"));
   EXPECT_THAT(text, HasSubstr("publish.qos"));
   EXPECT_THAT(text, HasSubstr("nonsense"));
+}
+
+TEST(Settings, TopicsWithDotsThatAnUplinkCarriesAreWarnedOf) {
+  const std::string dotted = std::string(kPlant) +
+                             "publish: {topic: \"{gateway}/v1.0/{device}/{point}\"}\n"
+                             "uplinks:\n  hq: {url: \"mqtt://h\", out: [{from: \"plant1/#\"}]}\n"
+                             "  other: {url: \"mqtt://o\", out: [{from: \"elsewhere/#\"}]}\n";
+  const auto warnings = parse_settings(dotted, "test.yaml").warnings;
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_EQ(warnings[0].path, "uplinks.hq");
+  EXPECT_EQ(warnings[0].message,
+            "carries topics with dots, such as \"plant1/v1.0/boiler/flow\": RabbitMQ makes / of them, NATS closes the "
+            "connection");
 }
 
 TEST(Settings, AnotherVersionIsAMistake) { EXPECT_THAT(mistakes_of("version: 2\n"), HasSubstr("version 1")); }

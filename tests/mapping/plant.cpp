@@ -26,7 +26,7 @@ Loaded load(const std::string& yaml) {
   Loaded loaded;
   loaded.buses = drivers::read_buses(document.root());
   const auto publish = read_publish(document.root()["publish"], {});
-  loaded.mappings = read_mappings(loaded.buses, publish, "plant");
+  loaded.mappings = read_mappings(loaded.buses, publish, read_place(document.root()["gateway"], {"plant", {}, {}, {}}));
   document.finish();
   return loaded;
 }
@@ -42,7 +42,12 @@ Plant::Plant(const std::string& yaml) {
   for (auto& device : loaded.buses.front().devices) {
     for (auto& point : device.points) points_.push_back(std::move(point));
   }
-  mapper_ = std::make_unique<Mapper>(std::move(loaded.mappings.front()));
+  mappings_ = std::move(loaded.mappings.front());
+  mapper_ = std::make_unique<Mapper>(mappings_);
+}
+
+void Plant::check_clock(Mapper::ClockCheck clock_is_set) {
+  mapper_ = std::make_unique<Mapper>(mappings_, std::move(clock_is_set));
 }
 
 Plant Plant::with_points(const std::string& points, const std::string& publish) {

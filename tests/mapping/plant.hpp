@@ -25,6 +25,9 @@ class Plant {
   /// The same with one device `m`, given its points in flow style.
   static Plant with_points(const std::string& points, const std::string& publish = "{}");
 
+  /// From now on times are right when this says so.
+  void check_clock(Mapper::ClockCheck clock_is_set);
+
   /// What is published of one poll at that time after 2023-11-14T22:13:20Z: "TOPIC PAYLOAD".
   Lines poll(std::chrono::milliseconds at, std::initializer_list<Input> inputs);
   /// Of the registers of one point, first one first.
@@ -38,6 +41,7 @@ class Plant {
   Lines feed(std::chrono::milliseconds at, std::vector<drivers::Reading> readings);
 
   std::vector<drivers::PointSettings> points_;
+  BusMappings mappings_;
   std::unique_ptr<Mapper> mapper_;
   std::vector<mqtt::PublicationPtr> published_;
 };
