@@ -168,7 +168,9 @@ TEST(WebSocketUpgrade, AnswersTheRequestOfTheSpecification) {
 }
 
 TEST(WebSocketUpgrade, LeavesTheBytesBehindTheRequest) {
-  WebSocketUpgrade upgrade("", {});
+  const std::string any_path;
+  const std::vector<std::string> any_origin;
+  WebSocketUpgrade upgrade(any_path, any_origin);
   const auto request = std::string(kRequest) + "\r\nframes";
   std::string_view bytes = request;
   EXPECT_EQ(upgrade.feed(bytes), WebSocketUpgrade::Outcome::Accepted);
