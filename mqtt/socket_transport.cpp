@@ -50,7 +50,7 @@ SocketTransport::SocketTransport(Loop& loop, int descriptor, const Address& peer
   ++point_->open;
   if (peer_.is_internet()) set_options(descriptor_);
   if (!point_->settings.proxies.empty()) {
-    proxied_ = std::make_unique<Proxied>(peer_, ProxyHeader());
+    proxied_ = std::make_unique<Proxied>(Proxied{peer_, ProxyHeader()});
     state_ = State::AwaitsProxyHeader;
   } else if (point_->tls != nullptr) {
     state_ = State::ShakesHands;

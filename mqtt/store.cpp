@@ -176,8 +176,8 @@ bool Store::Impl::take_group() {
 void Store::Impl::write_group() {
   parts_.clear();
   for (Job& job : group_) perform(job);
-  std::ranges::stable_partition(
-      parts_, [](const Part& part) { return dynamic_cast<const CommitsLast*>(part.file) == nullptr; });
+  const auto first = [](const Part& part) { return dynamic_cast<const CommitsLast*>(part.file) == nullptr; };
+  std::stable_partition(parts_.begin(), parts_.end(), first);  // clang 14 has no such range algorithm
   for (Part& part : parts_) commit(part);
   report();
   answer_waiters();
