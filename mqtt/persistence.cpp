@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "mqtt/broker_core.hpp"
 
@@ -139,15 +140,18 @@ void BrokerCore::persist(std::unique_ptr<SessionJournal> journal) {
   journal_ = std::move(journal);
   journal_->on_loaded([this](const auto&... page) { page_loaded(page...); });
   journal_->on_lost([this] { write_all(); });
+  // All is read before anything is written: from the first write on the file belongs to the store's thread.
   RestoredState state = journal_->restore();
-  for (auto& restored : state.sessions) restore(std::move(restored));
-  journal_->restore_retained([this](RetainedRow row, const PublicationPtr& publication) {
+  std::vector<RetainedRow> too_many;  // the configuration allows fewer than it did
+  journal_->restore_retained([&](RetainedRow row, const PublicationPtr& publication) {
     if (retained_.keep(*publication) == Retained::Kept::Stored) {
       retained_.set_row(publication->topic, row);
     } else {
-      journal_->drop_retained(row);  // the configuration allows fewer than it did
+      too_many.push_back(row);
     }
   });
+  for (auto& restored : state.sessions) restore(std::move(restored));
+  for (const RetainedRow row : too_many) journal_->drop_retained(row);
 }
 
 /// A session that was online when the gateway ended goes on as if its connection had failed just now.
