@@ -2,22 +2,16 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <mutex>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "bridge/cloud_session.hpp"
-#include "bridge/dialer.hpp"
 #include "bridge/keep_alive.hpp"
-#include "bridge/link_order.hpp"
-#include "bridge/link_owner.hpp"
 #include "bridge/stream.hpp"
+#include "bridge/threaded_link.hpp"
 #include "bridge/wakener.hpp"
 #include "mqtt/framer.hpp"
 
@@ -31,7 +25,6 @@ using Time = std::chrono::steady_clock::time_point;
 
 constexpr auto kConnectTime = 10s;             // for TCP, TLS and CONNACK, at each address
 constexpr auto kFarewell = 200ms;              // for DISCONNECT to be written
-constexpr auto kThreadEnd = 3s;                // for a commit under way
 constexpr std::size_t kMaxUnqueued = 1'000;    // QoS 0 messages that wait for the thread
 constexpr std::size_t kMaxOutput = 1 << 20;    // bytes that wait for the socket, beyond which QoS 0 is dropped
 constexpr std::size_t kMaxIncoming = 1 << 20;  // bytes of a packet from the cloud
@@ -47,37 +40,30 @@ int until(Time end) {
   return static_cast<int>(std::clamp<std::int64_t>(std::chrono::ceil<milliseconds>(end - now()).count(), 0, 60'000));
 }
 
-}  // namespace
-
-class FerruleLink::Worker {
+class FerruleWorker final : public LinkWorker {
  public:
-  Worker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
-      : settings_(settings),
-        resolve_(std::move(resolve)),
-        owner_(state, events),
-        dialer_(settings_, state.restore()),
+  FerruleWorker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
+      : LinkWorker(settings, state, events, std::move(resolve)),
         session_(settings_, owner_, owner_),
         buffer_(kReadSize) {}
 
-  void run();
-  void push(LinkOrder order);
-  void stop(milliseconds grace);
-  bool wait_until_finished(milliseconds time);  ///< false at once while a name is looked up
-  std::uint64_t dropped() const;
+  void push(LinkOrder order) override;
 
  private:
   /// Unexpected: why the connection ends.
   using Result = tl::expected<void, std::string>;
 
-  bool stopping() const;
+  void work() override;
+  Attempt attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) override;
+  void open(const Attempt& answer) override;
+  bool say_goodbye() override;
+  void close() override;
+  void wake() override { wakener_.wake(); }
+
   bool has_orders() const;
   void wait_for_work();
   std::vector<LinkOrder> take_orders();
   void perform(const LinkOrder& order);
-  void connect();
-  std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
-  bool clear_lost_session();
-  Attempt attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version);
   Attempt shake_hands(bool is_secure, int mqtt_version, const Wait& wait);
   bool wait_for(int descriptor, short events, Time end);
   void turn();
@@ -86,40 +72,26 @@ class FerruleLink::Worker {
   Result commit();
   Result write();
   Result stay_alive();
-  void lose(std::string cause);
-  void close();
-  void say_goodbye();
 
-  // Constant after construction
-  const UplinkSettings settings_;
-  const Dialer::Resolve resolve_;
-  LinkOwner owner_;
   const Wakener wakener_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable progress_;
   // Guarded by mutex_
   std::vector<LinkOrder> orders_;
   std::size_t unqueued_ = 0;  // of them, QoS 0
-  std::uint64_t dropped_ = 0;
-  bool looking_up_ = false;
-  bool stopping_ = false, ended_ = false, finished_ = false;
 
   // Owned by the link's thread
-  Dialer dialer_;
   CloudSession session_;
   std::unique_ptr<Stream> stream_;
   mqtt::Framer framer_{kMaxIncoming};
   KeepAlive keep_alive_{0s, {}};
   std::vector<char> buffer_;
   bool readable_ = false;
-  bool more_ = false;          // there may be more to read than the socket tells
-  bool session_lost_ = false;  // and LinkState not cleared yet
+  bool more_ = false;  // there may be more to read than the socket tells
 };
 
 // ---- orders
 
-void FerruleLink::Worker::push(LinkOrder order) {
+void FerruleWorker::push(LinkOrder order) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   if (order.is_unqueued() && ++unqueued_ > kMaxUnqueued) {
@@ -131,37 +103,21 @@ void FerruleLink::Worker::push(LinkOrder order) {
   if (orders_.size() == 1) wakener_.wake();
 }
 
-std::uint64_t FerruleLink::Worker::dropped() const {
-  const std::lock_guard lock(mutex_);
-  return dropped_;
-}
-
-bool FerruleLink::Worker::stopping() const {
-  const std::lock_guard lock(mutex_);
-  return stopping_;
-}
-
-bool FerruleLink::Worker::has_orders() const {
+bool FerruleWorker::has_orders() const {
   const std::lock_guard lock(mutex_);
   return !orders_.empty();
 }
 
-void FerruleLink::Worker::run() {
-  pthread_setname_np(pthread_self(), "uplink");
+void FerruleWorker::work() {
   while (!stopping()) {
     wait_for_work();
     for (const auto& order : take_orders()) perform(order);
     if (stream_) turn();
   }
-  say_goodbye();
-  close();
-  const std::lock_guard lock(mutex_);
-  finished_ = true;
-  progress_.notify_all();
 }
 
 /// For an order, the socket, or the time of a PINGREQ.
-void FerruleLink::Worker::wait_for_work() {
+void FerruleWorker::wait_for_work() {
   short events = 0;
   if (stream_) events = static_cast<short>(POLLIN | stream_->waits_for());
   std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, events, 0}}};
@@ -171,14 +127,14 @@ void FerruleLink::Worker::wait_for_work() {
   readable_ = more_ || ready[1].revents != 0;
 }
 
-std::vector<LinkOrder> FerruleLink::Worker::take_orders() {
+std::vector<LinkOrder> FerruleWorker::take_orders() {
   const std::lock_guard lock(mutex_);
   unqueued_ = 0;
   return std::exchange(orders_, {});
 }
 
 /// What comes without a connection is dropped: who sent it hears of the loss, and sends it again.
-void FerruleLink::Worker::perform(const LinkOrder& order) {
+void FerruleWorker::perform(const LinkOrder& order) {
   if (order.kind == LinkOrder::Kind::Connect) return connect();
   if (!stream_) return;
   if (order.kind == LinkOrder::Kind::Subscribe) return session_.subscribe(order.topic, order.qos);
@@ -192,52 +148,12 @@ void FerruleLink::Worker::perform(const LinkOrder& order) {
 
 // ---- connect
 
-void FerruleLink::Worker::connect() {
-  close();
-  if (!clear_lost_session()) return;
-  const auto answer =
-      dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
-                   [this](const Endpoint& endpoint, const std::string& address, int version) {
-                     return attempt(endpoint, address, version);
-                   },
-                   [this] { return stopping(); });
-  if (!answer.connected) {
-    close();
-    return owner_.on_disconnected(answer.cause);
-  }
-  session_lost_ = !answer.session_present;
-  if (!clear_lost_session()) return;
+void FerruleWorker::open(const Attempt& answer) {
   keep_alive_ = KeepAlive(answer.keep_alive.value_or(settings_.keep_alive), now());
   session_.open(answer);
-  owner_.on_limits(answer.limits);
-  owner_.on_connected(answer.session_present);
 }
 
-std::vector<std::string> FerruleLink::Worker::look_up(const Endpoint& endpoint, std::string& error) {
-  const auto mark = [this](bool looking_up) {
-    const std::lock_guard lock(mutex_);
-    looking_up_ = looking_up;
-    progress_.notify_all();
-  };
-  mark(true);
-  auto addresses = resolve_(endpoint, error);
-  mark(false);
-  return addresses;
-}
-
-/// What has to be known on disk before the first message leaves. False when it could not be written.
-bool FerruleLink::Worker::clear_lost_session() {
-  try {
-    if (session_lost_) owner_.clear();
-    session_lost_ = false;
-    return true;
-  } catch (const std::exception& error) {
-    lose(fmt::format("cannot write the outbox: {}", error.what()));
-    return false;
-  }
-}
-
-Attempt FerruleLink::Worker::attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) {
+Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) {
   close();
   const auto end = now() + kConnectTime;
   const auto wait = [this, end](int descriptor, short events) { return wait_for(descriptor, events, end); };
@@ -252,7 +168,7 @@ Attempt FerruleLink::Worker::attempt(const Endpoint& endpoint, const std::string
   return shake_hands(endpoint.tls, mqtt_version, wait);
 }
 
-Attempt FerruleLink::Worker::shake_hands(bool is_secure, int mqtt_version, const Wait& wait) {
+Attempt FerruleWorker::shake_hands(bool is_secure, int mqtt_version, const Wait& wait) {
   Attempt failed;
   framer_ = mqtt::Framer(kMaxIncoming);
   session_.output().append(session_.connect_packet(mqtt_version));
@@ -283,7 +199,7 @@ Attempt FerruleLink::Worker::shake_hands(bool is_secure, int mqtt_version, const
 }
 
 /// False when the time is over or the link is to stop.
-bool FerruleLink::Worker::wait_for(int descriptor, short events, Time end) {
+bool FerruleWorker::wait_for(int descriptor, short events, Time end) {
   while (!stopping()) {
     std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {descriptor, events, 0}}};
     if (::poll(ready.data(), ready.size(), until(end)) == 0) return false;
@@ -296,7 +212,7 @@ bool FerruleLink::Worker::wait_for(int descriptor, short events, Time end) {
 // ---- while connected
 
 /// Nothing leaves that has to be on disk first: commit stands before write.
-void FerruleLink::Worker::turn() {
+void FerruleWorker::turn() {
   const auto done =
       receive().and_then([this] { return commit(); }).and_then([this] { return write(); }).and_then([this] {
         return stay_alive();
@@ -304,7 +220,7 @@ void FerruleLink::Worker::turn() {
   if (!done) lose(done.error());
 }
 
-FerruleLink::Worker::Result FerruleLink::Worker::receive() {
+FerruleWorker::Result FerruleWorker::receive() {
   if (auto left = take_frames(); !left) return left;
   more_ = false;
   for (int i = 0; readable_ && i < kReadsPerTurn; ++i) {
@@ -320,7 +236,7 @@ FerruleLink::Worker::Result FerruleLink::Worker::receive() {
   return {};
 }
 
-FerruleLink::Worker::Result FerruleLink::Worker::take_frames() {
+FerruleWorker::Result FerruleWorker::take_frames() {
   for (;;) {
     const auto frame = framer_.next();
     if (!frame) return tl::unexpected(fmt::format("the cloud broke the protocol: {}", frame.error().detail));
@@ -329,7 +245,7 @@ FerruleLink::Worker::Result FerruleLink::Worker::take_frames() {
   }
 }
 
-FerruleLink::Worker::Result FerruleLink::Worker::commit() {
+FerruleWorker::Result FerruleWorker::commit() {
   try {
     session_.commit();
     return {};
@@ -338,7 +254,7 @@ FerruleLink::Worker::Result FerruleLink::Worker::commit() {
   }
 }
 
-FerruleLink::Worker::Result FerruleLink::Worker::write() {
+FerruleWorker::Result FerruleWorker::write() {
   auto& output = session_.output();
   while (!output.empty()) {
     std::array<iovec, kPieces> pieces;
@@ -351,7 +267,7 @@ FerruleLink::Worker::Result FerruleLink::Worker::write() {
   return {};
 }
 
-FerruleLink::Worker::Result FerruleLink::Worker::stay_alive() {
+FerruleWorker::Result FerruleWorker::stay_alive() {
   switch (keep_alive_.due(now())) {
     case KeepAlive::Due::Nothing:
       return {};
@@ -366,75 +282,29 @@ FerruleLink::Worker::Result FerruleLink::Worker::stay_alive() {
 
 // ---- the end of a connection
 
-void FerruleLink::Worker::lose(std::string cause) {
-  close();  // first: nothing can leave or be acknowledged any more
-  owner_.on_disconnected(std::move(cause));
-}
-
-void FerruleLink::Worker::close() {
+void FerruleWorker::close() {
   stream_.reset();
   session_.close();
   more_ = false;
 }
 
-void FerruleLink::Worker::stop(milliseconds grace) {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  wakener_.wake();
-  progress_.wait_for(lock, grace, [this] { return ended_ || looking_up_; });
-  lock.unlock();
-  owner_.leave();
-}
-
-/// On the link's thread, when it is to stop.
-void FerruleLink::Worker::say_goodbye() {
-  if (stream_) {
-    const auto end = now() + kFarewell;
-    session_.disconnect();
-    while (write() && !session_.output().empty()) {
-      pollfd ready{stream_->descriptor(), POLLOUT, 0};
-      if (::poll(&ready, 1, until(end)) <= 0) break;
-    }
-    owner_.on_disconnected("stopped");
+/// With DISCONNECT.
+bool FerruleWorker::say_goodbye() {
+  if (!stream_) return false;
+  const auto end = now() + kFarewell;
+  session_.disconnect();
+  while (write() && !session_.output().empty()) {
+    pollfd ready{stream_->descriptor(), POLLOUT, 0};
+    if (::poll(&ready, 1, until(end)) <= 0) break;
   }
-  const std::lock_guard lock(mutex_);
-  ended_ = true;
-  progress_.notify_all();
+  return true;
 }
 
-bool FerruleLink::Worker::wait_until_finished(milliseconds time) {
-  std::unique_lock lock(mutex_);
-  progress_.wait_for(lock, time, [this] { return finished_ || looking_up_; });
-  return finished_;
+}  // namespace
+
+std::unique_ptr<Link> make_ferrule_link(const UplinkSettings& settings, LinkState& state, LinkEvents& events,
+                                        Dialer::Resolve resolve) {
+  return std::make_unique<ThreadedLink>(std::make_shared<FerruleWorker>(settings, state, events, std::move(resolve)));
 }
-
-// ---- the handle
-
-FerruleLink::FerruleLink(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
-    : worker_(std::make_shared<Worker>(settings, state, events, std::move(resolve))),
-      thread_([worker = worker_] { worker->run(); }) {}
-
-FerruleLink::~FerruleLink() {
-  worker_->stop(milliseconds{0});
-  if (worker_->wait_until_finished(kThreadEnd)) {
-    thread_.join();
-  } else {  // it waits for a name server; it has nothing left to do with us
-    thread_.detach();
-  }
-}
-
-void FerruleLink::connect() { worker_->push({}); }
-
-void FerruleLink::send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) {
-  worker_->push({LinkOrder::Kind::Send, seq, std::move(publication), topic, qos});
-}
-
-void FerruleLink::subscribe(const std::string& filter, mqtt::Qos qos) {
-  worker_->push({LinkOrder::Kind::Subscribe, 0, {}, filter, qos});
-}
-
-void FerruleLink::disconnect(milliseconds grace) { worker_->stop(grace); }
-
-std::uint64_t FerruleLink::dropped() const { return worker_->dropped(); }
 
 }  // namespace ferrule::bridge

@@ -12,7 +12,7 @@
 
 namespace ferrule::bridge {
 
-/// Thread: the link's; any call may block, as PahoLink says. What it tells comes from Paho's threads.
+/// Thread: the link's; any call may block, as paho_link.hpp says. What it tells comes from Paho's threads.
 class PahoConnection {
  public:
   struct Told {

@@ -62,8 +62,8 @@ std::string_view name(UplinkState state) {
 }
 
 std::unique_ptr<Link> make_link(const UplinkSettings& settings, LinkState& state, LinkEvents& events) {
-  if (settings.client == Client::Paho) return std::make_unique<PahoLink>(settings, state, events);
-  return std::make_unique<FerruleLink>(settings, state, events);
+  if (settings.client == Client::Paho) return make_paho_link(settings, state, events);
+  return make_ferrule_link(settings, state, events);
 }
 
 /// Lives as long as something that the link posted may come, hence shared. Thread: the broker's, but for what

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 
+#include "bridge/settings.hpp"
 #include "gateway/demo_cloud.hpp"
 #include "gateway/demo_ledger.hpp"
 #include "gateway/demo_link.hpp"
@@ -48,24 +49,12 @@ class Scratch {
   std::filesystem::path path;
 };
 
-struct CloudAddress {
-  std::string host;
-  std::uint16_t port = kBrokerPort;
-};
-
-/// `mqtt://host[:port]`
-CloudAddress parse_cloud(const std::string& url) {
-  constexpr std::string_view kScheme = "mqtt://";
-  if (!url.starts_with(kScheme))
+bridge::Endpoint parse_cloud(const std::string& url) {
+  const auto endpoint = bridge::parse_url(url);
+  if (!endpoint || endpoint->tls) {
     throw config::Error({}, "--cloud", "must look like mqtt://host:port, is '" + url + "'", EX_USAGE);
-  CloudAddress address{url.substr(kScheme.size()), kBrokerPort};
-  if (const auto colon = address.host.rfind(':'); colon != std::string::npos) {
-    const int port = std::atoi(address.host.c_str() + colon + 1);
-    if (port < 1 || port > 65535) throw config::Error({}, "--cloud", "has no valid port: '" + url + "'", EX_USAGE);
-    address.port = static_cast<std::uint16_t>(port);
-    address.host.resize(colon);
   }
-  return address;
+  return *endpoint;
 }
 
 /// One run. Everything on the broker thread.
@@ -85,7 +74,7 @@ class Demo {
   const DemoOptions options_;
   Scratch scratch_;
   std::optional<DemoCloudProcess> cloud_process_;
-  const CloudAddress cloud_;
+  const bridge::Endpoint cloud_;
   DemoLink cable_;
   DemoPlant plant_;
   mqtt::Loop loop_;
@@ -129,7 +118,7 @@ uplinks:
 Demo::Demo(const DemoOptions& options)
     : options_(options),
       cloud_process_(start_cloud(options.cloud, scratch_.path)),
-      cloud_(cloud_process_ ? CloudAddress{"127.0.0.1", cloud_process_->port()} : parse_cloud(options.cloud)),
+      cloud_(cloud_process_ ? bridge::Endpoint{"127.0.0.1", cloud_process_->port()} : parse_cloud(options.cloud)),
       cable_(cloud_.host, cloud_.port),
       plant_(options.seed),
       ledger_("demo/", prefix_in_cloud()) {

@@ -102,7 +102,7 @@ DemoObserver::DemoObserver(const std::string& url, std::string filter, Post post
   settings.name = "observer";
   settings.urls = {url};
   settings.client_id = fmt::format("ferrule-demo-observer-{}", getpid());
-  link_ = std::make_unique<bridge::PahoLink>(settings, *state_, *this);
+  link_ = bridge::make_paho_link(settings, *state_, *this);
   link_->connect();
 }
 

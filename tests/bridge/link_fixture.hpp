@@ -44,8 +44,8 @@ class LinkFixture : public LinkEvents {
     link_ = new_link(state_);
   }
   std::unique_ptr<Link> new_link(LinkState& state, const Dialer::Resolve& look_up = resolve) {
-    if (settings_.client == Client::Paho) return std::make_unique<PahoLink>(settings_, state, *this, look_up);
-    return std::make_unique<FerruleLink>(settings_, state, *this, look_up);
+    if (settings_.client == Client::Paho) return make_paho_link(settings_, state, *this, look_up);
+    return make_ferrule_link(settings_, state, *this, look_up);
   }
   bool connect() {
     cause_.reset();

@@ -147,8 +147,9 @@ def test_missing_serial_port_is_reported_and_retried_while_the_rest_runs(make_ga
     assert '"v":65535' in payload
 
 
-@pytest.mark.parametrize("arguments", [[], ["walk"], ["run"], ["run", "a", "b"], ["check", "--nonsense", "a"], ["demo", "--seed", "x"]],
-                         ids=lambda arguments: "_".join(["ferrule", *arguments]).replace("-", ""))
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["run"], ["run", "a", "b"], ["check", "--nonsense", "a"], ["demo", "--seed", "x"],
+                                       ["demo", "--cloud", "mqtt://a:80x"]],
+                         ids=lambda arguments: "_".join(["ferrule", *arguments]).translate(str.maketrans(":/", "__", "-")))
 def test_wrong_command_line(arguments):
     process = Process([BINARY, *arguments])
     assert process.wait(10) == EX_USAGE, process.err

@@ -1,0 +1,138 @@
+#include "bridge/threaded_link.hpp"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <exception>
+#include <utility>
+
+namespace ferrule::bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+constexpr auto kThreadEnd = 3s;  // for a commit under way; Paho's threads look up once a second
+
+}  // namespace
+
+LinkWorker::LinkWorker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
+    : settings_(settings), owner_(state, events), resolve_(std::move(resolve)), dialer_(settings_, state.restore()) {}
+
+void LinkWorker::run() {
+  pthread_setname_np(pthread_self(), "uplink");
+  work();
+  if (say_goodbye()) owner_.on_disconnected("stopped");
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    progress_.notify_all();
+  }
+  close();
+  const std::lock_guard lock(mutex_);
+  finished_ = true;
+  progress_.notify_all();
+}
+
+std::uint64_t LinkWorker::dropped() const {
+  const std::lock_guard lock(mutex_);
+  return dropped_;
+}
+
+bool LinkWorker::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+void LinkWorker::connect() {
+  close();
+  if (!clear_lost_session()) return;
+  const auto answer =
+      dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
+                   [this](const Endpoint& endpoint, const std::string& address, int version) {
+                     return attempt(endpoint, address, version);
+                   },
+                   [this] { return stopping(); });
+  if (!answer.connected) return lose(answer.cause);
+  session_lost_ = !answer.session_present;
+  if (!clear_lost_session()) return;
+  open(answer);
+  owner_.on_limits(answer.limits);
+  owner_.on_connected(answer.session_present);
+}
+
+std::vector<std::string> LinkWorker::look_up(const Endpoint& endpoint, std::string& error) {
+  const auto mark = [this](bool looking_up) {
+    const std::lock_guard lock(mutex_);
+    looking_up_ = looking_up;
+    progress_.notify_all();
+  };
+  mark(true);
+  auto addresses = resolve_(endpoint, error);
+  mark(false);
+  return addresses;
+}
+
+/// What has to be known on disk before the first message leaves. False when it could not be written.
+bool LinkWorker::clear_lost_session() {
+  try {
+    if (session_lost_) owner_.clear();
+    session_lost_ = false;
+    return true;
+  } catch (const std::exception& error) {
+    lose(fmt::format("cannot write the outbox: {}", error.what()));
+    return false;
+  }
+}
+
+void LinkWorker::lose(std::string cause) {
+  close();  // first: nothing can leave or be acknowledged any more
+  owner_.on_disconnected(std::move(cause));
+}
+
+void LinkWorker::stop(milliseconds grace) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  wake();
+  progress_.notify_all();
+  progress_.wait_for(lock, grace, [this] { return ended_ || looking_up_; });
+  lock.unlock();
+  owner_.leave();
+}
+
+bool LinkWorker::wait_until_finished(milliseconds time) {
+  std::unique_lock lock(mutex_);
+  progress_.wait_for(lock, time, [this] { return finished_ || looking_up_; });
+  return finished_;
+}
+
+// ---- the handle
+
+ThreadedLink::ThreadedLink(std::shared_ptr<LinkWorker> worker)
+    : worker_(std::move(worker)), thread_([running = worker_] { running->run(); }) {}
+
+ThreadedLink::~ThreadedLink() {
+  worker_->stop(0ms);
+  if (worker_->wait_until_finished(kThreadEnd)) {
+    thread_.join();
+  } else {  // it waits for a name server; it has nothing left to do with us
+    thread_.detach();
+  }
+}
+
+void ThreadedLink::connect() { worker_->push({}); }
+
+void ThreadedLink::send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) {
+  worker_->push({LinkOrder::Kind::Send, seq, std::move(publication), topic, qos});
+}
+
+void ThreadedLink::subscribe(const std::string& filter, mqtt::Qos qos) {
+  worker_->push({LinkOrder::Kind::Subscribe, 0, {}, filter, qos});
+}
+
+void ThreadedLink::disconnect(milliseconds grace) { worker_->stop(grace); }
+
+std::uint64_t ThreadedLink::dropped() const { return worker_->dropped(); }
+
+}  // namespace ferrule::bridge
