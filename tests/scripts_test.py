@@ -81,11 +81,14 @@ _RESULTS = """<testsuite>
 </testsuite>"""
 
 
-def _summary(tmp_path, text, preset="dev"):
-    results = tmp_path / "results.xml"
+def _summary(tmp_path, text, preset="dev", again=None):
+    results, results_again = tmp_path / "results.xml", tmp_path / "again.xml"
     if text is not None:
         results.write_text(text)
-    return subprocess.run([sys.executable, _SCRIPTS / "lib/summary.py", results, preset], text=True, capture_output=True)
+    if again is not None:
+        results_again.write_text(again)
+    return subprocess.run([sys.executable, _SCRIPTS / "lib/summary.py", preset, results, results_again], text=True,
+                          capture_output=True)
 
 
 def test_summary_counts_and_tells_how_to_repeat_a_failure(tmp_path):
@@ -96,6 +99,17 @@ def test_summary_counts_and_tells_how_to_repeat_a_failure(tmp_path):
     assert r"  again: ./scripts/test -R '^e2e\.x\.a\+b$'" in lines
     assert r"  again: ./scripts/test -R '^not\.built$'" in lines
     assert r"  again: ./scripts/test --preset asan -R '^not\.built$'" in _summary(tmp_path, _RESULTS, "asan").stdout.splitlines()
+
+
+def test_summary_names_what_passed_only_when_it_was_run_again(tmp_path):
+    first = '<testsuite><testcase name="a" status="fail"/><testcase name="b" status="fail"/></testsuite>'
+    one_of_them = '<testsuite><testcase name="a" status="run"/><testcase name="b" status="fail"/></testsuite>'
+    result = _summary(tmp_path, first, again=one_of_them)
+    assert result.returncode == 1
+    assert "UNSTEADY (passed when it was run again) a" in result.stdout and "FAILED b" in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+    both = one_of_them.replace("fail", "run")
+    assert _summary(tmp_path, first, again=both).returncode == 0
 
 
 def test_summary_of_success(tmp_path):
@@ -126,7 +140,7 @@ def test_ci_runs_the_test_command_and_adds_up(tmp_path):
     result = _ci(tmp_path, ("3 passed, 0 failed, 1 skipped", 0), ("2 passed, 0 failed, 0 skipped", 0), ("7 passed, 0 failed, 0 skipped", 0))
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "12 passed, 0 failed, 1 skipped"
-    assert (tmp_path / "calls").read_text().splitlines()[0].strip() == "./scripts/test"
+    assert (tmp_path / "calls").read_text().splitlines()[0].strip() == "./scripts/test --retry"
 
 
 def test_ci_fails_with_any_of_its_steps_and_runs_the_others(tmp_path):
@@ -148,4 +162,4 @@ def test_ci_leaves_out_what_would_take_too_long(tmp_path):
     result = _ci(tmp_path, ("3 passed, 0 failed, 0 skipped", 0), ("2 passed, 0 failed, 0 skipped", 0), minutes=13)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "5 passed, 0 failed, 1 skipped"
-    assert [line.strip() for line in (tmp_path / "calls").read_text().splitlines()] == ["./scripts/test", "./scripts/fuzz 5"]
+    assert [line.strip() for line in (tmp_path / "calls").read_text().splitlines()] == ["./scripts/test --retry", "./scripts/fuzz 5"]

@@ -1,5 +1,6 @@
 """Prints how to re-run each failed test of a ctest --output-junit file, then `N passed, N failed, N skipped`."""
 
+import os
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -18,18 +19,29 @@ def is_skipped(case: ET.Element) -> bool:
     return case.get("status") == "disabled" or (mark is not None and mark.get("message", "").startswith("SKIP_"))
 
 
-def main(results: str, preset: str) -> int:
+def cases_of(results: str) -> list[ET.Element]:
+    return ET.parse(results).getroot().findall("testcase")
+
+
+def failed_among(cases: list[ET.Element]) -> list[str]:
+    return [case.get("name") for case in cases if not is_skipped(case) and case.get("status") != "run"]
+
+
+def main(preset: str, results: str, again: str) -> int:
+    """`again`: results of a second run of those that failed, if there was one. They failed if they failed twice."""
     try:
-        cases = ET.parse(results).getroot().findall("testcase")
+        cases = cases_of(results)
+        failed = failed_among(cases)
+        still = failed_among(cases_of(again)) if os.path.exists(again) else failed
     except (OSError, ET.ParseError) as error:
         print(f"scripts/test: no test results: {error}", file=sys.stderr)
         return 1
-    skipped = [case for case in cases if is_skipped(case)]
-    failed = [case for case in cases if case not in skipped and case.get("status") != "run"]
-    for case in failed:
-        print(f"FAILED {case.get('name')}\n  again: {rerun_command(case.get('name'), preset)}")
-    print(f"{len(cases) - len(failed) - len(skipped)} passed, {len(failed)} failed, {len(skipped)} skipped")
-    return 1 if failed or not cases else 0
+    for name in failed:
+        kind = "FAILED" if name in still else "UNSTEADY (passed when it was run again)"
+        print(f"{kind} {name}\n  again: {rerun_command(name, preset)}")
+    skipped = sum(is_skipped(case) for case in cases)
+    print(f"{len(cases) - len(still) - skipped} passed, {len(still)} failed, {skipped} skipped")
+    return 1 if still or not cases else 0
 
 
 if __name__ == "__main__":
