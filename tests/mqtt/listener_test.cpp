@@ -101,6 +101,9 @@ TEST(Listener, LivesWithALimitThatForbidsHighDescriptors) {
 }
 
 TEST(Listener, GoesOnWhenDescriptorsRanOut) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "UBSan opens a pipe whenever it meets a type that it has not seen, and aborts when it can not";
+#endif
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   Loop loop;
@@ -109,10 +112,6 @@ TEST(Listener, GoesOnWhenDescriptorsRanOut) {
     ++accepted;
     loop.stop();
   });
-  // One that is let in beforehand: UBSan needs descriptors of its own to look at a type that it has not met yet.
-  const SocketClient before(listener.port());
-  loop.run();
-  ASSERT_EQ(accepted, 1);
   const SocketClient client(listener.port());
   const int next = ::dup(0);
   ::close(next);
@@ -124,7 +123,7 @@ TEST(Listener, GoesOnWhenDescriptorsRanOut) {
     ::setrlimit(RLIMIT_NOFILE, &limit);
   });
   loop.run();
-  EXPECT_EQ(accepted, 2);
+  EXPECT_EQ(accepted, 1);
 }
 
 TEST(SocketTransport, SendsAllItHasBeforeItCloses) {
