@@ -7,7 +7,7 @@ import pytest
 import plant
 from rig.clients import Mosquitto, Paho
 from rig.cloud import Link
-from rig.slaves import RtuSlave, SerialServer, TcpSlave
+from rig.slaves import TcpSlave
 
 # Written values, and what comes back as the point's value.
 _WRITES = [("uint16", "7", 7), ("int16_scaled", "-1.5", -1.5), ("coil_off", "true", True), ("bit_field", "2", 2),
@@ -17,16 +17,6 @@ _WRITES = [("uint16", "7", 7), ("int16_scaled", "-1.5", -1.5), ("coil_off", "tru
 
 def _writable(**limits) -> dict:
     return {name: {**plant.POINTS[name], "write": limits or True} for name, _, _ in _WRITES}
-
-
-@pytest.fixture(params=["tcp", "rtu", "rtu_tcp"])
-def bus(request, closing, tmp_path):
-    if request.param == "tcp":
-        return plant.tcp_bus(closing(TcpSlave({1: plant.CELLS})).port)
-    slave = closing(RtuSlave(tmp_path / "line", 1, {1: plant.CELLS}))
-    if request.param == "rtu_tcp":
-        return plant.rtu_tcp_bus(closing(SerialServer(slave)).port)
-    return plant.rtu_bus(slave.path)
 
 
 def _result(subscriber, timeout: float = 10) -> dict:

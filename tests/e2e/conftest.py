@@ -4,8 +4,10 @@ import contextlib
 
 import pytest
 
+import plant
 from rig.cloud import Cloud, Link
 from rig.gateway import Gateway
+from rig.slaves import RtuSlave, SerialServer, TcpSlave
 
 
 @pytest.fixture
@@ -32,3 +34,14 @@ def link(closing, cloud):
 def make_gateway(closing, tmp_path):
     """A gateway with these sections of configuration; not started."""
     return lambda **sections: closing(Gateway(tmp_path, sections))
+
+
+@pytest.fixture(params=["tcp", "rtu", "rtu_tcp"])
+def bus(request, closing, tmp_path):
+    """The bus section for a slave that holds the plant's values."""
+    if request.param == "tcp":
+        return plant.tcp_bus(closing(TcpSlave({1: plant.CELLS})).port)
+    slave = closing(RtuSlave(tmp_path / "line", 1, {1: plant.CELLS}))
+    if request.param == "rtu_tcp":
+        return plant.rtu_tcp_bus(closing(SerialServer(slave)).port)
+    return plant.rtu_bus(slave.path)

@@ -10,20 +10,9 @@ import plant
 from rig.cloud import Link, NeverAnswers
 from rig.clients import Mosquitto, MqttJs, Paho
 from rig.process import Process
-from rig.slaves import RtuSlave, SerialServer, TcpSlave
+from rig.slaves import RtuSlave, TcpSlave
 
 _PAYLOAD = re.compile(r'^\{"ts":(\d{13}),"v":([^,{}"]+|"[^"]*"),"q":"good"\}$')
-
-
-@pytest.fixture(params=["tcp", "rtu", "rtu_tcp"])
-def bus(request, closing, tmp_path):
-    """The bus section for a slave that holds the plant's values."""
-    if request.param == "tcp":
-        return plant.tcp_bus(closing(TcpSlave({1: plant.CELLS})).port)
-    slave = closing(RtuSlave(tmp_path / "line", 1, {1: plant.CELLS}))
-    if request.param == "rtu_tcp":
-        return plant.rtu_tcp_bus(closing(SerialServer(slave)).port)
-    return plant.rtu_bus(slave.path)
 
 
 def _expect_all(subscriber, prefix: str, began: float, qos: int):
