@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "mqtt/commit_order.hpp"
 #include "mqtt/session_changes.hpp"
 #include "mqtt/store.hpp"
 
@@ -31,7 +30,7 @@ namespace ferrule::mqtt {
 ///
 /// Committed after the uplinks' files: a packet identifier that is on disk says that the publication need not come
 /// again. Times are milliseconds since the epoch on a calendar that never goes back: see `calendar`.
-class SessionFile final : public StoreFile, public CommitsLast {
+class SessionFile final : public StoreFile {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
@@ -45,6 +44,7 @@ class SessionFile final : public StoreFile, public CommitsLast {
   void begin() override;
   void commit() override;
   void rollback() noexcept override;
+  bool commits_last() const override { return true; }
 
   /// Inside a transaction. Applying a batch again, in order with those after it, changes nothing.
   void apply(const Batch& batch, Time now);

@@ -15,8 +15,6 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
-#include "mqtt/commit_order.hpp"
-
 namespace ferrule::mqtt {
 namespace {
 
@@ -176,7 +174,7 @@ bool Store::Impl::take_group() {
 void Store::Impl::write_group() {
   parts_.clear();
   for (Job& job : group_) perform(job);
-  const auto first = [](const Part& part) { return dynamic_cast<const CommitsLast*>(part.file) == nullptr; };
+  const auto first = [](const Part& part) { return !part.file->commits_last(); };
   std::stable_partition(parts_.begin(), parts_.end(), first);  // clang 14 has no such range algorithm
   for (Part& part : parts_) commit(part);
   report();

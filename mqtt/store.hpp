@@ -19,6 +19,8 @@ class StoreFile {
   virtual void begin() = 0;
   virtual void commit() = 0;    ///< on return the data is on disk (fsync); throws std::runtime_error otherwise
   virtual void rollback() noexcept = 0;
+  /// True: it refers to what the other files of a group hold, and is committed after them.
+  virtual bool commits_last() const { return false; }
 };
 
 /// Runs jobs against StoreFiles on its own thread. What gathers while one commit runs is committed together by the next:

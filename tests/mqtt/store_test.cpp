@@ -12,7 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include "mqtt/commit_order.hpp"
 
 namespace ferrule::mqtt {
 namespace {
@@ -131,8 +130,9 @@ TEST_F(StoreTest, CommitsAJobAndTellsItsTicket) {
 }
 
 TEST_F(StoreTest, CommitsAFileThatRefersToOthersAfterThem) {
-  struct LastFile final : FakeFile, CommitsLast {
+  struct LastFile final : FakeFile {
     using FakeFile::FakeFile;
+    bool commits_last() const override { return true; }
   } last(journal, "last");
   b.hold();
   store->write(b, b.job("0"));
