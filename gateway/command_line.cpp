@@ -25,7 +25,6 @@ namespace {
 
 int check(const std::filesystem::path& file) {
   const auto settings = load_settings(file);
-  for (const auto& warning : settings.broker.access.warnings) fmt::print(stderr, "{}\n", text(warning));
   for (const auto& warning : settings.warnings) fmt::print(stderr, "{}\n", warning.text());
   fmt::print("{}: ok: {} buses, {} devices, {} points, {} uplinks\n", file.string(), settings.buses.size(),
              settings.device_count, settings.point_count, settings.uplinks.size());

@@ -126,7 +126,6 @@ void Gateway::add_bus(std::size_t index) {
 }
 
 void Gateway::start() {
-  for (const auto& warning : settings_.broker.access.warnings) spdlog::warn("{}", text(warning));
   for (const auto& listener : listeners_) spdlog::info("broker: listening on {}", listener->name());
   for (auto& uplink : uplinks_) uplink->start();
   start_bus(0);
@@ -150,7 +149,7 @@ bool Gateway::renew_access(const Settings& fresh) {
     return std::tie(listen.bind, listen.port, listen.unix_path, listen.systemd);
   };
   if (!std::ranges::equal(settings_.broker.listen, fresh.broker.listen, {}, place, place)) return false;
-  for (const auto& warning : fresh.broker.access.warnings) spdlog::warn("{}", text(warning));
+  for (const auto& warning : fresh.warnings) spdlog::warn("{}", warning.text());
   broker_.set_access(std::make_shared<const mqtt::Access>(fresh.broker.access));
   return true;
 }

@@ -124,8 +124,7 @@ void check_listener(const config::Node& node, const ListenSettings& listener, co
         "use 127.0.0.1, add broker.users, or say anonymous: true");
   }
   if (access.anonymous && !settings.restricted) {
-    settings.warnings.push_back({node["anonymous"].where(), node.path() + ".anonymous",
-                                 fmt::format("anybody who reaches {} may read and write everything", place)});
+    node["anonymous"].warning(fmt::format("anybody who reaches {} may read and write everything", place));
   }
 }
 
@@ -168,18 +167,12 @@ void check_use(const config::Node& broker, AccessSettings& settings) {
   }
   for (const auto& [name, user] : settings.users) {
     if (nothing(user.rules) && nothing(settings.everyone) && settings.clients.empty()) {
-      settings.warnings.push_back({broker["users"].where(), "broker.users",
-                                   fmt::format("user \"{}\" may log in but neither subscribe nor publish", name)});
+      broker["users"].warning(fmt::format("user \"{}\" may log in but neither subscribe nor publish", name));
     }
   }
 }
 
 }  // namespace
-
-std::string text(const AccessWarning& warning) {
-  const auto& where = warning.where;
-  return fmt::format("{}:{}:{}: warning: {}: {}", where.file, where.line, where.column, warning.path, warning.message);
-}
 
 AccessSettings read_access(const config::Node& broker, const std::vector<ListenSettings>& listeners) {
   AccessSettings settings;

@@ -30,14 +30,6 @@ struct ListenerAccess {
   std::vector<std::string> users;  ///< nobody else; empty: every user
 };
 
-/// Something that is allowed but hardly meant.
-struct AccessWarning {
-  config::Location where;
-  std::string path, message;
-};
-
-std::string text(const AccessWarning& warning);  ///< "FILE:LINE:COL: warning: PATH: MESSAGE"
-
 struct AccessSettings {
   std::map<std::string, UserSettings, std::less<>> users;
   std::map<std::string, RuleSettings, std::less<>> clients;  ///< by client id
@@ -47,7 +39,6 @@ struct AccessSettings {
   std::vector<ListenerAccess> listeners;  ///< in the order of BrokerSettings::listen
   BanSettings bans;
   std::size_t max_logins_waiting = 64;  ///< for their password to be checked; more are told Server busy
-  std::vector<AccessWarning> warnings;
 };
 
 /// Reads its keys of the `broker` section (docs/access.md). `listeners` were read from its `listen`. Passwords from
