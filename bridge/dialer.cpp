@@ -21,6 +21,7 @@ std::vector<Endpoint> endpoints_of(const UplinkSettings& settings) {
 Dialer::Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFlight>& under_way)
     : asked_version_(settings.mqtt_version),
       endpoints_(endpoints_of(settings)),
+      proxy_(settings.proxy),
       mqtt_version_(settings.mqtt_version),
       version_agreed_(!under_way.empty()) {
   if (version_agreed_ && asked_version_ == 5) mqtt_version_ = parse_record_key(under_way.front().key).mqtt_version;
@@ -47,7 +48,7 @@ Attempt Dialer::dial(const Resolve& resolve, const Try& attempt, const std::func
 Attempt Dialer::dial(const Endpoint& endpoint, const Resolve& resolve, const Try& attempt,
                      const std::function<bool()>& stopping) {
   Attempt last;
-  for (const auto& address : resolve(endpoint, last.cause)) {
+  for (const auto& address : resolve(proxy_ ? proxy_->server : endpoint, last.cause)) {
     if (stopping()) break;
     last = attempt(endpoint, address, mqtt_version_);
     if (changes_version(last)) {

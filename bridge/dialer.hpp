@@ -27,7 +27,7 @@ struct Attempt {
 /// Thread: the link's.
 class Dialer {
  public:
-  /// As `resolve` of bridge/address.hpp; may block.
+  /// As `resolve` of bridge/address.hpp; may block. Of the proxy, if there is one.
   using Resolve = std::function<std::vector<std::string>(const Endpoint& endpoint, std::string& error)>;
   /// Makes one attempt at a numeric address with port of `endpoint`, in one version (5 or 4); must end by itself.
   using Try = std::function<Attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version)>;
@@ -50,6 +50,7 @@ class Dialer {
   // Constant after construction
   const int asked_version_;
   const std::vector<Endpoint> endpoints_;
+  const std::optional<ProxySettings> proxy_;
 
   std::size_t first_ = 0;  ///< the server to begin with
   int mqtt_version_;

@@ -157,8 +157,7 @@ Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& addr
   close();
   const auto end = now() + kConnectTime;
   const auto wait = [this, end](int descriptor, short events) { return wait_for(descriptor, events, end); };
-  auto stream = open_tcp(address, wait);
-  if (stream && endpoint.tls) stream = open_tls(std::move(*stream), endpoint.host, settings_.tls, wait);
+  auto stream = open_way(endpoint, address, settings_, wait);
   if (!stream) {
     Attempt failed;
     failed.cause = stopping() ? "stopped" : std::move(stream.error().cause);
@@ -256,7 +255,7 @@ FerruleWorker::Result FerruleWorker::commit() {
 
 FerruleWorker::Result FerruleWorker::write() {
   auto& output = session_.output();
-  while (!output.empty()) {
+  while (!output.empty() || stream_->waits_for() != 0) {
     std::array<iovec, kPieces> pieces;
     const auto size = stream_->write(output.gather(pieces));
     if (!size) return tl::unexpected(size.error().cause);

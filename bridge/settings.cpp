@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace ferrule::bridge {
 
@@ -14,9 +13,7 @@ using namespace std::chrono_literals;
 using config::Choice;
 using mqtt::Qos;
 
-constexpr std::string_view kScheme = "mqtt://", kSecureScheme = "mqtts://";
-constexpr std::uint16_t kSecurePort = 8883;
-constexpr std::size_t kLongestAlpn = 255;
+constexpr std::size_t kLongestAlpn = 255, kLongestProxyWord = 255;
 constexpr std::string_view kPlaceholder = "{topic}";
 constexpr std::uint64_t kSmallestQueue = 1'000'000;
 constexpr std::size_t kLongestName = 64;
@@ -31,11 +28,6 @@ bool is_plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kLongestName && name.front() != '.' && std::ranges::all_of(name, plain);
 }
 
-bool is_host(std::string_view host) {
-  constexpr std::string_view kForbidden = " \t@/?#[]%\\\"<>";
-  return !host.empty() && host.find_first_of(kForbidden) == host.npos;
-}
-
 std::string read_url(const config::Node& node) {
   const auto url = node.required_text();
   if (url.empty() || parse_url(url)) return url;
@@ -43,7 +35,7 @@ std::string read_url(const config::Node& node) {
     node.mistake("a user name does not belong into the address", "use the keys \"username\" and \"password\"");
   } else {
     node.mistake(fmt::format("\"{}\" is not the address of a broker", url),
-                 "mqtt://host, mqtts://host or mqtt://host:1883");
+                 "mqtt://host, mqtts://host:8883, ws://host/mqtt or wss://host/mqtt");
   }
   return url;
 }
@@ -64,6 +56,37 @@ std::filesystem::path read_path(const config::Node& node) {
   return text.empty() ? std::filesystem::path() : std::filesystem::path(node.where().file).parent_path() / text;
 }
 
+bool any_endpoint(const UplinkSettings& settings, bool (*holds)(const Endpoint&)) {
+  return std::ranges::any_of(settings.urls, [&](const std::string& url) {
+    const auto endpoint = parse_url(url);
+    return endpoint && holds(*endpoint);
+  });
+}
+
+void read_proxy(const config::Node& node, UplinkSettings& settings) {
+  if (!node.present()) return;
+  const auto url = node.is_scalar() ? node : node["url"];
+  const auto text = url.required_text();
+  ProxySettings proxy;
+  if (const auto server = parse_proxy_url(text)) {
+    proxy.server = *server;
+  } else if (!text.empty()) {
+    url.mistake(fmt::format("\"{}\" is not the address of a proxy", text), "http://host:3128 or socks5://host:1080");
+  }
+  if (!node.is_scalar()) {
+    proxy.username = node["username"].text();
+    proxy.password = node["password"].secret();
+    if (proxy.username.empty() && !proxy.password.empty()) node["password"].mistake("a password needs a user name");
+    if (proxy.username.find(':') != std::string::npos) node["username"].mistake("a \":\" cannot stand in it");
+    for (const auto* key : {"username", "password"}) {  // RFC 1929
+      const auto& value = key == std::string_view("username") ? proxy.username : proxy.password;
+      if (value.size() > kLongestProxyWord) node[key].mistake("longer than 255 bytes");
+    }
+  }
+  if (settings.client == Client::Paho) node.mistake("only \"client: ferrule\" takes a proxy");
+  settings.proxy = std::move(proxy);
+}
+
 void read_tls(const config::Node& node, UplinkSettings& settings) {
   auto& tls = settings.tls;
   const auto ca = node["ca"];
@@ -75,10 +98,11 @@ void read_tls(const config::Node& node, UplinkSettings& settings) {
     tls.alpn.push_back(item.required_text());
     if (tls.alpn.back().size() > kLongestAlpn) item.mistake("longer than 255 bytes");
   }
-  const auto secure = [](const std::string& url) { return url.starts_with(kSecureScheme); };
-  const bool any = std::ranges::any_of(settings.urls, secure);
+  const bool any = any_endpoint(settings, [](const Endpoint& endpoint) { return endpoint.tls; });
   if (node.present() && !any) node.mistake("no address of this uplink asks for TLS", "mqtts://host");
   if (any && settings.client == Client::Paho) node.mistake("only \"client: ferrule\" speaks TLS");
+  const bool web = any_endpoint(settings, [](const Endpoint& endpoint) { return endpoint.is_websocket(); });
+  if (web && settings.client == Client::Paho) node.mistake("only \"client: ferrule\" speaks WebSocket");
 }
 
 void check_placeholders(const config::Node& node, const std::string& to) {
@@ -160,6 +184,7 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   settings.username = node["username"].text();
   settings.password = node["password"].secret();
   settings.client = node["client"].one_of<Client>(settings.client, kClients);
+  read_proxy(node["proxy"], settings);
   read_tls(node["tls"], settings);
   settings.mqtt_version = node["mqtt"].one_of<int>(settings.mqtt_version, kVersions);
   if (!mqtt::is_valid_utf8(settings.client_id)) node["client_id"].mistake("not valid UTF-8");
@@ -207,36 +232,6 @@ void check_client_ids(const config::Node& node, const std::vector<UplinkSettings
 }
 
 }  // namespace
-
-std::string Endpoint::text() const {
-  return host.find(':') == host.npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
-}
-
-std::optional<Endpoint> parse_url(std::string_view url) {
-  Endpoint endpoint;
-  endpoint.tls = url.starts_with(kSecureScheme);
-  if (endpoint.tls) endpoint.port = kSecurePort;
-  if (!endpoint.tls && !url.starts_with(kScheme)) return {};
-  url.remove_prefix(endpoint.tls ? kSecureScheme.size() : kScheme.size());
-  if (url.ends_with('/')) url.remove_suffix(1);
-  std::string_view port;
-  if (url.starts_with('[')) {
-    const auto end = url.find(']');
-    if (end == url.npos) return {};
-    endpoint.host = url.substr(1, end - 1);
-    port = url.substr(end + 1);
-  } else {
-    const auto end = std::min(url.find(':'), url.size());
-    endpoint.host = url.substr(0, end);
-    port = url.substr(end);
-  }
-  if (!is_host(endpoint.host)) return {};
-  if (port.empty()) return endpoint;
-  if (port.front() != ':') return {};
-  const auto [end, error] = std::from_chars(port.data() + 1, port.data() + port.size(), endpoint.port);
-  if (error != std::errc{} || end != port.data() + port.size() || endpoint.port == 0) return {};
-  return endpoint;
-}
 
 std::string rewrite(std::string_view to, std::string_view topic) {
   std::string result;

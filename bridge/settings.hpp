@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bridge/endpoint.hpp"
 #include "config/node.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/topic.hpp"
@@ -39,12 +40,19 @@ struct OutRoute {
   std::optional<mqtt::Qos> qos;
 };
 
-/// `tls: {ca: ..., cert: ..., key: ..., alpn: [...]}` of an uplink to `mqtts://`. The files are read for each
-/// connection.
+/// `tls: {ca: ..., cert: ..., key: ..., alpn: [...]}` of an uplink to `mqtts://` or `wss://`. The files are read for
+/// each connection.
 struct TlsSettings {
   std::filesystem::path ca;         ///< whom to trust, PEM; empty (`ca: system`): the machine's own list
   std::filesystem::path cert, key;  ///< who we are, PEM: the certificate with what leads to its issuer; both or none
   std::vector<std::string> alpn;    ///< protocols to offer, most wanted first (RFC 7301)
+};
+
+/// `proxy: http://proxy:3128`, or `{url: socks5://proxy, username: ..., password: ...}`: what leads to the cloud. It
+/// looks up the cloud's name.
+struct ProxySettings {
+  Endpoint server;
+  std::string username, password;  ///< at most 255 bytes each; the password is never logged
 };
 
 /// What speaks MQTT with the cloud (key `client`).
@@ -52,9 +60,10 @@ enum class Client : std::uint8_t { Ferrule, Paho };
 
 struct UplinkSettings {
   std::string name;  ///< letters, digits, `-`, `_` and `.`: part of a file name
-  /// mqtt://host[:port] or mqtts://host[:port], at least one: servers that serve the same sessions, or at least the
-  /// same cloud. The next one is taken when one does not answer.
+  /// As parse_url takes them, at least one: servers that serve the same sessions, or at least the same cloud. The next
+  /// one is taken when one does not answer.
   std::vector<std::string> urls;
+  std::optional<ProxySettings> proxy;
   TlsSettings tls;
   std::string client_id;
   std::string username;
@@ -69,18 +78,6 @@ struct UplinkSettings {
   QueueSettings queue;
   config::Location where;
 };
-
-struct Endpoint {
-  std::string host;  ///< a name, or an address without brackets
-  std::uint16_t port = 1883;
-  bool tls = false;
-  std::string text() const;  ///< "host:port", an IPv6 address in brackets
-  bool operator==(const Endpoint&) const = default;
-};
-
-/// Of `mqtt://host[:port]` or `mqtts://host[:port]` (ports 1883 and 8883 when there is none); empty when it is anything
-/// else.
-std::optional<Endpoint> parse_url(std::string_view url);
 
 /// `to` with `topic` for `{topic}`.
 std::string rewrite(std::string_view to, std::string_view topic);

@@ -43,7 +43,7 @@ bool WebSocketReader::take_header(std::string_view& bytes) {
     bytes.remove_prefix(1);
     if (have_ == 2 && !check_header()) return false;
   }
-  const std::size_t length_bytes = need_ - 2U - 4U;
+  const std::size_t length_bytes = need_ - 2U - mask_size_;
   left_ = header_[1] & 0x7FU;
   if (length_bytes > 0) left_ = 0;
   for (std::size_t i = 0; i < length_bytes; ++i) left_ = left_ << 8U | header_[2 + i];
@@ -61,7 +61,10 @@ bool WebSocketReader::check_header() {
   opcode_ = static_cast<Opcode>(header_[0] & 0xFU);
   if ((header_[0] & kReserved) != 0) return refuse(CloseCode::ProtocolError, "WebSocket frame with a reserved bit");
   if (!is_known(opcode_)) return refuse(CloseCode::ProtocolError, "WebSocket frame with an unknown opcode");
-  if ((header_[1] & kMask) == 0) return refuse(CloseCode::ProtocolError, "WebSocket frame of a client without mask");
+  if (((header_[1] & kMask) != 0) != (mask_size_ != 0)) {
+    return refuse(CloseCode::ProtocolError, mask_size_ != 0 ? "WebSocket frame of a client without mask"
+                                                            : "WebSocket frame of a server with a mask");
+  }
   if (opcode_ == Opcode::Text) {  // [MQTT-6.0.0-1]
     return refuse(CloseCode::UnsupportedData, "WebSocket text frame; MQTT goes in binary ones [MQTT-6.0.0-1]");
   }
@@ -73,13 +76,14 @@ bool WebSocketReader::check_header() {
     }
     in_message_ = !fin;
   }
-  need_ = static_cast<std::uint8_t>(2 + (length == 126 ? 2 : length == 127 ? 8 : 0) + 4);
+  need_ = static_cast<std::uint8_t>(2 + (length == 126 ? 2 : length == 127 ? 8 : 0) + mask_size_);
   return true;
 }
 
 void WebSocketReader::take_payload(std::string_view& bytes, char*& out) {
   const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
-  const std::uint8_t* mask = header_.data() + need_ - 4;
+  std::array<std::uint8_t, 4> mask{};
+  std::copy_n(header_.data() + need_ - mask_size_, mask_size_, mask.begin());
   char unmasked[kMostControl];
   char* to = is_control(opcode_) ? unmasked : out;
   for (std::size_t i = 0; i < n; ++i)

@@ -43,15 +43,15 @@ bool is_plain(std::string_view text) {
                               [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; });
 }
 
-std::string accept_key(std::string_view key) {
+}  // namespace
+
+std::string websocket_accept(std::string_view key) {
   const std::string text = std::string(key) + std::string(kGuid);
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr);
   return to_base64({reinterpret_cast<const char*>(digest.data()), size});
 }
-
-}  // namespace
 
 /// Views into the request's text.
 struct WebSocketUpgrade::Request {
@@ -155,7 +155,7 @@ WebSocketUpgrade::Outcome WebSocketUpgrade::accept(const Request& request) {
   answer_ = fmt::format(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n"
       "Sec-WebSocket-Protocol: {}\r\n\r\n",
-      accept_key(request.key), protocol);
+      websocket_accept(request.key), protocol);
   return Outcome::Accepted;
 }
 

@@ -9,6 +9,9 @@
 
 namespace ferrule::mqtt {
 
+/// What a server answers to a Sec-WebSocket-Key (RFC 6455 4.2.2).
+std::string websocket_accept(std::string_view key);
+
 class WebSocketUpgrade {
  public:
   static constexpr std::size_t kMost = 8192;  ///< bytes of a request

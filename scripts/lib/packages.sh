@@ -7,7 +7,7 @@ readonly BUILD_PACKAGES=(
   libssl-dev libargon2-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev libmuparser-dev)
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev librapidcheck-dev
-  mosquitto mosquitto-clients openssl chromium socat mbpoll sqlite3 systemd tshark libfaketime
+  mosquitto mosquitto-clients openssl chromium socat mbpoll microsocks sqlite3 systemd tinyproxy-bin tshark libfaketime
   python3 python3-pytest python3-pymodbus python3-paho-mqtt)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
 readonly PACKAGE_PACKAGES=(debhelper dpkg-dev bash-completion help2man lintian mmdebstrap)

@@ -97,6 +97,28 @@ TEST(BridgeSettings, TakeSeveralServersAndTheFilesForTls) {
   EXPECT_EQ(hq.tls.alpn, std::vector<std::string>{"mqtt"});
 }
 
+TEST(BridgeSettings, TakeWebSocketsAndTheirPaths) {
+  EXPECT_EQ(parse_url("ws://a"), (Endpoint{"a", 80, false, "/mqtt"}));
+  EXPECT_EQ(parse_url("wss://[::1]:8443/x/y?z=1"), (Endpoint{"::1", 8443, true, "/x/y?z=1"}));
+  EXPECT_EQ(parse_url("mqtt://a/"), (Endpoint{"a", 1883}));
+  for (const auto* wrong : {"mqtt://a/mqtt", "mqtt://a:80x", "mqtt://a:0", "mqtt://a:", "mqtt://", "ws://a/ b",
+                            "ws://a/#b", "http://a", "wss://", "mqtt://a:65536", "mqtt://[::1", "mqtt://a\r\nb"}) {
+    EXPECT_FALSE(parse_url(wrong)) << wrong;
+  }
+}
+
+TEST(BridgeSettings, TakeAProxyAsAnAddressOrWithALogin) {
+  const auto web = read(uplink("proxy: http://proxy")).front().proxy;
+  ASSERT_TRUE(web);
+  EXPECT_EQ(web->server, (Endpoint{"proxy", 3128}));
+  const auto socks =
+      read(uplink("proxy: {url: \"socks5://proxy:1081\", username: me, password: secret}")).front().proxy;
+  ASSERT_TRUE(socks);
+  EXPECT_EQ(socks->server, (Endpoint{"proxy", 1081, false, {}, true}));
+  EXPECT_EQ(socks->username, "me");
+  EXPECT_EQ(socks->password, "secret");
+}
+
 TEST(BridgeSettings, SyncAlwaysCommitsEachMessageAtOnce) {
   EXPECT_EQ(read("queue: {sync: always}\n" + uplink("")).front().queue.commit_interval, 0ms);
 }
@@ -117,8 +139,11 @@ TEST_P(BridgeMistakes, AreNamedWithTheirLine) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BridgeMistakes,
-                         ::testing::Values(Wrong{"window: 0", "window"}, Wrong{"mqtt: 4", "mqtt"},
-                                           Wrong{"keep_alive: 1s", "keep_alive"},
+                         ::testing::Values(Wrong{"window: 0", "window"},
+                                           Wrong{"proxy: socks4://p", "is not the address of a proxy"},
+                                           Wrong{"proxy: {url: \"http://p\", password: x}", "needs a user name"},
+                                           Wrong{"proxy: {url: \"http://p\", username: \"a:b\"}", "cannot stand in it"},
+                                           Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
                                            Wrong{"reconnect: 10ms..1s", "hammer"},
                                            Wrong{"reconnect: 9s..1s", "reconnect"},
                                            Wrong{"session_expiry: 1s", "session_expiry"},
