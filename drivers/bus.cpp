@@ -25,6 +25,9 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kLeastConnectTime = std::chrono::seconds(3);
 constexpr milliseconds kLongestIdle = std::chrono::hours(1);
+// From listening to listening. The kernel keeps what comes meanwhile, or holds its sender back: who never stops talking
+// costs a hundred looks a second.
+constexpr milliseconds kListenPause{10};
 
 // Only what is touched becomes memory; what the sink does must fit too.
 constexpr std::size_t kStackSize = std::size_t{256} * 1024;
@@ -62,6 +65,7 @@ class Bus::Impl {
     }
     for (std::size_t task = 0; task < driver_->task_count(); ++task) {
       status_.devices[driver_->task(task).device].polled = true;
+      listens_ = driver_->task(task).listens;
     }
   }
 
@@ -92,6 +96,7 @@ class Bus::Impl {
   void announce(const Fault& fault);
 
   void poll(std::size_t task);
+  void listen(std::size_t task);
   bool ask(std::size_t task, Result& result);
   void conclude(std::size_t task, const Result& result, TimePoint started);
   void answered(std::size_t task, const Result& result);
@@ -114,7 +119,10 @@ class Bus::Impl {
 
   WriteQueue writes_;  // what others push into it is its own affair
 
+  bool listens_ = false;  // constant after construction: the devices talk by themselves
+
   // Owned by the bus thread.
+  TimePoint listened_{};
   std::vector<PointIndex> written_;
   std::minstd_rand random_;
   Backoff reconnect_;
@@ -184,6 +192,15 @@ void Bus::Impl::loop() {
 
 /// Nothing to ask until `due`: watches the port meanwhile.
 void Bus::Impl::idle(TimePoint due) {
+  if (listens_) {
+    if (const auto again = listened_ + kListenPause; steady_clock::now() < again) {
+      stop_.wait(-1, 0, std::min(real(due), again), writes_.doorbell());
+    } else if (stop_.wait(driver_->descriptor(), POLLIN, real(due), writes_.doorbell()) == Woke::Ready) {
+      for (std::size_t task = 0; task < driver_->task_count() && driver_->is_open(); ++task) listen(task);
+      listened_ = steady_clock::now();
+    }
+    return;
+  }
   if (stop_.wait(driver_->descriptor(), POLLRDHUP, real(due), writes_.doorbell()) == Woke::Ready) {
     lost({Failure::PortLost, "closed by the other side", 0});
   }
@@ -261,10 +278,25 @@ void Bus::Impl::announce(const Fault& fault) {
 }
 
 void Bus::Impl::poll(std::size_t task) {
+  if (listens_) return listen(task);
   const auto started = clock_.now();
   Result result;
   readings_.clear();
   if (ask(task, result)) conclude(task, result, started);
+}
+
+/// What was heard badly is counted and told, but does not make the values wrong that were heard before.
+void Bus::Impl::listen(std::size_t task) {
+  const auto started = clock_.now();
+  readings_.clear();
+  const auto result = driver_->run(task, readings_);
+  if (stop_.requested()) return;
+  const bool news = !result || !readings_.empty();
+  if (news) count(driver_->task(task).device, result);
+  if (!result) report(task, result.error(), 1, 1, started);
+  if (!result && result.error().failure == Failure::PortLost) return lost(result.error());
+  if (news && (result || result.error().failure != Failure::BadReply)) return conclude(task, result, started);
+  schedule_.ran(task, driver_->task(task).interval, started, clock_.now());
 }
 
 /// Asks until there is an answer or no attempt is left. False when the port is gone, or stop was requested.

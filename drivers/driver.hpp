@@ -18,10 +18,14 @@
 
 namespace ferrule::drivers {
 
-/// Something a bus does again and again: one request to one device.
+/// Something a bus does again and again: one request to one device, or listening to one that talks by itself.
 struct Task {
   std::uint32_t device = 0;              ///< index in BusSettings::devices
   std::chrono::milliseconds interval{};  ///< from one run to the next; may change from run to run
+  /// It is also run whenever the descriptor can be read: its device talks by itself. Its run never waits for more; one
+  /// that succeeds without a reading says nothing about the device, and BadReply leaves the values as they are. All or
+  /// none of a driver's tasks listen.
+  bool listens = false;
 };
 
 /// One protocol on one port. Used by its bus thread only. Every call ends by its deadline, or at once when stop is

@@ -32,6 +32,8 @@ std::string_view name(Failure failure) {
       return "port-lost";
     case Failure::Invalid:
       return "invalid";
+    case Failure::Stale:
+      return "stale";
     case Failure::Clamped:
       return "clamped";
     case Failure::UnknownCode:

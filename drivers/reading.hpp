@@ -29,14 +29,15 @@ enum class Failure : std::uint8_t {
   UnitOffline,    ///< exception 0A, 0B from a gateway: the unit is absent, the connection stays
   PortLost,       ///< the connection or the serial port is gone: every unit on the bus is affected
   Invalid,        ///< the value is the configured sentinel, or not a number
+  Stale,          ///< the device goes on talking, but has not said this value again for longer than it is good for
   // Found by the mapping; the value beside it is Uncertain.
   Clamped,      ///< it lay beyond its limits and is shown at the nearer one
   UnknownCode,  ///< a number for which the configuration has no word: it is shown itself
   ClockNotSet,  ///< read before the clock was right: the value is, its time is not
 };
-inline constexpr std::size_t kFailures = 11;  ///< how many enumerators there are, for tables by cause
+inline constexpr std::size_t kFailures = 12;  ///< how many enumerators there are, for tables by cause
 std::string_view name(Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline",
-                                 ///< "port-lost", "invalid", "clamped", "unknown-code", "clock-not-set"
+                                 ///< "port-lost", "invalid", "stale", "clamped", "unknown-code", "clock-not-set"
 
 /// Index of a point in the list that its bus was built with: dense, constant after construction.
 using PointIndex = std::uint32_t;

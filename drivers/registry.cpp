@@ -5,29 +5,31 @@
 #include <stdexcept>
 
 #include "drivers/modbus/driver.hpp"
+#include "drivers/modbus/settings.hpp"
 
 namespace ferrule::drivers {
 
 namespace {
 
-struct Entry {
-  BusType type;
-  std::unique_ptr<Driver> (*make)(const BusSettings&, const StopSignal&);
-};
-
 // A driver is a folder and its lines here.
 constexpr std::array kDrivers{
-    Entry{BusType::ModbusTcp, modbus::make_driver},
-    Entry{BusType::ModbusRtu, modbus::make_driver},
-    Entry{BusType::ModbusRtuTcp, modbus::make_driver},
+    DriverEntry{BusType::ModbusTcp, "modbus-tcp", modbus::read_bus, modbus::read_device, modbus::make_driver},
+    DriverEntry{BusType::ModbusRtu, "modbus-rtu", modbus::read_bus, modbus::read_device, modbus::make_driver},
+    DriverEntry{BusType::ModbusRtuTcp, "modbus-rtu-tcp", modbus::read_bus, modbus::read_device, modbus::make_driver},
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_driver(const BusSettings& settings, const StopSignal& stop) {
-  const auto* entry = std::ranges::find(kDrivers, settings.type, &Entry::type);
+std::span<const DriverEntry> driver_entries() { return kDrivers; }
+
+const DriverEntry& driver_entry(BusType type) {
+  const auto* entry = std::ranges::find(kDrivers, type, &DriverEntry::type);
   if (entry == kDrivers.end()) throw std::logic_error("a bus type without a driver");
-  return entry->make(settings, stop);
+  return *entry;
+}
+
+std::unique_ptr<Driver> make_driver(const BusSettings& settings, const StopSignal& stop) {
+  return driver_entry(settings.type).make(settings, stop);
 }
 
 }  // namespace ferrule::drivers

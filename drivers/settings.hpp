@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -94,14 +95,20 @@ struct PointSettings : Encoding {
   config::Node publish_template;  ///< the template's map of the same point
 };
 
+/// What one driver alone understands of a device: derived in the driver's folder, made by its `read_device`.
+struct DriverSettings {
+  virtual ~DriverSettings() = default;
+};
+
 struct DeviceSettings {
   std::string name;
   std::uint8_t unit_id = 1;
   std::uint16_t max_gap = 8;
   std::uint16_t max_registers = 125;
   std::vector<PointSettings> points;
-  config::Node publish;           ///< the device's map, likewise
-  config::Node publish_template;  ///< its template's map, whose rules the device's own override
+  std::shared_ptr<const DriverSettings> own;  ///< null where the driver has none
+  config::Node publish;                       ///< the device's map, likewise
+  config::Node publish_template;              ///< its template's map, whose rules the device's own override
   config::Location where;
 };
 
