@@ -12,6 +12,7 @@
 #include "config/error.hpp"
 #include "config/node.hpp"
 #include "drivers/modbus/budget.hpp"
+#include "gateway/ask.hpp"
 #include "gateway/demo.hpp"
 #include "gateway/log.hpp"
 #include "gateway/passwd.hpp"
@@ -38,7 +39,8 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 7> kVerbs{"run", "check", "ports", "read", "passwd", "demo", "version"};
+constexpr std::array<std::string_view, 8> kVerbs{"run",  "check",  "status", "ports",
+                                                 "read", "passwd", "demo",   "version"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -50,6 +52,13 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, std::string_
     return EX_USAGE;
   }
   return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+}
+
+void add_ask_options(CLI::App& verb, AskOptions& options) {
+  verb.add_option("--socket", options.socket,
+                  "The gateway's control socket (default: $FERRULE_CONTROL, else the service's)")
+      ->type_name("PATH");
+  verb.add_flag("--json", options.json, "As JSON, for programs");
 }
 
 void add_read_options(CLI::App& verb, ReadOptions& options) {
@@ -80,6 +89,10 @@ int run_command_line(int argc, char** argv) {
   run_verb->add_option("FILE", file, "Configuration (YAML)")->required();
   auto* check_verb = app.add_subcommand("check", "Check a configuration: prints every mistake, exits with 0 or 78");
   check_verb->add_option("FILE", file, "Configuration (YAML)")->required();
+  AskOptions ask_options;
+  auto* status_verb =
+      app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
+  add_ask_options(*status_verb, ask_options);
   PasswdOptions passwd_options;
   auto* passwd_verb = app.add_subcommand(
       "passwd", "Set a user's password in a password file; asks for it, or reads a line of standard input");
@@ -112,6 +125,7 @@ int run_command_line(int argc, char** argv) {
   try {
     if (*run_verb) return run(file);
     if (*check_verb) return check(file);
+    if (*status_verb) return print_status(ask_options);
     if (*passwd_verb) {
       passwd_options.file = file;
       return passwd(passwd_options);

@@ -1,4 +1,4 @@
-// The verbs of `ferrule`: run, check, demo, version.
+// The verbs of `ferrule`.
 #pragma once
 
 #include <filesystem>

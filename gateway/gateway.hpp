@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,6 +41,8 @@ class Gateway {
   void stop();
 
   mqtt::Broker& broker() { return broker_; }
+  const mqtt::Broker& broker() const { return broker_; }
+  std::chrono::steady_clock::time_point started() const { return started_; }
   const Settings& settings() const { return settings_; }
   std::vector<std::string> listening() const;  ///< e.g. "127.0.0.1:1883"
   std::vector<drivers::BusStatus> buses() const;
@@ -70,6 +73,7 @@ class Gateway {
   mqtt::Loop& loop_;
   mqtt::SystemClock clock_;
   drivers::SystemClock bus_clock_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   // Owned by the broker thread.
   mqtt::Broker broker_;
   mqtt::PasswordChecks password_checks_;

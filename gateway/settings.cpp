@@ -25,6 +25,13 @@ std::string default_state_dir() {
   return directory != nullptr && *directory != '\0' ? directory : "/var/lib/ferrule";
 }
 
+/// systemd names the directory that it made for the service's sockets in RUNTIME_DIRECTORY.
+std::filesystem::path default_control(const std::filesystem::path& state_dir) {
+  const char* directory = std::getenv("RUNTIME_DIRECTORY");
+  const bool service = directory != nullptr && *directory != '\0';
+  return (service ? std::filesystem::path(directory) : state_dir) / "control.sock";
+}
+
 void read_gateway(const config::Node& section, Settings& settings) {
   settings.id = section["id"].text(host_name());
   if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$') {
@@ -46,9 +53,9 @@ void warn_of_dots(const config::Node& section, const Settings& settings) {
     for (const auto& bus : settings.mappings) {
       const auto found = std::ranges::find_if(bus.points, carries, &mapping::PointMapping::topic);
       if (found == bus.points.end()) continue;
-      section[uplink.name].warning(fmt::format(
-          "carries topics with dots, such as \"{}\": RabbitMQ makes / of them, NATS closes the connection",
-          found->topic));
+      section[uplink.name].warning(
+          fmt::format("carries topics with dots, such as \"{}\": RabbitMQ makes / of them, NATS closes the connection",
+                      found->topic));
       break;
     }
   }
@@ -61,6 +68,10 @@ Settings read_settings(const config::Document& document) {
   if (version != 1) root["version"].mistake("this Ferrule reads version 1");
   read_gateway(root["gateway"], settings);
   if (settings.state_dir.is_relative()) settings.state_dir = document.directory() / settings.state_dir;
+  settings.control = root["gateway"]["control"].text(default_control(settings.state_dir).string());
+  settings.control_where = root["gateway"]["control"].where();
+  settings.control_named = root["gateway"]["control"].present();
+  if (settings.control.is_relative()) settings.control = document.directory() / settings.control;
   settings.buses = drivers::read_buses(root);
   const auto publish = mapping::read_publish(root["publish"], {});
   const auto place = mapping::read_place(root["gateway"], {settings.id, {}, {}, {}});

@@ -18,7 +18,10 @@ struct Settings {
   ClockTrust clock = ClockTrust::Plausible;
   std::filesystem::path state_dir;  ///< outboxes; created when missing
   config::Location state_dir_where;
-  bool state_dir_named = false;  ///< by the configuration
+  bool state_dir_named = false;   ///< by the configuration
+  std::filesystem::path control;  ///< the control socket
+  config::Location control_where;
+  bool control_named = false;  ///< by the configuration
   std::vector<drivers::BusSettings> buses;
   std::vector<mapping::BusMappings> mappings;  ///< of each bus
   mqtt::BrokerSettings broker;

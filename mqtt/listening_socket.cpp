@@ -23,7 +23,7 @@ namespace {
 constexpr int kBacklog = 4096;  // the kernel lowers it to net.core.somaxconn
 
 [[noreturn]] void refuse(const ListenSettings& settings, const std::string& message) {
-  throw config::Error(settings.where, "broker.listen", message, EX_UNAVAILABLE);
+  throw config::Error(settings.where, settings.setting, message, EX_UNAVAILABLE);
 }
 
 std::string place(const ListenSettings& settings) {

@@ -56,6 +56,7 @@ struct ListenSettings {
   std::vector<Network> proxies;
   std::size_t max_connections = 0;  ///< at once; 0: as many as the broker takes
   config::Location where;
+  std::string setting = "broker.listen";  ///< what asks for the listener, for errors
 };
 
 /// What gives way when a session's queue is full. Each drop is counted.

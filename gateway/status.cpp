@@ -1,0 +1,204 @@
+#include "gateway/status.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "gateway/control.hpp"
+#include "gateway/gateway.hpp"
+#include "mqtt/log_limit.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using nlohmann::json;
+
+double seconds_since(std::chrono::steady_clock::time_point then) {
+  const auto passed = std::chrono::steady_clock::now() - then;
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(passed).count()) / 1000;
+}
+
+bool troubled(const drivers::DeviceStatus& device) {
+  return device.polled && !device.online && device.failure != drivers::Failure::None;
+}
+
+json device_json(const drivers::DeviceStatus& device) {
+  json failures = json::object();
+  for (std::size_t i = 0; i < device.failures_by.size(); ++i) {
+    if (device.failures_by[i] > 0)
+      failures[std::string(name(static_cast<drivers::Failure>(i)))] = device.failures_by[i];
+  }
+  const char* state = !device.polled ? "write-only" : device.online ? "ok" : troubled(device) ? "failing" : "waiting";
+  return {{"name", device.name},
+          {"state", state},
+          {"failure", device.failure == drivers::Failure::None ? json() : json(name(device.failure))},
+          {"polls", device.polls},
+          {"failures", device.failures},
+          {"failures_by", std::move(failures)},
+          {"overruns", device.overruns}};
+}
+
+json bus_json(const drivers::BusStatus& bus) {
+  json devices = json::array();
+  for (const auto& device : bus.devices) devices.push_back(device_json(device));
+  return {{"name", bus.name},         {"port", bus.port},     {"connected", bus.connected},   {"trouble", bus.trouble},
+          {"connects", bus.connects}, {"losses", bus.losses}, {"devices", std::move(devices)}};
+}
+
+json uplink_json(const bridge::UplinkStatus& uplink) {
+  return {{"name", uplink.name},
+          {"state", name(uplink.state)},
+          {"queued", uplink.queued},
+          {"queued_bytes", uplink.queued_bytes},
+          {"in_flight", uplink.in_flight},
+          {"acknowledged", uplink.acknowledged},
+          {"dropped", uplink.dropped},
+          {"expired", uplink.expired},
+          {"skipped", uplink.skipped},
+          {"parked", uplink.parked},
+          {"repeated", uplink.repeated},
+          {"connections", uplink.connections},
+          {"database_bytes", uplink.database_bytes},
+          {"last_error", uplink.last_error}};
+}
+
+json broker_json(const mqtt::BrokerCounters& counters, const std::vector<std::string>& listening) {
+  return {{"listening", listening},
+          {"clients", counters.clients_connected},
+          {"sessions", counters.sessions},
+          {"subscriptions", counters.subscriptions},
+          {"retained", counters.retained},
+          {"received", counters.publications_received},
+          {"sent", counters.publications_sent},
+          {"dropped", counters.publications_dropped},
+          {"queued", counters.queued}};
+}
+
+std::string in_words(std::chrono::seconds time) {
+  const auto total = time.count();
+  if (total < 60) return fmt::format("{} s", total);
+  if (total < 3600) return fmt::format("{} min {} s", total / 60, total % 60);
+  if (total < 86400) return fmt::format("{} h {} min", total / 3600, total / 60 % 60);
+  return fmt::format("{} d {} h", total / 86400, total / 3600 % 24);
+}
+
+/// A member for people: as text, without what a terminal would take for a command.
+std::string word(const json& object, const char* member) {
+  const auto found = object.find(member);
+  if (found == object.end() || found->is_null()) return "-";
+  return mqtt::for_log(found->is_string() ? found->get<std::string>() : found->dump());
+}
+
+void append_buses(std::string& text, const json& buses) {
+  if (buses.empty()) return;
+  fmt::format_to(std::back_inserter(text), "\n{:<14} {:<16} {:<28} {:>10} {:>10} {:>9}\n", "bus", "device", "state",
+                 "polls", "failures", "overruns");
+  for (const auto& bus : buses) {
+    const auto trouble = bus.value("trouble", "");
+    auto title = fmt::format("{:<14} {:<16}", word(bus, "name"), "");
+    if (!trouble.empty()) title += ' ' + mqtt::for_log(trouble);
+    text += title.substr(0, title.find_last_not_of(' ') + 1) + '\n';
+    for (const auto& device : bus.value("devices", json::array())) {
+      const auto failure = word(device, "failure");
+      const auto state = failure == "-" ? word(device, "state") : fmt::format("{}: {}", word(device, "state"), failure);
+      fmt::format_to(std::back_inserter(text), "{:<14} {:<16} {:<28} {:>10} {:>10} {:>9}\n", "", word(device, "name"),
+                     state, word(device, "polls"), word(device, "failures"), word(device, "overruns"));
+    }
+  }
+}
+
+void append_uplinks(std::string& text, const json& uplinks) {
+  if (uplinks.empty()) return;
+  fmt::format_to(std::back_inserter(text), "\n{:<14} {:<12} {:>8} {:>12} {:>8} {:>8}  {}\n", "uplink", "state", "queue",
+                 "delivered", "dropped", "parked", "last error");
+  for (const auto& uplink : uplinks) {
+    auto line = fmt::format("{:<14} {:<12} {:>8} {:>12} {:>8} {:>8}  {}", word(uplink, "name"), word(uplink, "state"),
+                            word(uplink, "queued"), word(uplink, "acknowledged"), word(uplink, "dropped"),
+                            word(uplink, "parked"), word(uplink, "last_error"));
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> problems(const std::vector<drivers::BusStatus>& buses,
+                                  const std::vector<bridge::UplinkStatus>& uplinks) {
+  std::vector<std::string> found;
+  for (const auto& bus : buses) {
+    // One cause for all of the bus's devices is one problem.
+    if (!bus.connected && !bus.trouble.empty()) {
+      found.push_back(fmt::format("bus {}: {}", bus.name, bus.trouble));
+      continue;
+    }
+    for (const auto& device : bus.devices) {
+      if (troubled(device)) found.push_back(fmt::format("device {}: {}", device.name, name(device.failure)));
+    }
+  }
+  for (const auto& uplink : uplinks) {
+    if (uplink.last_error.empty()) continue;
+    found.push_back(fmt::format("uplink {}: {}, {} messages wait", uplink.name, uplink.last_error, uplink.queued));
+  }
+  return found;
+}
+
+json status_of(const Gateway& gateway) {
+  const auto buses = gateway.buses();
+  const auto uplinks = gateway.uplinks();
+  json bus_list = json::array();
+  for (const auto& bus : buses) bus_list.push_back(bus_json(bus));
+  json uplink_list = json::array();
+  for (const auto& uplink : uplinks) uplink_list.push_back(uplink_json(uplink));
+  return {{"version", FERRULE_VERSION},
+          {"id", gateway.settings().id},
+          {"uptime", seconds_since(gateway.started())},
+          {"summary", gateway.status_line()},
+          {"problems", problems(buses, uplinks)},
+          {"buses", std::move(bus_list)},
+          {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
+          {"uplinks", std::move(uplink_list)}};
+}
+
+json points_of(const Gateway& gateway) {
+  json points = json::array();
+  for (const auto& point : gateway.points()) {
+    const bool known = !point.value.empty();
+    points.push_back({{"device", point.device},
+                      {"point", point.point},
+                      {"unit", point.unit},
+                      {"value", known ? json(point.value) : json()},
+                      {"quality", name(point.quality)},
+                      {"failure", point.failure == drivers::Failure::None ? json() : json(name(point.failure))},
+                      {"age", known ? json(seconds_since(point.seen)) : json()}});
+  }
+  return points;
+}
+
+void add_status_commands(Control& control, const Gateway& gateway) {
+  control.on("status", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(status_of(gateway)); });
+  control.on("points", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(points_of(gateway)); });
+}
+
+std::string status_text(const json& status) {
+  const auto found = status.value("problems", json::array());
+  auto text = fmt::format("ferrule {} runs {} for {}\n", word(status, "version"), word(status, "id"),
+                          in_words(std::chrono::seconds(static_cast<std::int64_t>(status.value("uptime", 0.0)))));
+  if (found.empty()) {
+    text += fmt::format("all is well: {}\n", word(status, "summary"));
+  } else {
+    text += fmt::format("{} problem{}:\n", found.size(), found.size() == 1 ? "" : "s");
+    for (const auto& problem : found) text += fmt::format("  {}\n", mqtt::for_log(problem.get<std::string>()));
+  }
+  append_buses(text, status.value("buses", json::array()));
+  append_uplinks(text, status.value("uplinks", json::array()));
+  const auto broker = status.value("broker", json::object());
+  std::vector<std::string> listening;
+  for (const auto& name : broker.value("listening", json::array())) listening.push_back(name.get<std::string>());
+  text += fmt::format("\nbroker on {}: {} clients, {} messages in, {} out, {} dropped\n", fmt::join(listening, ", "),
+                      word(broker, "clients"), word(broker, "received"), word(broker, "sent"), word(broker, "dropped"));
+  return text;
+}
+
+}  // namespace ferrule::gateway
