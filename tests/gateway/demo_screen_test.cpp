@@ -14,7 +14,9 @@ using mapping::PointStatus;
 // What three shows of eleven points and a full queue print.
 std::string printed(Window (*window)()) {
   DemoScreen screen(window);
-  const std::vector<PointStatus> points(11, PointStatus{"sensor", "temperature", "MWh", "4200.0174", {}, {}, {}});
+  PointStatus point{"sensor", "temperature", "MWh", "4200.0174", {}, {}, {}};
+  point.seen = std::chrono::steady_clock::now() + 1h;  // an age that does not change meanwhile: 0.0 s
+  const std::vector<PointStatus> points(11, point);
   const DemoLedger ledger("demo/", "cloud/");
   bridge::UplinkStatus uplink;
   uplink.state = bridge::UplinkState::BackingOff;
