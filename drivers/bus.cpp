@@ -41,6 +41,11 @@ bool is_answer(Failure failure) { return failure == Failure::DeviceBusy || failu
 
 }  // namespace
 
+void PollTimes::add(std::chrono::nanoseconds time) {
+  ++counts[static_cast<std::size_t>(std::ranges::lower_bound(kBounds, time) - kBounds.begin())];
+  sum += time;
+}
+
 class Bus::Impl {
  public:
   Impl(BusSettings settings, const DriverFactory& make_driver, ReadingSink sink, Clock& clock)
@@ -106,6 +111,7 @@ class Bus::Impl {
   void deliver();
 
   void count(std::uint32_t device, const Result& result);
+  void took(std::chrono::nanoseconds time);
   void report(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint asked);
   void report_overrun(std::size_t task, const Task& known, std::uint64_t overruns);
   TimePoint real(TimePoint moment) const { return steady_clock::now() + (moment - clock_.now()); }
@@ -312,6 +318,7 @@ bool Bus::Impl::ask(std::size_t task, Result& result) {
     result = driver_->run(task, readings_);
     if (stop_.requested()) return false;
     count(device, result);
+    took(clock_.now() - asked);
     if (result) return true;
     report(task, result.error(), attempt, attempts, asked);
     if (result.error().failure == Failure::PortLost) {
@@ -397,6 +404,11 @@ void Bus::Impl::deliver() {
   }
   sink_(readings_);
   std::vector<Reading>().swap(readings_);  // between polls they are memory for nothing, and there may be many buses
+}
+
+void Bus::Impl::took(std::chrono::nanoseconds time) {
+  const std::lock_guard lock(mutex_);
+  status_.poll_times.add(time);
 }
 
 void Bus::Impl::count(std::uint32_t device, const Result& result) {

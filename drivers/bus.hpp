@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,6 +29,19 @@ struct DeviceStatus {
   std::array<std::uint64_t, kFailures> failures_by{};  ///< the same by cause: index is the Failure
   std::uint64_t overruns = 0;                          ///< polls left out because the bus could not keep up
 };
+/// How long requests took until their answer or timeout.
+struct PollTimes {
+  static constexpr std::array<std::chrono::milliseconds, 10> kBounds{
+      std::chrono::milliseconds(1),   std::chrono::milliseconds(5),   std::chrono::milliseconds(10),
+      std::chrono::milliseconds(25),  std::chrono::milliseconds(50),  std::chrono::milliseconds(100),
+      std::chrono::milliseconds(250), std::chrono::milliseconds(500), std::chrono::milliseconds(1000),
+      std::chrono::milliseconds(2500)};
+
+  std::array<std::uint64_t, kBounds.size() + 1> counts{};  ///< up to each bound, above the one before; then the rest
+  std::chrono::nanoseconds sum{0};
+
+  void add(std::chrono::nanoseconds time);
+};
 struct BusStatus {
   std::string name;
   std::string port;  ///< the address: `10.0.0.5:502`, `/dev/ttyUSB0`
@@ -35,6 +49,7 @@ struct BusStatus {
   std::string trouble;         ///< why it is not connected, for people; empty while it is
   std::uint64_t connects = 0;  ///< times the port was opened
   std::uint64_t losses = 0;    ///< times it was lost or could not be opened
+  PollTimes poll_times;
   std::vector<DeviceStatus> devices;
 };
 

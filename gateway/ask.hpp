@@ -1,7 +1,10 @@
-// The verbs that ask the running gateway over its control socket: `ferrule status`.
+// The verbs that ask the running gateway over its control socket: `ferrule status`, `top` and `tap`.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 namespace ferrule::gateway {
 
@@ -13,5 +16,15 @@ struct AskOptions {
 /// Prints how the gateway is. 0: all is well; 1: there are problems; EX_UNAVAILABLE: it does not run; EX_NOPERM: this
 /// user may not ask.
 int print_status(const AskOptions& options);
+
+/// The status and every point, again each second until Ctrl-C; once when standard output is no terminal.
+int show_top(const AskOptions& options);
+
+/// Prints publications that `filter` selects as they pass the broker, a line each; 0 after `count` of them, if that is
+/// not 0.
+int print_tap(const AskOptions& options, const std::string& filter, std::uint64_t count);
+
+/// As much of a line of UTF-8 as has room in so many columns, a column for each character.
+std::string_view fitted(std::string_view line, std::size_t columns);
 
 }  // namespace ferrule::gateway

@@ -39,8 +39,8 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 8> kVerbs{"run",  "check",  "status", "ports",
-                                                 "read", "passwd", "demo",   "version"};
+constexpr std::array<std::string_view, 10> kVerbs{"run",   "check", "status", "top",  "tap",
+                                                  "ports", "read",  "passwd", "demo", "version"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -54,10 +54,14 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, std::string_
   return app.exit(error) == 0 ? EX_OK : EX_USAGE;
 }
 
-void add_ask_options(CLI::App& verb, AskOptions& options) {
+void add_socket_option(CLI::App& verb, AskOptions& options) {
   verb.add_option("--socket", options.socket,
                   "The gateway's control socket (default: $FERRULE_CONTROL, else the service's)")
       ->type_name("PATH");
+}
+
+void add_ask_options(CLI::App& verb, AskOptions& options) {
+  add_socket_option(verb, options);
   verb.add_flag("--json", options.json, "As JSON, for programs");
 }
 
@@ -93,6 +97,14 @@ int run_command_line(int argc, char** argv) {
   auto* status_verb =
       app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
   add_ask_options(*status_verb, ask_options);
+  auto* top_verb = app.add_subcommand("top", "Show the running gateway's devices and values live; end with Ctrl-C");
+  add_socket_option(*top_verb, ask_options);
+  std::string filter;
+  std::uint64_t count = 0;
+  auto* tap_verb = app.add_subcommand("tap", "Show publications as they pass the running gateway's broker");
+  tap_verb->add_option("FILTER", filter, "Topic filter, e.g. 'plant1/#'")->required();
+  tap_verb->add_option("--count", count, "End after so many");
+  add_ask_options(*tap_verb, ask_options);
   PasswdOptions passwd_options;
   auto* passwd_verb = app.add_subcommand(
       "passwd", "Set a user's password in a password file; asks for it, or reads a line of standard input");
@@ -126,6 +138,8 @@ int run_command_line(int argc, char** argv) {
     if (*run_verb) return run(file);
     if (*check_verb) return check(file);
     if (*status_verb) return print_status(ask_options);
+    if (*top_verb) return show_top(ask_options);
+    if (*tap_verb) return print_tap(ask_options, filter, count);
     if (*passwd_verb) {
       passwd_options.file = file;
       return passwd(passwd_options);

@@ -49,6 +49,7 @@ class Gateway {
   std::vector<bridge::UplinkStatus> uplinks() const;
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
   std::string status_line() const;                   ///< "3/4 devices ok, queue 0, uplink up"
+  bool stopping() const { return stopping_; }
   std::uint64_t skipped_readings() const { return skipped_readings_; }  ///< because the broker thread was behind
 
  private:

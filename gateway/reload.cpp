@@ -10,8 +10,8 @@
 
 namespace ferrule::gateway {
 
-Reload::Reload(mqtt::Loop& loop, std::filesystem::path file, Apply apply)
-    : loop_(loop), file_(std::move(file)), apply_(std::move(apply)) {}
+Reload::Reload(mqtt::Loop& loop, std::filesystem::path file, Apply apply, std::function<void()> failed)
+    : loop_(loop), file_(std::move(file)), apply_(std::move(apply)), failed_(std::move(failed)) {}
 
 Reload::~Reload() {
   if (thread_.joinable()) thread_.join();
@@ -35,7 +35,10 @@ void Reload::read() {
     });
   } catch (const config::Error& error) {
     loop_.post([this, text = std::string(error.what())] {
-      finish([&] { spdlog::error("{} was not taken over, all stays as it was:\n{}", file_.string(), text); });
+      finish([&] {
+        spdlog::error("{} was not taken over, all stays as it was:\n{}", file_.string(), text);
+        failed_();
+      });
     });
   }
 }

@@ -15,8 +15,8 @@ class Reload {
  public:
   using Apply = std::function<void(const Settings&)>;
 
-  /// `apply` gets what was read without a mistake; mistakes are logged, and then all stays as it is.
-  Reload(mqtt::Loop& loop, std::filesystem::path file, Apply apply);
+  /// `apply` gets what was read without a mistake; mistakes are logged, `failed` is called, and all stays as it is.
+  Reload(mqtt::Loop& loop, std::filesystem::path file, Apply apply, std::function<void()> failed);
   ~Reload();
   Reload(const Reload&) = delete;
   Reload& operator=(const Reload&) = delete;
@@ -32,6 +32,7 @@ class Reload {
   mqtt::Loop& loop_;
   const std::filesystem::path file_;
   const Apply apply_;
+  const std::function<void()> failed_;
   // Owned by the loop's thread.
   std::thread thread_;
   bool again_ = false;

@@ -6,14 +6,12 @@
 
 #include <csignal>
 #include <cstring>
-#include <memory>
 #include <optional>
 
-#include "gateway/control.hpp"
 #include "gateway/gateway.hpp"
+#include "gateway/operation.hpp"
 #include "gateway/reload.hpp"
 #include "gateway/service_manager.hpp"
-#include "gateway/status.hpp"
 
 namespace ferrule::gateway {
 
@@ -31,18 +29,6 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/// Unless the configuration names its place, a gateway that cannot have a control socket runs without.
-std::unique_ptr<Control> open_control(mqtt::Loop& loop, const Settings& settings) {
-  try {
-    return std::make_unique<Control>(loop, settings.control.string(), settings.control_where);
-  } catch (const config::Error& error) {
-    if (settings.control_named) throw;
-    spdlog::warn("{}; ferrule status and its kin cannot ask this gateway: name gateway.control",
-                 error.mistakes().front().message);
-    return nullptr;
-  }
 }
 
 }  // namespace
@@ -63,15 +49,17 @@ int run(const std::filesystem::path& file) {
   auto& gateway = running.emplace(load_settings(file), loop);
   for (const auto& warning : gateway.settings().warnings) spdlog::warn("{}", warning.text());
   malloc_trim(0);  // the configuration's tree is gone
-  const auto control = open_control(loop, gateway.settings());
-  if (control != nullptr) add_status_commands(*control, gateway);
-  Reload reload(loop, file, [&](const Settings& fresh) {
-    if (gateway.renew_access(fresh)) {
+  Operation operation(loop, gateway);
+  const auto take_over = [&](const Settings& fresh) {
+    const bool taken = gateway.renew_access(fresh);
+    operation.reloaded(taken);
+    if (taken) {
       spdlog::info("users and rules of {} hold from now on", file.string());
     } else {
       spdlog::error("{} was not taken over, all stays as it was: other listeners need a restart", file.string());
     }
-  });
+  };
+  Reload reload(loop, file, take_over, [&] { operation.reloaded(false); });
   loop.on_signal({SIGHUP}, [&](int) { reload.request(); });
   gateway.start();
   spdlog::info("ferrule {} runs {}: {} buses, {} devices, {} points, {} uplinks", FERRULE_VERSION, file.string(),

@@ -1,10 +1,12 @@
 #include "gateway/settings.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace ferrule::gateway {
 
@@ -32,6 +34,32 @@ std::filesystem::path default_control(const std::filesystem::path& state_dir) {
   return (service ? std::filesystem::path(directory) : state_dir) / "control.sock";
 }
 
+bool is_address(const std::string& text) {
+  in6_addr ignored{};
+  return ::inet_pton(text.find(':') == std::string::npos ? AF_INET : AF_INET6, text.c_str(), &ignored) == 1;
+}
+
+/// `127.0.0.1:8080`, `[::1]:8080`: an address of this machine and a port.
+std::optional<mqtt::ListenSettings> read_http(const config::Node& node) {
+  if (!node.present()) return std::nullopt;
+  mqtt::ListenSettings listen;
+  listen.where = node.where();
+  listen.setting = "gateway.http";
+  const auto text = node.text("");
+  const auto colon = text.rfind(':');
+  const auto port = colon == std::string::npos ? std::string() : text.substr(colon + 1);
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), listen.port);
+  auto host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  listen.bind = host;
+  if (port.empty() || error != std::errc{} || end != port.data() + port.size() || !is_address(host)) {
+    node.mistake("is where to listen, like 127.0.0.1:8080 or [::1]:8080");
+  } else if (!host.starts_with("127.") && host != "::1") {
+    node.warning("whoever reaches this address reads names of devices and numbers without a password");
+  }
+  return listen;
+}
+
 void read_gateway(const config::Node& section, Settings& settings) {
   settings.id = section["id"].text(host_name());
   if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$') {
@@ -40,6 +68,7 @@ void read_gateway(const config::Node& section, Settings& settings) {
   settings.clock = section["clock"].one_of(settings.clock, kClocks);
   settings.state_dir = section["state_dir"].text(default_state_dir());
   settings.state_dir_where = section["state_dir"].where();
+  settings.http = read_http(section["http"]);
   settings.state_dir_named = section["state_dir"].present();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct Settings {
   bool state_dir_named = false;   ///< by the configuration
   std::filesystem::path control;  ///< the control socket
   config::Location control_where;
-  bool control_named = false;  ///< by the configuration
+  bool control_named = false;                ///< by the configuration
+  std::optional<mqtt::ListenSettings> http;  ///< where /metrics and its kin are served; nowhere
   std::vector<drivers::BusSettings> buses;
   std::vector<mapping::BusMappings> mappings;  ///< of each bus
   mqtt::BrokerSettings broker;

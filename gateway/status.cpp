@@ -201,4 +201,18 @@ std::string status_text(const json& status) {
   return text;
 }
 
+std::string points_text(const json& points) {
+  auto text =
+      fmt::format("{:<16} {:<20} {:>14} {:<6} {:<24} {:>9}\n", "device", "point", "value", "unit", "quality", "age");
+  for (const auto& point : points) {
+    const auto failure = word(point, "failure");
+    const auto age = point.find("age");
+    fmt::format_to(std::back_inserter(text), "{:<16} {:<20} {:>14} {:<6} {:<24} {:>9}\n", word(point, "device"),
+                   word(point, "point"), word(point, "value"), word(point, "unit"),
+                   failure == "-" ? word(point, "quality") : fmt::format("{}: {}", word(point, "quality"), failure),
+                   age != point.end() && age->is_number() ? fmt::format("{:.1f} s", age->get<double>()) : "-");
+  }
+  return text;
+}
+
 }  // namespace ferrule::gateway

@@ -27,5 +27,7 @@ void add_status_commands(Control& control, const Gateway& gateway);
 
 /// The status on one screen, from what the `status` command answered.
 std::string status_text(const nlohmann::json& status);
+/// A table, a line for each point, from what the `points` command answered.
+std::string points_text(const nlohmann::json& points);
 
 }  // namespace ferrule::gateway

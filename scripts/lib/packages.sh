@@ -7,7 +7,7 @@ readonly BUILD_PACKAGES=(
   libssl-dev libargon2-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev libmuparser-dev)
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev librapidcheck-dev
-  mosquitto mosquitto-clients openssl chromium socat mbpoll microsocks sqlite3 systemd tinyproxy-bin tshark libfaketime
+  mosquitto mosquitto-clients openssl chromium socat mbpoll microsocks sqlite3 systemd tinyproxy-bin tshark libfaketime prometheus
   python3 python3-pytest python3-pymodbus python3-paho-mqtt)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
 readonly PACKAGE_PACKAGES=(debhelper dpkg-dev bash-completion help2man lintian mmdebstrap)
@@ -82,6 +82,9 @@ install_missing() {
   if [[ " ${missing[*]} " == *' mosquitto '* ]] && command -v systemctl >/dev/null; then
     as_root systemctl disable mosquitto.service >/dev/null 2>&1 || true
     echo "==> mosquitto is there for the tests only: its system service was not started and is disabled"
+  fi
+  if [[ " ${missing[*]} " == *' prometheus '* ]] && command -v systemctl >/dev/null; then
+    as_root systemctl disable prometheus.service >/dev/null 2>&1 || true
   fi
 }
 

@@ -95,6 +95,33 @@ TEST(Settings, TopicsWithDotsThatAnUplinkCarriesAreWarnedOf) {
             "connection");
 }
 
+TEST(Settings, ServesNumbersWhereItIsTold) {
+  EXPECT_FALSE(parse_settings("version: 1\n", "test.yaml").http);
+  const auto settings = parse_settings("version: 1\ngateway: {http: \"[::1]:8080\"}\n", "test.yaml");
+  ASSERT_TRUE(settings.http);
+  EXPECT_EQ(settings.http->bind, "::1");
+  EXPECT_EQ(settings.http->port, 8080);
+  EXPECT_TRUE(settings.warnings.empty());
+}
+
+TEST(Settings, NumbersForEverybodyAreWarnedOf) {
+  EXPECT_EQ(parse_settings("version: 1\ngateway: {http: \"0.0.0.0:8080\"}\n", "test.yaml").warnings.size(), 1U);
+}
+
+TEST(Settings, APlaceForNumbersIsAnAddressAndAPort) {
+  for (const char* place :
+       {"8080", "localhost:8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:80x", ":8080", "[::1]", "10.0.0.0/8:1"}) {
+    EXPECT_THAT(mistakes_of(std::string("version: 1\ngateway: {http: \"") + place + "\"}\n"),
+                HasSubstr("gateway.http: is where to listen"))
+        << place;
+  }
+}
+
+TEST(Settings, TheControlSocketIsInTheStateDirectoryUnlessItIsNamed) {
+  EXPECT_EQ(parse_settings("version: 1\ngateway: {state_dir: /s}\n", "test.yaml").control, "/s/control.sock");
+  EXPECT_EQ(parse_settings("version: 1\ngateway: {control: /run/x.sock}\n", "test.yaml").control, "/run/x.sock");
+}
+
 TEST(Settings, AnotherVersionIsAMistake) { EXPECT_THAT(mistakes_of("version: 2\n"), HasSubstr("version 1")); }
 
 }  // namespace
