@@ -22,12 +22,12 @@ from rig.slaves import TcpSlave
 def _started(gateway):
     """Its control socket opens behind its broker."""
     gateway.start()
-    wait_until((gateway.state_dir / "control.sock").exists, 10, "the control socket is there")
+    wait_until(gateway.control.exists, 10, "the control socket is there")
     return gateway
 
 
 def _ask(gateway, *arguments):
-    process = Process([BINARY, *arguments, "--socket", gateway.state_dir / "control.sock"])
+    process = Process([BINARY, *arguments, "--socket", gateway.control])
     return process.wait(20), process.out, process.err
 
 
@@ -64,7 +64,7 @@ def test_status_ends_with_0_when_all_is_well(make_gateway):
 
 def test_tap_shows_what_passes_as_lines_and_as_json(make_gateway, closing):
     gateway = _started(make_gateway())
-    path = gateway.state_dir / "control.sock"
+    path = gateway.control
     lines = closing(_Tapping(path, "plant1/+", "--count", 2))
     objects = closing(_Tapping(path, "#", "--json"))
     _until_tapped(gateway, lines, objects)
@@ -92,7 +92,7 @@ class _Tapping:
 def _until_tapped(gateway, *taps):
     """The gateway has as many clients of its control socket as there are taps, and has read their requests."""
     def seen():
-        connected = len([line for line in open("/proc/net/unix") if line.rstrip().endswith(str(gateway.state_dir / "control.sock"))])
+        connected = len([line for line in open("/proc/net/unix") if line.rstrip().endswith(str(gateway.control))])
         return connected > len(taps)
     wait_until(seen, 10, "the taps are connected")
     assert _status(gateway)[0] == 0  # asked after them, answered after them
@@ -122,7 +122,7 @@ def test_top_draws_on_a_terminal_and_gives_it_back(make_gateway):
     if top == 0:
         fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
         os.environ["TERM"] = "xterm"
-        os.execv(BINARY, [BINARY, "top", "--socket", str(gateway.state_dir / "control.sock")])
+        os.execv(BINARY, [BINARY, "top", "--socket", str(gateway.control)])
     seen = b""
 
     def read():
@@ -138,15 +138,15 @@ def test_top_draws_on_a_terminal_and_gives_it_back(make_gateway):
     os.close(terminal)
 
 
-def test_status_says_that_no_gateway_runs(tmp_path):
-    process = Process([BINARY, "status", "--socket", tmp_path / "none.sock"])
+def test_status_says_that_no_gateway_runs():
+    process = Process([BINARY, "status", "--socket", "/tmp/no-such-directory/none.sock"])
     assert process.wait(10) == 69
     assert process.err[0].startswith("ferrule: no gateway answers at "), process.err
 
 
 def test_control_socket_speaks_lines_of_json_and_goes_with_the_gateway(make_gateway):
     gateway = _started(make_gateway())
-    path = gateway.state_dir / "control.sock"
+    path = gateway.control
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     with socket.socket(socket.AF_UNIX) as client, client.makefile("rw") as lines:
         client.connect(str(path))
@@ -161,9 +161,11 @@ def test_control_socket_speaks_lines_of_json_and_goes_with_the_gateway(make_gate
 
 def test_gateway_runs_without_a_control_socket_that_nobody_asked_for(make_gateway, tmp_path):
     gateway = make_gateway()
+    del gateway.config["gateway"]["control"]
+    gateway.write()
     (gateway.state_dir / "control.sock").mkdir(parents=True)
     gateway.start()
-    wait_until(lambda: "exists and is no socket; ferrule status and its kin cannot ask this gateway"
+    wait_until(lambda: "; ferrule status and its kin cannot ask this gateway"
                in gateway.process.stderr_text, 10, "the warning")
 
 

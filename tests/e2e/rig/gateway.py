@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import socket
+import tempfile
 import time
 
 from rig.ports import free_port
@@ -28,11 +29,14 @@ class Gateway:
     def __init__(self, directory: pathlib.Path, sections: dict):
         self.port = free_port()
         self.state_dir = directory / "state"
+        # The path of a Unix socket has 107 bytes, and those of tests are long.
+        self._short = tempfile.TemporaryDirectory(prefix="ferrule-")
+        self.control = pathlib.Path(self._short.name) / "control.sock"
         self.file = directory / "ferrule.yaml"
         self.process = None
         self.config = {
             "version": 1,
-            "gateway": {"id": "plant1", "state_dir": str(self.state_dir)},
+            "gateway": {"id": "plant1", "state_dir": str(self.state_dir), "control": str(self.control)},
             "broker": {"listen": [{"port": self.port, "bind": "127.0.0.1"}]},
             **sections,
         }
@@ -75,5 +79,6 @@ class Gateway:
         """What a fixture does in the end: whatever the test left running has to stop cleanly."""
         if self.process is not None and self.process.running:
             self.stop()
+        self._short.cleanup()
         if self.process is not None:
             print("--- gateway:\n" + self.process.stderr_text)
