@@ -10,6 +10,7 @@
 
 #include "bridge/exchange_record.hpp"
 #include "bridge/refusal_text.hpp"
+#include "bridge/uplink_state.hpp"
 #include "mqtt/codec.hpp"
 
 namespace ferrule::bridge {
@@ -26,6 +27,7 @@ constexpr auto kIdProperty = "ferrule-id";
 constexpr std::uint32_t kMaxIncoming = 1 << 20;  // bytes of a packet
 constexpr std::uint16_t kReceiveMaximum = 100;
 constexpr char kDup = 0x08;
+constexpr std::uint8_t kNoRetained = 2;  // Retain Handling
 
 tl::unexpected<std::string> breach(const mqtt::Refusal& refusal) {
   return tl::unexpected(fmt::format("the cloud broke the protocol: {} [{}]", refusal.detail, refusal.statement));
@@ -65,7 +67,7 @@ CloudSession::CloudSession(const UplinkSettings& settings, LinkState& state, Lin
 
 // ---- connect
 
-std::string CloudSession::connect_packet(int mqtt_version) {
+std::string CloudSession::connect_packet(int mqtt_version, std::string_view password) {
   mqtt_version_ = mqtt_version;
   mqtt::PropertyBuilder properties;
   if (mqtt_version == 5) {
@@ -79,7 +81,14 @@ std::string CloudSession::connect_packet(int mqtt_version) {
   connect.keep_alive = settings_.keep_alive;
   connect.client_id = settings_.client_id;
   if (!settings_.username.empty()) connect.user_name = settings_.username;
-  if (!settings_.password.empty()) connect.password = settings_.password;
+  if (!password.empty()) connect.password = password;
+  if (!settings_.status_topic.empty()) {
+    connect.will.emplace();
+    connect.will->topic = settings_.status_topic;
+    connect.will->payload = kOfflineStatus;
+    connect.will->qos = std::min(Qos::AtLeastOnce, settings_.max_qos);
+    connect.will->retain = settings_.retain;
+  }
   connect.properties = properties.view();
   scratch_.clear();
   encode(connect, scratch_);
@@ -297,13 +306,16 @@ tl::expected<void, std::string> CloudSession::take_publish(const mqtt::Publish& 
     send_ack(PacketType::Puback, packet.packet_id);
   }
   if (!is_new) return {};
-  auto publication = std::make_shared<mqtt::Publication>();
-  publication->topic = packet.topic;
-  publication->payload = packet.payload;
-  publication->qos = packet.qos;
-  publication->retain = packet.retain;
-  publication->published = now;
-  publication->origin = settings_.client_id;
+  mqtt::Publication publication;
+  publication.topic = packet.topic;
+  publication.payload = packet.payload;
+  publication.qos = packet.qos;
+  publication.retain = packet.retain;
+  publication.published = now;
+  publication.properties = mqtt::forwardable(packet.properties, forwarded_);
+  if (const auto left = packet.properties.number(PropertyId::MessageExpiryInterval)) {
+    publication.expires = now + std::chrono::seconds(*left);
+  }
   events_.on_message(std::move(publication));
   return {};
 }
@@ -319,6 +331,7 @@ void CloudSession::subscribe(const std::string& filter, Qos qos) {
   mqtt::SubscriptionOptions options;
   options.qos = qos;
   options.no_local = mqtt_version_ == 5;  // what we sent does not come back
+  options.retain_handling = mqtt_version_ == 5 ? kNoRetained : 0;
   mqtt::append_subscription(entries, filter, options);
   mqtt::Subscribe subscribe;
   subscribe.packet_id = take_packet_id();
@@ -338,6 +351,11 @@ void CloudSession::take_suback(const mqtt::Suback& packet) {
 
 void CloudSession::ping() { encode(mqtt::Pingreq{}, version(), output_); }
 
-void CloudSession::disconnect() { encode(mqtt::Disconnect{}, version(), output_); }
+/// MQTT 3.1.1 cannot ask for its will with a DISCONNECT: it just leaves.
+void CloudSession::disconnect(bool for_good) {
+  const bool with_will = for_good && !settings_.status_topic.empty();
+  if (with_will && mqtt_version_ != 5) return;
+  encode(mqtt::Disconnect{with_will ? Reason::DisconnectWithWill : Reason::Success, {}}, version(), output_);
+}
 
 }  // namespace ferrule::bridge

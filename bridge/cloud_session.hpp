@@ -35,8 +35,8 @@ class CloudSession {
 
   CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events);
 
-  /// The CONNECT, as bytes. `mqtt_version`: 5 or 4.
-  std::string connect_packet(int mqtt_version);
+  /// The CONNECT, as bytes. `mqtt_version`: 5 or 4. `password`: empty for none.
+  std::string connect_packet(int mqtt_version, std::string_view password);
   /// What the first packet of a connection says.
   static Attempt read_answer(const mqtt::Frame& frame, int mqtt_version);
 
@@ -45,7 +45,8 @@ class CloudSession {
   void send(Seq seq, const mqtt::Publication& publication, const std::string& topic, mqtt::Qos qos, Time now);
   void subscribe(const std::string& filter, mqtt::Qos qos);
   void ping();
-  void disconnect();
+  /// `for_good`: those who watch our status are told.
+  void disconnect(bool for_good);
   /// A packet from the cloud; unexpected: why the connection has to end.
   tl::expected<void, std::string> take(const mqtt::Frame& frame, Time now);
   /// Puts on disk what has to be there before `output` may leave. Throws std::runtime_error.
@@ -91,6 +92,7 @@ class CloudSession {
   std::size_t resumed_ = 0;                           ///< PUBLISHes sent again and not ended: within Receive Maximum
   std::vector<LinkState::InFlight> records_;          ///< not put yet
   std::map<std::uint16_t, std::string> subscribing_;  ///< filters, by packet identifier
+  std::string forwarded_;                             ///< scratch
   mqtt::PacketIdSet received_;                        ///< QoS 2 of the cloud's, not released yet
   std::uint16_t last_packet_id_ = 0;
 };

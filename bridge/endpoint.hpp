@@ -12,7 +12,7 @@ struct Endpoint {
   std::string host;  ///< a name, or an address without brackets
   std::uint16_t port = 1883;
   bool tls = false;
-  std::string path{};          ///< of a WebSocket, with its query; empty: none is spoken
+  std::string path{};        ///< of a WebSocket, with its query; empty: none is spoken
   bool is_socks = false;     ///< of a proxy: SOCKS 5, otherwise HTTP
   std::string text() const;  ///< "host:port", an IPv6 address in brackets
   bool is_websocket() const { return !path.empty(); }

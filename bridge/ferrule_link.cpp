@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "bridge/cloud_session.hpp"
+#include "bridge/credentials.hpp"
 #include "bridge/keep_alive.hpp"
 #include "bridge/stream.hpp"
 #include "bridge/threaded_link.hpp"
@@ -64,7 +66,7 @@ class FerruleWorker final : public LinkWorker {
   void wait_for_work();
   std::vector<LinkOrder> take_orders();
   void perform(const LinkOrder& order);
-  Attempt shake_hands(bool is_secure, int mqtt_version, const Wait& wait);
+  Attempt shake_hands(bool is_secure, const std::string& connect, int mqtt_version, const Wait& wait);
   bool wait_for(int descriptor, short events, Time end);
   void turn();
   Result receive();
@@ -84,6 +86,8 @@ class FerruleWorker final : public LinkWorker {
   std::unique_ptr<Stream> stream_;
   mqtt::Framer framer_{kMaxIncoming};
   KeepAlive keep_alive_{0s, {}};
+  std::optional<std::chrono::seconds> lifetime_;  // of what the attempt under way shows
+  Renewal renewal_;
   std::vector<char> buffer_;
   bool readable_ = false;
   bool more_ = false;  // there may be more to read than the socket tells
@@ -122,7 +126,7 @@ void FerruleWorker::wait_for_work() {
   if (stream_) events = static_cast<short>(POLLIN | stream_->waits_for());
   std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, events, 0}}};
   const bool at_once = more_ || has_orders();
-  ::poll(ready.data(), ready.size(), at_once ? 0 : stream_ ? until(keep_alive_.next()) : -1);
+  ::poll(ready.data(), ready.size(), at_once ? 0 : stream_ ? until(std::min(keep_alive_.next(), renewal_.next())) : -1);
   if (ready[0].revents != 0) wakener_.clear();
   readable_ = more_ || ready[1].revents != 0;
 }
@@ -150,11 +154,19 @@ void FerruleWorker::perform(const LinkOrder& order) {
 
 void FerruleWorker::open(const Attempt& answer) {
   keep_alive_ = KeepAlive(answer.keep_alive.value_or(settings_.keep_alive), now());
+  renewal_ = Renewal(settings_, lifetime_, now());
   session_.open(answer);
 }
 
 Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) {
   close();
+  const auto credentials = make_credentials(settings_, std::chrono::system_clock::now());
+  if (!credentials) {
+    Attempt failed;
+    failed.cause = credentials.error();
+    return failed;
+  }
+  lifetime_ = credentials->lifetime;
   const auto end = now() + kConnectTime;
   const auto wait = [this, end](int descriptor, short events) { return wait_for(descriptor, events, end); };
   auto stream = open_way(endpoint, address, settings_, wait);
@@ -164,13 +176,13 @@ Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& addr
     return failed;
   }
   stream_ = std::move(*stream);
-  return shake_hands(endpoint.tls, mqtt_version, wait);
+  return shake_hands(endpoint.tls, session_.connect_packet(mqtt_version, credentials->password), mqtt_version, wait);
 }
 
-Attempt FerruleWorker::shake_hands(bool is_secure, int mqtt_version, const Wait& wait) {
+Attempt FerruleWorker::shake_hands(bool is_secure, const std::string& connect, int mqtt_version, const Wait& wait) {
   Attempt failed;
   framer_ = mqtt::Framer(kMaxIncoming);
-  session_.output().append(session_.connect_packet(mqtt_version));
+  session_.output().append(connect);
   for (;;) {
     static_cast<void>(write());  // if it failed, reading tells why
     if (!wait(stream_->descriptor(), static_cast<short>(POLLIN | stream_->waits_for()))) {
@@ -267,6 +279,7 @@ FerruleWorker::Result FerruleWorker::write() {
 }
 
 FerruleWorker::Result FerruleWorker::stay_alive() {
+  if (renewal_.due(now())) owner_.on_renewal_due();
   switch (keep_alive_.due(now())) {
     case KeepAlive::Due::Nothing:
       return {};
@@ -291,7 +304,7 @@ void FerruleWorker::close() {
 bool FerruleWorker::say_goodbye() {
   if (!stream_) return false;
   const auto end = now() + kFarewell;
-  session_.disconnect();
+  session_.disconnect(stopping());
   while (write() && !session_.output().empty()) {
     pollfd ready{stream_->descriptor(), POLLOUT, 0};
     if (::poll(&ready, 1, until(end)) <= 0) break;

@@ -40,7 +40,10 @@ class LinkEvents {
   virtual void on_disconnected(std::string cause) = 0;
   /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Never for QoS 0.
   virtual void on_settled(Seq seq, mqtt::Reason reason) = 0;
-  virtual void on_message(mqtt::PublicationPtr publication) = 0;
+  /// With what the cloud said of it; its origin is ours to set.
+  virtual void on_message(mqtt::Publication publication) = 0;
+  /// What the connection was made with has changed, or will soon be worth nothing: `connect` again when it suits.
+  virtual void on_renewal_due() {}
 };
 
 /// The QoS 2 exchanges of a link, which it must not lose: kept on disk beside the outbox rows they belong to. Called on
@@ -68,11 +71,13 @@ class LinkState {
 class Link {
  public:
   virtual ~Link() = default;
-  /// Begins one attempt; on_connected or on_disconnected follows. Never retries by itself.
+  /// Begins one attempt; on_connected or on_disconnected follows. Never retries by itself. While connected: ends that
+  /// connection first, of which nothing more is heard.
   virtual void connect() = 0;
   /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 (any `seq`) is
   /// dropped and counted when too much of it waits for the socket.
   virtual void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) = 0;
+  /// Without what is retained at the cloud, where it speaks MQTT 5.
   virtual void subscribe(const std::string& filter, mqtt::Qos qos) = 0;
   /// Ends the connection, or the attempt, within `grace`; on_disconnected is called before it returns unless it had
   /// been before. The link is not used again but to be destroyed.

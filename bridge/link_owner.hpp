@@ -45,7 +45,8 @@ class LinkOwner final : public LinkState, public LinkEvents {
   void on_connected(bool session_present) override { tell(&LinkEvents::on_connected, session_present); }
   void on_disconnected(std::string cause) override { tell(&LinkEvents::on_disconnected, std::move(cause)); }
   void on_settled(Seq seq, mqtt::Reason reason) override { tell(&LinkEvents::on_settled, seq, reason); }
-  void on_message(mqtt::PublicationPtr publication) override { tell(&LinkEvents::on_message, std::move(publication)); }
+  void on_message(mqtt::Publication publication) override { tell(&LinkEvents::on_message, std::move(publication)); }
+  void on_renewal_due() override { tell(&LinkEvents::on_renewal_due); }
 
  private:
   template <class Member, class... Arguments>

@@ -304,13 +304,12 @@ void PahoConnection::Client::subscribe(const std::string& filter, mqtt::Qos qos)
 
 void PahoConnection::Client::message_arrived(const paho::const_message_ptr& message) {
   if (!message) return;
-  auto publication = std::make_shared<mqtt::Publication>();
-  publication->topic = message->get_topic();
-  publication->payload = message->get_payload_str();
-  publication->qos = static_cast<mqtt::Qos>(message->get_qos());
-  publication->retain = message->is_retained();
-  publication->published = std::chrono::steady_clock::now();
-  publication->origin = settings_.client_id;
+  mqtt::Publication publication;
+  publication.topic = message->get_topic();
+  publication.payload = message->get_payload_str();
+  publication.qos = static_cast<mqtt::Qos>(message->get_qos());
+  publication.retain = message->is_retained();
+  publication.published = std::chrono::steady_clock::now();
   owner_.on_message(std::move(publication));
 }
 

@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+
+#include "bridge/credentials.hpp"
+#include "bridge/presets.hpp"
 
 namespace ferrule::bridge {
 
@@ -14,11 +18,11 @@ using config::Choice;
 using mqtt::Qos;
 
 constexpr std::size_t kLongestAlpn = 255, kLongestProxyWord = 255;
-constexpr std::string_view kPlaceholder = "{topic}";
 constexpr std::uint64_t kSmallestQueue = 1'000'000;
 constexpr std::size_t kLongestName = 64;
 constexpr auto kShortestBackOff = 100ms;
-constexpr std::int64_t kMaxWindow = 10'000;
+constexpr std::int64_t kMaxWindow = 10'000, kMaxRate = 1'000'000;
+constexpr std::uint64_t kSmallestPacket = 1024;
 
 bool is_plain_name(std::string_view name) {
   const auto plain = [](char c) {
@@ -94,7 +98,9 @@ void read_tls(const config::Node& node, UplinkSettings& settings) {
   tls.cert = read_path(node["cert"]);
   tls.key = read_path(node["key"]);
   if (tls.cert.empty() != tls.key.empty()) node.mistake("a certificate needs its key, and a key its certificate");
-  for (const auto& item : node["alpn"].items()) {
+  const auto alpn = node["alpn"];
+  if (alpn.present()) tls.alpn.clear();
+  for (const auto& item : alpn.items()) {
     tls.alpn.push_back(item.required_text());
     if (tls.alpn.back().size() > kLongestAlpn) item.mistake("longer than 255 bytes");
   }
@@ -105,57 +111,48 @@ void read_tls(const config::Node& node, UplinkSettings& settings) {
   if (web && settings.client == Client::Paho) node.mistake("only \"client: ferrule\" speaks WebSocket");
 }
 
-void check_placeholders(const config::Node& node, const std::string& to) {
-  for (std::size_t at = to.find_first_of("{}"); at != to.npos; at = to.find_first_of("{}", at)) {
-    if (to.compare(at, kPlaceholder.size(), kPlaceholder) != 0) {
-      const auto end = to.find('}', at);
-      const auto size = end == to.npos ? end : end - at + 1;
-      node.mistake(fmt::format("\"{}\" is no placeholder", to.substr(at, size)), "the one there is: {topic}");
-      return;
+void read_password(const config::Node& node, UplinkSettings& settings) {
+  settings.username = node["username"].text(settings.username);
+  settings.password = node["password"].secret();
+  settings.password_file = read_path(node["password_file"]);
+  const auto sas = node["sas"];
+  if (sas.present()) {
+    SasSettings made;
+    made.key = sas["key"].required_secret();
+    const auto device = parse_url(settings.urls.empty() ? std::string() : settings.urls.front()).value_or(Endpoint{});
+    made.resource = sas["resource"].text(fmt::format("{}/devices/{}", device.host, settings.client_id));
+    made.policy = sas["policy"].text();
+    made.lifetime = std::chrono::duration_cast<std::chrono::seconds>(sas["lifetime"].duration(1h, 1min, 365 * 24h));
+    if (!made.key.empty() && !shared_access_signature(made.resource, made.key, made.policy, 0)) {
+      sas["key"].mistake("not base64, as Azure shows its keys");
     }
-    at += kPlaceholder.size();
+    settings.sas = std::move(made);
   }
-  if (!mqtt::is_valid_topic_name(rewrite(to, "x"))) {
-    node.mistake(fmt::format("\"{}\" does not make a topic that one can publish to", to),
-                 "no \"+\", no \"#\", not empty");
+  const int ways =
+      (settings.password.empty() ? 0 : 1) + (settings.password_file.empty() ? 0 : 1) + (settings.sas ? 1 : 0);
+  if (ways > 1) node.mistake("takes one of \"password\", \"password_file\" and \"sas\"");
+  if (settings.client == Client::Paho && (settings.sas || !settings.password_file.empty())) {
+    node.mistake("only \"client: ferrule\" takes \"password_file\" and \"sas\"");
   }
 }
 
-std::optional<Qos> read_qos(const config::Node& node) {
-  if (!node.present()) return {};
-  return static_cast<Qos>(node.integer(1, 0, 2));
-}
-
-std::optional<OutRoute> read_route(const config::Node& node) {
-  const auto from_node = node["from"];
-  const auto to_node = node["to"];
-  const auto qos = read_qos(node["qos"]);
-  const auto to = to_node.text(kPlaceholder);
-  if (to_node.present()) check_placeholders(to_node, to);
-  const auto text = from_node.required_text();
-  if (text.empty()) return {};
-  const auto from = mqtt::TopicFilter::parse(text);
-  if (!from) {
-    from_node.mistake(fmt::format("\"{}\" is not a topic filter", text), "e.g. plant1/# or +/temperature");
-    return {};
+/// What the cloud takes.
+void read_limits(const config::Node& node, UplinkSettings& settings) {
+  settings.max_qos = static_cast<Qos>(node["max_qos"].integer(static_cast<int>(settings.max_qos), 0, 2));
+  settings.retain = node["retain"].boolean(settings.retain);
+  settings.max_packet = static_cast<std::uint32_t>(
+      node["max_packet"].size(settings.max_packet, kSmallestPacket, std::numeric_limits<std::uint32_t>::max()));
+  settings.rate = static_cast<int>(node["rate"].integer(settings.rate, 1, kMaxRate));
+  settings.window =
+      static_cast<std::size_t>(node["window"].integer(static_cast<std::int64_t>(settings.window), 1, kMaxWindow));
+  const auto status = node["status_topic"];
+  settings.status_topic = status.text();
+  if (!settings.status_topic.empty() && !mqtt::is_valid_topic_name(settings.status_topic)) {
+    status.mistake(fmt::format("\"{}\" is not a topic that one can publish to", settings.status_topic));
   }
-  return OutRoute{*from, to, qos};
-}
-
-void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
-  const auto items = node.items();
-  for (const auto& item : items) {
-    const auto route = read_route(item);
-    if (!route) continue;
-    const auto same = [&](const OutRoute& other) { return other.from == route->from; };
-    if (std::ranges::any_of(routes, same)) {
-      item["from"].mistake(
-          fmt::format("\"{}\" stands above already, and the first route that matches is taken", route->from.text()));
-    }
-    routes.push_back(*route);
+  if (!settings.status_topic.empty() && settings.client == Client::Paho) {
+    status.mistake("only \"client: ferrule\" leaves a will");
   }
-  const bool is_none = items.empty() && !node.is_map() && !node.is_scalar();  // else a mistake was made already
-  if (is_none) node.mistake("an uplink needs a route", "out: [{from: \"plant1/#\"}]");
 }
 
 void read_times(const config::Node& node, UplinkSettings& settings) {
@@ -181,20 +178,25 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   }
   read_urls(node["url"], settings);
   settings.client_id = node["client_id"].text(default_client_id);
-  settings.username = node["username"].text();
-  settings.password = node["password"].secret();
+  apply_preset(node, settings);
   settings.client = node["client"].one_of<Client>(settings.client, kClients);
+  read_password(node, settings);
   read_proxy(node["proxy"], settings);
   read_tls(node["tls"], settings);
   settings.mqtt_version = node["mqtt"].one_of<int>(settings.mqtt_version, kVersions);
   if (!mqtt::is_valid_utf8(settings.client_id)) node["client_id"].mistake("not valid UTF-8");
-  if (settings.mqtt_version == 4 && settings.username.empty() && !settings.password.empty()) {
+  const bool has_password = !settings.password.empty() || !settings.password_file.empty() || settings.sas;
+  if (settings.mqtt_version == 4 && settings.username.empty() && has_password) {
     node["password"].mistake("MQTT 3.1.1 knows no password without a user name");  // [MQTT-3.1.2-22]
   }
-  settings.window =
-      static_cast<std::size_t>(node["window"].integer(static_cast<std::int64_t>(settings.window), 1, kMaxWindow));
+  read_limits(node, settings);
   read_times(node, settings);
   read_routes(node["out"], settings.out);
+  read_routes(node["in"], settings.in);
+  const auto out = node["out"];
+  const bool has_routes = out.is_map() || out.is_scalar() || !out.items().empty() || node["in"].present();
+  if (!has_routes) out.mistake("an uplink needs a route", "out: [{from: \"plant1/#\"}]");
+  check_preset(node, settings);
   return settings;
 }
 
@@ -232,17 +234,6 @@ void check_client_ids(const config::Node& node, const std::vector<UplinkSettings
 }
 
 }  // namespace
-
-std::string rewrite(std::string_view to, std::string_view topic) {
-  std::string result;
-  for (;;) {
-    const auto at = to.find(kPlaceholder);
-    result += to.substr(0, at);
-    if (at == to.npos) return result;
-    result += topic;
-    to.remove_prefix(at + kPlaceholder.size());
-  }
-}
 
 std::vector<UplinkSettings> read_uplinks(const config::Node& root, const std::string& default_client_id) {
   const auto queue = read_queue(root["queue"]);

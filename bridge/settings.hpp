@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "bridge/endpoint.hpp"
+#include "bridge/routes.hpp"
 #include "config/node.hpp"
 #include "mqtt/publication.hpp"
-#include "mqtt/topic.hpp"
 
 namespace ferrule::bridge {
 
@@ -31,15 +31,6 @@ struct QueueSettings {
   std::chrono::milliseconds commit_interval{1000};
 };
 
-/// `{from: "plant1/#", to: "sites/{topic}", qos: 1}`: local topics that match `from` go to the cloud under `to`, where
-/// `{topic}` stands for the local topic. The first route that matches is taken.
-struct OutRoute {
-  mqtt::TopicFilter from;
-  std::string to = "{topic}";
-  /// Replaces the publication's own QoS. What ends up at QoS 0 is sent while the uplink is online and never queued.
-  std::optional<mqtt::Qos> qos;
-};
-
 /// `tls: {ca: ..., cert: ..., key: ..., alpn: [...]}` of an uplink to `mqtts://` or `wss://`. The files are read for
 /// each connection.
 struct TlsSettings {
@@ -55,6 +46,14 @@ struct ProxySettings {
   std::string username, password;  ///< at most 255 bytes each; the password is never logged
 };
 
+/// `sas: {key: ..., resource: ..., policy: ..., lifetime: 1h}`: passwords for Azure that Ferrule makes itself.
+struct SasSettings {
+  std::string key;       ///< base64, as Azure shows it; never logged
+  std::string resource;  ///< "<hub>.azure-devices.net/devices/<device>"
+  std::string policy;    ///< of the key; empty for a device's own
+  std::chrono::seconds lifetime{3600};
+};
+
 /// What speaks MQTT with the cloud (key `client`).
 enum class Client : std::uint8_t { Ferrule, Paho };
 
@@ -68,19 +67,29 @@ struct UplinkSettings {
   std::string client_id;
   std::string username;
   std::string password;  ///< never logged
+  /// Instead: read for each connection, and a new connection is made when it changes, or, if it holds a JSON Web Token,
+  /// before it expires.
+  std::filesystem::path password_file;
+  std::optional<SasSettings> sas;  ///< instead
   Client client = Client::Ferrule;
   int mqtt_version = 5;  ///< 5 or 4 (3.1.1); a server that does not know 5 is asked for 3.1.1
   std::chrono::seconds keep_alive{30};
   std::chrono::seconds session_expiry{7 * 24 * 3600};
   std::size_t window = 100;  ///< messages in flight at once
   std::pair<std::chrono::milliseconds, std::chrono::milliseconds> reconnect{1000, 60000};
+  std::string_view preset;  ///< see bridge/presets.hpp; empty: none
+  // What the cloud takes, besides what it announces when we connect.
+  mqtt::Qos max_qos = mqtt::Qos::ExactlyOnce;  ///< what has a higher one is sent with this
+  bool retain = true;
+  std::uint32_t max_packet = 0;  ///< bytes; what is larger is parked. 0: no limit
+  int rate = 0;                  ///< messages per second; 0: no limit
+  /// Topic at the cloud of a retained `{"state":"online"}`, and `{"state":"offline"}` as the will; empty: none.
+  std::string status_topic;
   std::vector<OutRoute> out;
+  std::vector<InRoute> in;
   QueueSettings queue;
   config::Location where;
 };
-
-/// `to` with `topic` for `{topic}`.
-std::string rewrite(std::string_view to, std::string_view topic);
 
 /// Reads `uplinks` and `queue`. `default_client_id` (the gateway's id) is used where an uplink names none.
 std::vector<UplinkSettings> read_uplinks(const config::Node& root, const std::string& default_client_id);

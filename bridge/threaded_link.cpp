@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -45,16 +46,28 @@ bool LinkWorker::stopping() const {
   return stopping_;
 }
 
+/// What the cloud announced, and what the settings know of it besides.
+LinkLimits LinkWorker::restricted(LinkLimits limits) const {
+  limits.maximum_qos = std::min(limits.maximum_qos, settings_.max_qos);
+  limits.retain_available = limits.retain_available && settings_.retain;
+  if (settings_.max_packet != 0 &&
+      (limits.maximum_packet_size == 0 || settings_.max_packet < limits.maximum_packet_size)) {
+    limits.maximum_packet_size = settings_.max_packet;
+  }
+  return limits;
+}
+
 void LinkWorker::connect() {
+  say_goodbye();
   close();
   if (!clear_lost_session()) return;
-  const auto answer =
-      dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
-                   [this](const Endpoint& endpoint, const std::string& address, int version) {
-                     return attempt(endpoint, address, version);
-                   },
-                   [this] { return stopping(); });
+  auto answer = dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
+                             [this](const Endpoint& endpoint, const std::string& address, int version) {
+                               return attempt(endpoint, address, version);
+                             },
+                             [this] { return stopping(); });
   if (!answer.connected) return lose(answer.cause);
+  answer.limits = restricted(std::move(answer.limits));
   session_lost_ = !answer.session_present;
   if (!clear_lost_session()) return;
   open(answer);

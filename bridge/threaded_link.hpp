@@ -60,6 +60,7 @@ class LinkWorker {
  private:
   std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
   bool clear_lost_session();
+  LinkLimits restricted(LinkLimits limits) const;
 
   const Dialer::Resolve resolve_;
   bool looking_up_ = false, ended_ = false, finished_ = false;  // guarded by mutex_

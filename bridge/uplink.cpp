@@ -5,14 +5,18 @@
 #include <sysexits.h>
 
 #include <algorithm>
-#include <map>
+#include <atomic>
+#include <optional>
 #include <utility>
 
 #include "bridge/back_off.hpp"
 #include "bridge/ferrule_link.hpp"
+#include "bridge/inbound.hpp"
 #include "bridge/outbox.hpp"
 #include "bridge/outbox_file.hpp"
 #include "bridge/paho_link.hpp"
+#include "bridge/patience.hpp"
+#include "bridge/rate.hpp"
 #include "bridge/row_state.hpp"
 #include "bridge/suspicion.hpp"
 #include "bridge/verdict.hpp"
@@ -25,15 +29,12 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Time = std::chrono::steady_clock::time_point;
 
-constexpr auto kHardlyBegun = 5s;  // a connection that ends sooner may end for what was sent
-constexpr auto kStable = 10s;      // after so long online, the back-off begins anew
-constexpr auto kResume = 20s;      // for the exchanges of the last connection
-constexpr auto kSameCause = 60s;   // a cause that repeats is logged so often
-constexpr int kMaxAttempts = 5;    // for a message that the cloud refuses without saying why
-constexpr std::size_t kMaxRefused = 1'000;
+constexpr auto kHardlyBegun = 5s;             // a connection that ends sooner may end for what was sent
+constexpr auto kStable = 10s;                 // after so long online, the back-off begins anew
+constexpr auto kResume = 20s;                 // for the exchanges of the last connection
 constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
-constexpr auto kFirstPause = 1s;              // after Quota exceeded, Server busy
-constexpr auto kLongestPause = 60s;
+constexpr auto kRenew = 5s;                   // for what is under way, before a connection is renewed
+constexpr std::size_t kMaxIncoming = 10'000;  // messages from the cloud that wait for the broker thread
 
 /// Any error of the file at the start is the machine's, not the configuration's.
 template <class F>
@@ -47,20 +48,6 @@ auto open_or_explain(const UplinkSettings& settings, F open) {
 
 }  // namespace
 
-std::string_view name(UplinkState state) {
-  switch (state) {
-    case UplinkState::Offline:
-      return "offline";
-    case UplinkState::Connecting:
-      return "connecting";
-    case UplinkState::Online:
-      return "online";
-    case UplinkState::BackingOff:
-      return "backing-off";
-  }
-  return "unknown";
-}
-
 std::unique_ptr<Link> make_link(const UplinkSettings& settings, LinkState& state, LinkEvents& events) {
   if (settings.client == Client::Paho) return make_paho_link(settings, state, events);
   return make_ferrule_link(settings, state, events);
@@ -71,7 +58,7 @@ std::unique_ptr<Link> make_link(const UplinkSettings& settings, LinkState& state
 class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_this<Impl> {
  public:
   Impl(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
-       mqtt::Clock& clock)
+       mqtt::Clock& clock, Inbound::Publish publish)
       : settings_(std::move(settings)),
         store_(store),
         post_(std::move(post)),
@@ -82,7 +69,10 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
         state_(open_or_explain(settings_, [&] { return std::make_unique<RowState>(*file_, store_); })),
         outbox_(open_or_explain(settings_,
                                 [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
+        publish_(std::move(publish)),
+        inbound_(settings_, publish_),
         window_(settings_.window),
+        rate_(settings_.rate),
         back_off_(settings_.reconnect) {
     for (const auto& record : state_->restore()) outbox_->hold(record.seq);
     outbox_->on_loaded([this] { pump(); });
@@ -107,7 +97,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void on_connected(bool session_present) override;
   void on_disconnected(std::string cause) override;
   void on_settled(Seq seq, mqtt::Reason reason) override;
-  void on_message(mqtt::PublicationPtr) override {}  // routes in follow with the full bridge
+  void on_message(mqtt::Publication publication) override;
+  void on_renewal_due() override;
 
  private:
   template <class F>
@@ -116,7 +107,6 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void connected(bool session_present);
   void disconnected(const std::string& cause);
   void settled(Seq seq, mqtt::Reason reason);
-  void refused_without_reason(Seq seq, mqtt::Reason reason);
   void park(Seq seq, mqtt::Reason reason);
   void pause();
   void quarantine();
@@ -126,6 +116,9 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void send(Outbox::Entry& entry);
   void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
   void log_loss(const std::string& cause);
+  void show(UplinkState state);
+  void send_again();
+  void renew();
 
   // Constant after construction
   const UplinkSettings settings_;
@@ -137,16 +130,21 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::unique_ptr<RowState> state_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<Link> link_;
+  const Inbound::Publish publish_;
+  Inbound inbound_;
+  std::atomic<std::size_t> incoming_ = 0;  // shared with the link's thread, as the next
+  std::atomic<std::uint64_t> incoming_dropped_ = 0;
   UplinkState now_ = UplinkState::Offline;
   LinkLimits limits_;
   std::size_t window_;
+  Rate rate_;
   BackOff back_off_;
   Suspicion suspicion_;
-  BackOff pauses_{{kFirstPause, kLongestPause}};
-  Time next_attempt_{}, online_since_{}, resume_at_{};
-  std::map<Seq, int> refused_;  // how often, without a reason
-  std::string last_error_, logged_cause_, logged_disk_error_;
-  Time logged_at_{}, disk_error_logged_at_{};
+  Patience patience_;
+  Time next_attempt_{}, online_since_{};
+  std::optional<Time> renew_by_;  // connect anew as soon as nothing is in flight
+  std::string last_error_;
+  Repetition logged_causes_, logged_disk_errors_;
   bool resuming_ = false, stopped_ = false;
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };
@@ -155,18 +153,29 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
 
 void Uplink::Impl::start() { connect(); }
 
+/// To local subscribers, as mosquitto does; to those at the cloud, whom the will tells of the end.
+void Uplink::Impl::show(UplinkState state) {
+  const bool is_news = (state == UplinkState::Online) != (now_ == UplinkState::Online) || connections_ == 0;
+  now_ = state;
+  const bool online = state == UplinkState::Online;
+  if (is_news) publish_(local_status(settings_.name, online));
+  if (!online || settings_.status_topic.empty()) return;
+  link_->send(0, cloud_status(settings_.status_topic), settings_.status_topic, mqtt::Qos::AtMostOnce);
+}
+
 void Uplink::Impl::connect() {
-  now_ = UplinkState::Connecting;
+  show(UplinkState::Connecting);
   link_->connect();
 }
 
 void Uplink::Impl::connected(bool session_present) {
   if (stopped_) return;
-  now_ = UplinkState::Online;
+  show(UplinkState::Online);
+  inbound_.subscribe(*link_);
   ++connections_;
   online_since_ = clock_.now();
   last_error_.clear();
-  logged_cause_.clear();
+  logged_causes_.forget();
   window_ = std::min<std::size_t>(settings_.window, limits_.receive_maximum);  // [MQTT-3.3.4-9]
   // With the session, all that is in flight by now goes on by itself (what ended meanwhile is on its way to us).
   const auto lost = session_present ? 0 : outbox_->requeue_all([](Seq) { return false; });
@@ -184,15 +193,29 @@ void Uplink::Impl::connected(bool session_present) {
 void Uplink::Impl::disconnected(const std::string& cause) {
   const bool was_online = now_ == UplinkState::Online;
   if (was_online && clock_.now() - online_since_ >= kStable) back_off_.reset();
-  now_ = stopped_ ? UplinkState::Offline : UplinkState::BackingOff;
+  show(stopped_ ? UplinkState::Offline : UplinkState::BackingOff);
   last_error_ = cause;
   if (was_online && !stopped_ && clock_.now() - online_since_ < kHardlyBegun && !owes_disk()) quarantine();
-  state_->unprepare_all();
-  // What the link settled before it ended has been taken off already.
-  repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
+  send_again();
+  renew_by_.reset();
   if (stopped_) return;
   next_attempt_ = clock_.now() + back_off_.jittered();
   log_loss(fmt::format("{}{}", was_online ? "connection lost: " : "", cause));
+}
+
+/// What the link settled before it ended has been taken off already.
+void Uplink::Impl::send_again() {
+  state_->unprepare_all();
+  repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
+}
+
+/// Nothing new is sent until nothing is in flight, so that nothing has to be sent twice.
+void Uplink::Impl::renew() {
+  if (!renew_by_ || (outbox_->in_flight() > 0 && clock_.now() < *renew_by_)) return;
+  renew_by_.reset();
+  spdlog::info("uplink {}: connecting anew with fresh credentials", settings_.name);
+  send_again();
+  connect();
 }
 
 /// Parks the message that makes the cloud hang up again and again.
@@ -206,15 +229,14 @@ void Uplink::Impl::quarantine() {
 }
 
 void Uplink::Impl::log_loss(const std::string& cause) {
-  if (cause == logged_cause_ && clock_.now() - logged_at_ < kSameCause) return;
-  logged_cause_ = cause;
-  logged_at_ = clock_.now();
+  if (!logged_causes_.is_news(cause, clock_.now())) return;
   spdlog::warn("uplink {}: {}; {} queued, next attempt in {} ms", settings_.name, cause, outbox_->size(),
                std::chrono::duration_cast<milliseconds>(next_attempt_ - clock_.now()).count());
 }
 
 void Uplink::Impl::stop(milliseconds grace) {
   if (stopped_) return;
+  show(UplinkState::Offline);
   abandon(grace);
   outbox_->flush();
 }
@@ -229,30 +251,24 @@ void Uplink::Impl::abandon(milliseconds grace) {
 // ---- sending
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable) {
-  if (stopped_) return 0;
-  const auto matches = [&](const OutRoute& route) { return route.from.matches(publication->topic); };
-  const auto route = std::ranges::find_if(settings_.out, matches);
-  if (route == settings_.out.end()) return 0;
-  std::string topic;
-  if (route->to != "{topic}") {
-    topic = rewrite(route->to, publication->topic);
-    if (!mqtt::is_valid_topic_name(topic)) {  // grown too long
-      ++skipped_;
-      return 0;
-    }
-  }
-  const auto qos = route->qos.value_or(publication->qos);
-  if (qos == mqtt::Qos::AtMostOnce) {
-    send_unqueued(publication, topic.empty() ? publication->topic : topic);
+  if (stopped_ || is_from_cloud(*publication)) return 0;
+  auto routed = find_route(settings_.out, publication);
+  if (!routed) return 0;
+  if (!routed->topic.empty() && !mqtt::is_valid_topic_name(routed->topic)) {  // grown too long
+    ++skipped_;
     return 0;
   }
-  const auto ticket = outbox_->append(publication, std::move(topic), qos, durable);
+  if (routed->qos == mqtt::Qos::AtMostOnce) {
+    send_unqueued(routed->publication, routed->topic.empty() ? publication->topic : routed->topic);
+    return 0;
+  }
+  const auto ticket = outbox_->append(routed->publication, std::move(routed->topic), routed->qos, durable);
   pump();
   return ticket;
 }
 
 void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic) {
-  if (now_ != UplinkState::Online || exceeds_limit(*publication, topic)) {
+  if (now_ != UplinkState::Online || exceeds_limit(*publication, topic) || !rate_.take(clock_.now())) {
     ++skipped_;
   } else {
     link_->send(0, publication, topic, mqtt::Qos::AtMostOnce);
@@ -266,10 +282,10 @@ bool Uplink::Impl::exceeds_limit(const mqtt::Publication& publication, const std
 }
 
 void Uplink::Impl::pump() {
-  if (stopped_ || now_ != UplinkState::Online || clock_.now() < resume_at_ || is_resuming()) return;
+  if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
   while (outbox_->in_flight() < std::min(window_, suspicion_.window())) {
     auto* entry = outbox_->next();
-    if (entry == nullptr) return;
+    if (entry == nullptr || !rate_.take(clock_.now())) return;
     send(*entry);
   }
 }
@@ -303,8 +319,7 @@ void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
   switch (judge(reason)) {
     case Verdict::Delivered:
       if (outbox_->settle(seq)) ++acknowledged_;
-      refused_.erase(seq);
-      pauses_.reset();
+      patience_.accepted(seq);
       suspicion_.settled();
       if (now_ == UplinkState::Online) back_off_.reset();
       break;
@@ -313,24 +328,19 @@ void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
       pause();
       break;
     case Verdict::AgainOrPark:
-      refused_without_reason(seq, reason);
+      if (!patience_.try_again(seq)) {
+        park(seq, reason);
+        break;
+      }
+      outbox_->requeue(seq);
+      pause();
       break;
     case Verdict::Park:
       park(seq, reason);
       break;
   }
+  renew();
   pump();
-}
-
-void Uplink::Impl::refused_without_reason(Seq seq, mqtt::Reason reason) {
-  if (refused_.size() >= kMaxRefused) refused_.clear();
-  if (++refused_[seq] < kMaxAttempts) {
-    outbox_->requeue(seq);
-    pause();
-  } else {
-    refused_.erase(seq);
-    park(seq, reason);
-  }
 }
 
 void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
@@ -340,10 +350,9 @@ void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
 }
 
 void Uplink::Impl::pause() {
-  if (clock_.now() < resume_at_) return;
-  const auto pause = pauses_.take();
-  resume_at_ = clock_.now() + pause;
-  spdlog::warn("uplink {}: the cloud takes no more for now; waiting {} ms", settings_.name, pause.count());
+  if (const auto time = patience_.pause(clock_.now())) {
+    spdlog::warn("uplink {}: the cloud takes no more for now; waiting {} ms", settings_.name, time->count());
+  }
 }
 
 // ---- time and disk
@@ -352,15 +361,14 @@ void Uplink::Impl::tick() {
   if (stopped_) return;
   outbox_->tick();
   if (now_ == UplinkState::BackingOff && clock_.now() >= next_attempt_) connect();
+  renew();
   pump();
 }
 
 void Uplink::Impl::store_failed(const mqtt::StoreFile& file, const std::string& what) {
   if (&file != file_.get()) return;
   outbox_->failed(what);
-  if (what == logged_disk_error_ && clock_.now() - disk_error_logged_at_ < kSameCause) return;
-  logged_disk_error_ = what;
-  disk_error_logged_at_ = clock_.now();
+  if (!logged_disk_errors_.is_news(what, clock_.now())) return;
   spdlog::error("uplink {}: cannot write the outbox: {}", settings_.name, what);
 }
 
@@ -380,6 +388,8 @@ UplinkStatus Uplink::Impl::status() const {
   status.repeated = repeated_;
   status.never_written = counters.never_written;
   status.connections = connections_;
+  status.received = inbound_.received();
+  status.received_dropped = inbound_.unroutable() + incoming_dropped_;
   status.set_aside = file_->times_set_aside();
   status.database_bytes = file_->size_on_disk();
   status.last_error = outbox_->disk_error().empty() ? last_error_ : outbox_->disk_error();
@@ -411,15 +421,35 @@ void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {
   post([seq, reason](Impl& self) { self.settled(seq, reason); });
 }
 
+/// What the broker thread cannot keep up with is dropped: it was acknowledged to the cloud when it came.
+void Uplink::Impl::on_message(mqtt::Publication publication) {
+  if (incoming_ >= kMaxIncoming) {
+    ++incoming_dropped_;
+    return;
+  }
+  ++incoming_;
+  post([publication = std::move(publication)](Impl& self) {
+    --self.incoming_;
+    if (!self.stopped_) self.inbound_.take(publication, self.clock_.now());
+  });
+}
+
+void Uplink::Impl::on_renewal_due() {
+  post([](Impl& self) {
+    if (self.now_ == UplinkState::Online && !self.stopped_) self.renew_by_ = self.clock_.now() + kRenew;
+    self.renew();
+  });
+}
+
 // ---- the handle
 
 Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
-               mqtt::Store::Post post, mqtt::Clock& clock)
-    : Uplink(std::move(settings), state_dir, store, std::move(post), clock, make_link) {}
+               mqtt::Store::Post post, mqtt::Clock& clock, Publish publish)
+    : Uplink(std::move(settings), state_dir, store, std::move(post), clock, std::move(publish), make_link) {}
 
 Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
-               mqtt::Store::Post post, mqtt::Clock& clock, const LinkFactory& factory)
-    : impl_(std::make_shared<Impl>(std::move(settings), state_dir, store, std::move(post), clock)) {
+               mqtt::Store::Post post, mqtt::Clock& clock, Publish publish, const LinkFactory& factory)
+    : impl_(std::make_shared<Impl>(std::move(settings), state_dir, store, std::move(post), clock, std::move(publish))) {
   impl_->use(factory(impl_->settings(), impl_->link_state(), *impl_));
 }
 

@@ -1,4 +1,5 @@
-// An uplink: routes out of the broker, an outbox of its own on disk, and the link that carries it to one cloud broker.
+// An uplink: routes between the broker and one cloud broker, an outbox of its own on disk, and the link that carries
+// it.
 #pragma once
 
 #include <chrono>
@@ -7,18 +8,15 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "bridge/link.hpp"
 #include "bridge/settings.hpp"
+#include "bridge/uplink_state.hpp"
 #include "mqtt/clock.hpp"
 #include "mqtt/consumer.hpp"
 #include "mqtt/store.hpp"
 
 namespace ferrule::bridge {
-
-enum class UplinkState : std::uint8_t { Offline, Connecting, Online, BackingOff };
-std::string_view name(UplinkState);  ///< "offline", "connecting", "online", "backing-off"
 
 struct UplinkStatus {
   std::string name;
@@ -26,15 +24,17 @@ struct UplinkStatus {
   std::uint64_t queued = 0;        ///< messages not yet acknowledged by the cloud, in flight included
   std::uint64_t queued_bytes = 0;  ///< what they count for in `queue.max_size`
   std::uint64_t in_flight = 0;
-  std::uint64_t acknowledged = 0;   ///< since the start
-  std::uint64_t dropped = 0;        ///< since the start, by the policy for a full queue
-  std::uint64_t expired = 0;        ///< since the start, because their Message Expiry Interval ran out
-  std::uint64_t skipped = 0;        ///< since the start: QoS 0 while not online, or a topic that `to` made too long
-  std::uint64_t parked = 0;         ///< since the start: refused by the cloud for good
-  std::uint64_t repeated = 0;       ///< since the start: sent again, so that the cloud may have got them twice
-  std::uint64_t never_written = 0;  ///< since the start: acknowledged before they had to be on disk
-  std::uint64_t connections = 0;    ///< since the start
-  std::uint64_t set_aside = 0;      ///< since the start: damaged files
+  std::uint64_t acknowledged = 0;      ///< since the start
+  std::uint64_t dropped = 0;           ///< since the start, by the policy for a full queue
+  std::uint64_t expired = 0;           ///< since the start, because their Message Expiry Interval ran out
+  std::uint64_t skipped = 0;           ///< since the start: QoS 0 while not online, or a topic that `to` made too long
+  std::uint64_t parked = 0;            ///< since the start: refused by the cloud for good
+  std::uint64_t repeated = 0;          ///< since the start: sent again, so that the cloud may have got them twice
+  std::uint64_t never_written = 0;     ///< since the start: acknowledged before they had to be on disk
+  std::uint64_t connections = 0;       ///< since the start
+  std::uint64_t received = 0;          ///< since the start: messages from the cloud
+  std::uint64_t received_dropped = 0;  ///< since the start: that no route wanted, or that came too fast
+  std::uint64_t set_aside = 0;         ///< since the start: damaged files
   std::uint64_t database_bytes = 0;
   std::string last_error;  ///< why it is not online, or that the disk fails; empty when all is well
 };
@@ -46,12 +46,15 @@ class Uplink final : public mqtt::Consumer {
   /// Makes the link; `state` and `events` outlive it.
   using LinkFactory = std::function<std::unique_ptr<Link>(const UplinkSettings&, LinkState& state, LinkEvents& events)>;
 
+  /// Publishes locally what came from the cloud, and the uplink's state; called on the broker thread.
+  using Publish = std::function<void(mqtt::PublicationPtr)>;
+
   /// `post` runs a function on the broker thread, from any thread.
   Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
-         mqtt::Clock& clock);
+         mqtt::Clock& clock, Publish publish);
   /// The same with another link than the one that `settings.client` names.
   Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
-         mqtt::Clock& clock, const LinkFactory& make_link);
+         mqtt::Clock& clock, Publish publish, const LinkFactory& make_link);
   ~Uplink() override;
 
   void start();  ///< connects, and reconnects by itself from now on

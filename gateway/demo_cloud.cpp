@@ -120,8 +120,8 @@ void DemoObserver::on_disconnected(std::string cause) {
   post_([this, cause = std::move(cause)] { failed_(cause); });
 }
 
-void DemoObserver::on_message(mqtt::PublicationPtr publication) {
-  post_([this, publication = std::move(publication)] { arrived_(*publication); });
+void DemoObserver::on_message(mqtt::Publication publication) {
+  post_([this, publication = std::move(publication)] { arrived_(publication); });
 }
 
 }  // namespace ferrule::gateway

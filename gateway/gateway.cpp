@@ -41,7 +41,9 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
         for (auto& uplink : uplinks_) uplink->store_failed(file, what);
       });
   for (const auto& uplink : settings_.uplinks) {
-    uplinks_.push_back(std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, post, clock_));
+    uplinks_.push_back(
+        std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, post, clock_,
+                                         [this](auto publication) { broker_.publish(std::move(publication)); }));
     broker_.attach(*uplinks_.back());
   }
   if (persistent) restore_sessions();

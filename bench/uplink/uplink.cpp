@@ -73,7 +73,8 @@ class Gateway {
                },
                [](mqtt::StoreFile&, const std::string& what) { throw std::runtime_error(what); }) {
     uplink_ = std::make_unique<bridge::Uplink>(
-        settings, directory, store_, [this](std::function<void()> task) { loop_.post(std::move(task)); }, clock_);
+        settings, directory, store_, [this](std::function<void()> task) { loop_.post(std::move(task)); }, clock_,
+        [](const auto&) {});
     loop_.every(100ms, [this] { uplink_->tick(); });
   }
   ~Gateway() { uplink_->stop(500ms); }

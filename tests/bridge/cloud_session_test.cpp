@@ -33,7 +33,10 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
   void on_connected(bool) override {}
   void on_disconnected(std::string) override {}
   void on_settled(Seq seq, Reason reason) override { settled_.emplace_back(seq, reason); }
-  void on_message(mqtt::PublicationPtr publication) override { arrived_.push_back(publication->payload); }
+  void on_message(mqtt::Publication publication) override {
+    arrived_.push_back(publication.payload);
+    last_ = std::move(publication);
+  }
 
   /// A session that knows nothing but what is in state_, connected.
   void begin(bool session_present = true, int mqtt_version = 4) {
@@ -42,7 +45,7 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
   }
   void connect(bool session_present, int mqtt_version = 4) {
     if (!session_present) state_.clear();
-    session_->connect_packet(mqtt_version);
+    session_->connect_packet(mqtt_version, {});
     Attempt answer;
     answer.session_present = session_present;
     answer.limits = limits_;
@@ -81,6 +84,7 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
   MemoryState state_;
   std::vector<std::pair<Seq, Reason>> settled_;
   std::vector<std::string> arrived_;
+  std::optional<mqtt::Publication> last_;
   std::unique_ptr<CloudSession> session_;
 };
 
@@ -88,9 +92,32 @@ TEST_F(CloudSessionTest, ConnectsToASessionThatStays) {
   settings_.username = "me";
   settings_.password = "pw";
   CloudSession session(settings_, state_, *this);
-  EXPECT_EQ(hex(session.connect_packet(4)), hex(wire("10 [ ('MQTT') 04 C0 001E ('gw') ('me') ('pw') ]")));
-  EXPECT_EQ(hex(session.connect_packet(5)),
+  EXPECT_EQ(hex(session.connect_packet(4, "pw")), hex(wire("10 [ ('MQTT') 04 C0 001E ('gw') ('me') ('pw') ]")));
+  EXPECT_EQ(hex(session.connect_packet(5, "pw")),
             hex(wire("10 [ ('MQTT') 05 C0 001E [ 11 0000003C 21 0064 27 00100000 ] ('gw') ('me') ('pw') ]")));
+}
+
+TEST_F(CloudSessionTest, LeavesAWillThatSaysThatItIsOffline) {
+  settings_.status_topic = "s";
+  begin(true, 5);
+  EXPECT_EQ(hex(session_->connect_packet(5, {})),
+            hex(wire("10 [ ('MQTT') 05 2C 001E [ 11 0000003C 21 0064 27 00100000 ] ('gw') [ ] ('s') "
+                     "('{\"state\":\"offline\"}') ]")));
+  session_->disconnect(false);
+  EXPECT_EQ(sent(), hex(wire("E0 00")));
+  session_->disconnect(true);
+  EXPECT_EQ(sent(), hex(wire("E0 01 04")));
+  session_->connect_packet(4, {});
+  session_->disconnect(true);  // 3.1.1 knows no word for it
+  EXPECT_EQ(sent(), "");
+}
+
+TEST_F(CloudSessionTest, PassesOnHowLongACommandHoldsAndItsProperties) {
+  begin(true, 5);
+  EXPECT_EQ(take("30 [ ('t') [ 02 0000000A 08 ('r') 26 ('k') ('v') ] 'p' ]"), "");
+  ASSERT_TRUE(last_);
+  EXPECT_EQ(last_->expires, CloudSession::Time() + 10s);
+  EXPECT_EQ(hex(last_->properties), hex(wire("08 ('r') 26 ('k') ('v')")));
 }
 
 TEST_F(CloudSessionTest, Qos1IsSettledByItsPubackAndLeavesNoRecord) {
@@ -233,10 +260,10 @@ TEST_F(CloudSessionTest, TakesAQos2MessageOfTheCloudOnce) {
   EXPECT_THAT(arrived_, ElementsAre("on", "off"));
 }
 
-TEST_F(CloudSessionTest, SubscribesWithoutWhatItSentItself) {
+TEST_F(CloudSessionTest, SubscribesWithoutWhatItSentItselfAndWhatIsRetained) {
   begin(true, 5);
   session_->subscribe("c/#", Qos::ExactlyOnce);
-  EXPECT_EQ(sent(), hex(wire("82 [ 0001 00 ('c/#') 06 ]")));
+  EXPECT_EQ(sent(), hex(wire("82 [ 0001 00 ('c/#') 26 ]")));
   EXPECT_EQ(take("90 04 0001 00 02"), "");
 }
 

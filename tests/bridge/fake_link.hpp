@@ -17,14 +17,15 @@ class FakeLink final : public Link {
     Seq seq;
     std::string topic, payload;
     mqtt::Qos qos;
+    bool retain;
   };
   FakeLink(LinkState& its_state, LinkEvents& its_events) : state(its_state), events(its_events) {}
 
   void connect() override { ++connects; }
   void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) override {
-    sent.push_back({seq, topic, publication->payload, qos});
+    sent.push_back({seq, topic, publication->payload, qos, publication->retain});
   }
-  void subscribe(const std::string&, mqtt::Qos) override {}
+  void subscribe(const std::string& filter, mqtt::Qos) override { subscribed.push_back(filter); }
   void disconnect(std::chrono::milliseconds) override { ++disconnects; }
 
   /// The payloads sent since the last call.
@@ -37,6 +38,7 @@ class FakeLink final : public Link {
   LinkState& state;
   LinkEvents& events;
   std::vector<Sent> sent;
+  std::vector<std::string> subscribed;
   int connects = 0, disconnects = 0;
 };
 

@@ -119,6 +119,27 @@ TEST(BridgeSettings, TakeAProxyAsAnAddressOrWithALogin) {
   EXPECT_EQ(socks->password, "secret");
 }
 
+TEST(BridgeSettings, TakeRoutesInWithWhatIsLeftOfTheTopic) {
+  const auto hq = read(uplink("in: [{from: \"sites/p/+/set\", to: \"{topic:2..}/x\", qos: 2, max_age: 5s}]")).front();
+  ASSERT_EQ(hq.in.size(), 1U);
+  EXPECT_EQ(hq.in[0].qos, mqtt::Qos::ExactlyOnce);
+  EXPECT_EQ(hq.in[0].max_age, 5s);
+  EXPECT_EQ(rewrite(hq.in[0].to, "sites/p/pump/set"), "pump/set/x");
+  EXPECT_EQ(rewrite("a/{topic}/b/{topic:1..}", "x/y"), "a/x/y/b/y");
+  EXPECT_EQ(rewrite("{topic:3..}", "x/y"), "");
+}
+
+TEST(BridgeSettings, TakeWhatTheCloudTakes) {
+  const auto hq = read(uplink("max_qos: 1\n    retain: false\n    max_packet: 64KiB\n    rate: 50\n    "
+                              "status_topic: plant1/status"))
+                      .front();
+  EXPECT_EQ(hq.max_qos, mqtt::Qos::AtLeastOnce);
+  EXPECT_FALSE(hq.retain);
+  EXPECT_EQ(hq.max_packet, 65'536U);
+  EXPECT_EQ(hq.rate, 50);
+  EXPECT_EQ(hq.status_topic, "plant1/status");
+}
+
 TEST(BridgeSettings, SyncAlwaysCommitsEachMessageAtOnce) {
   EXPECT_EQ(read("queue: {sync: always}\n" + uplink("")).front().queue.commit_interval, 0ms);
 }
@@ -138,16 +159,21 @@ TEST_P(BridgeMistakes, AreNamedWithTheirLine) {
   EXPECT_THAT(text, HasSubstr("test.yaml:5:"));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BridgeMistakes,
-                         ::testing::Values(Wrong{"window: 0", "window"},
-                                           Wrong{"proxy: socks4://p", "is not the address of a proxy"},
-                                           Wrong{"proxy: {url: \"http://p\", password: x}", "needs a user name"},
-                                           Wrong{"proxy: {url: \"http://p\", username: \"a:b\"}", "cannot stand in it"},
-                                           Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
-                                           Wrong{"reconnect: 10ms..1s", "hammer"},
-                                           Wrong{"reconnect: 9s..1s", "reconnect"},
-                                           Wrong{"session_expiry: 1s", "session_expiry"},
-                                           Wrong{"cleint_id: x", "client_id"}, Wrong{"passwort: x", "password"}));
+INSTANTIATE_TEST_SUITE_P(
+    All, BridgeMistakes,
+    ::testing::Values(Wrong{"window: 0", "window"}, Wrong{"proxy: socks4://p", "is not the address of a proxy"},
+                      Wrong{"proxy: {url: \"http://p\", password: x}", "needs a user name"},
+                      Wrong{"proxy: {url: \"http://p\", username: \"a:b\"}", "cannot stand in it"},
+                      Wrong{"in: [{from: \"a/+\", to: \"{topic:2..}\"}]", "may have no level 2"},
+                      Wrong{"in: [{from: \"a/#\", to: \"{topic:x..}\"}]", "is no placeholder"},
+                      Wrong{"in: [{from: \"a/#/b\"}]", "is not a topic filter"},
+                      Wrong{"in: [{from: a, max_age: 1ms}]", "max_age"}, Wrong{"max_qos: 3", "max_qos"},
+                      Wrong{"rate: 0", "rate"}, Wrong{"max_packet: 10B", "max_packet"},
+                      Wrong{"status_topic: a/+", "is not a topic"}, Wrong{"sas: {key: \"???\"}", "not base64"},
+                      Wrong{"sas: {}", "key"}, Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
+                      Wrong{"reconnect: 10ms..1s", "hammer"}, Wrong{"reconnect: 9s..1s", "reconnect"},
+                      Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"cleint_id: x", "client_id"},
+                      Wrong{"passwort: x", "password"}));
 
 class WrongUrls : public ::testing::TestWithParam<Wrong> {};
 

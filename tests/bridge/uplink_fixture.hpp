@@ -35,7 +35,9 @@ class UplinkFixture : public ::testing::Test {
         [this](mqtt::StoreFile& file, const std::string& what) {
           if (uplink_) uplink_->store_failed(file, what);
         });
-    uplink_ = std::make_unique<Uplink>(settings_, directory_.path(), *store_, desk_.post(), clock_, fake_links(link_));
+    uplink_ = std::make_unique<Uplink>(
+        settings_, directory_.path(), *store_, desk_.post(), clock_,
+        [this](mqtt::PublicationPtr publication) { published_.push_back(std::move(publication)); }, fake_links(link_));
   }
   void start() {
     open();
@@ -112,6 +114,7 @@ class UplinkFixture : public ::testing::Test {
   LinkLimits limits_;
   FakeLink* link_ = nullptr;
   mqtt::Ticket committed_ = 0;
+  std::vector<mqtt::PublicationPtr> published_;  // locally
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplink
 };

@@ -327,11 +327,134 @@ TEST_F(UplinkTest, NeverUsesASeqTwice) {
   EXPECT_GT(link_->sent[0].seq, first);
 }
 
+TEST_F(UplinkTest, SubscribesAfterEachConnectionAndPublishesWhatComesUnderItsLocalTopic) {
+  settings_.in.push_back({*mqtt::TopicFilter::parse("sites/plant/+/set"), "{topic:1..}", Qos::AtLeastOnce, 10s});
+  settings_.in.push_back({*mqtt::TopicFilter::parse("all/#"), "from/{topic}", Qos::ExactlyOnce, 0ms});
+  start();
+  EXPECT_THAT(link_->subscribed, ElementsAre("sites/plant/+/set", "all/#"));
+  offline();
+  online();
+  EXPECT_EQ(link_->subscribed.size(), 4U);
+  published_.clear();
+  const auto arrive = [&](const std::string& topic, std::optional<std::chrono::seconds> expiry = {}) {
+    mqtt::Publication publication;
+    publication.topic = topic;
+    publication.payload = "1";
+    publication.qos = Qos::ExactlyOnce;
+    publication.retain = true;
+    if (expiry) publication.expires = clock_.now() + *expiry;
+    link_->events.on_message(std::move(publication));
+    desk_.run_posted();
+  };
+  arrive("sites/plant/valve/set");
+  arrive("sites/plant/valve/set", 3s);
+  arrive("all/x", 60s);
+  arrive("nobody/asked");
+  ASSERT_EQ(published_.size(), 3U);
+  EXPECT_EQ(published_[0]->topic, "plant/valve/set");
+  EXPECT_EQ(published_[0]->qos, Qos::AtLeastOnce);
+  EXPECT_FALSE(published_[0]->retain);
+  EXPECT_EQ(published_[0]->expires, clock_.now() + 10s);
+  EXPECT_EQ(published_[1]->expires, clock_.now() + 3s);
+  EXPECT_EQ(published_[2]->topic, "from/all/x");
+  EXPECT_EQ(published_[2]->expires, clock_.now() + 60s);
+  EXPECT_EQ(status().received, 3U);
+  EXPECT_EQ(status().received_dropped, 1U);
+}
+
+TEST_F(UplinkTest, WhatCameFromACloudGoesToNone) {
+  settings_.in.push_back({*mqtt::TopicFilter::parse("plant/#"), "{topic}", Qos::AtLeastOnce, 0ms});
+  start();
+  published_.clear();
+  mqtt::Publication publication;
+  publication.topic = "plant/a";
+  publication.qos = Qos::AtLeastOnce;
+  link_->events.on_message(std::move(publication));
+  desk_.run_posted();
+  ASSERT_EQ(published_.size(), 1U);
+  ASSERT_TRUE(uplink_->append(published_.front(), true));
+  EXPECT_THAT(link_->sent, ::testing::IsEmpty());
+  EXPECT_EQ(status().queued, 0U);
+}
+
+TEST_F(UplinkTest, ARouteStripsTheRetainFlag) {
+  settings_.out.front().retain = false;
+  start();
+  auto publication = std::make_shared<mqtt::Publication>();
+  publication->topic = "plant/a";
+  publication->qos = Qos::AtLeastOnce;
+  publication->retain = true;
+  ASSERT_TRUE(uplink_->append(publication, false));
+  ASSERT_EQ(link_->sent.size(), 1U);
+  EXPECT_FALSE(link_->sent[0].retain);
+}
+
+TEST_F(UplinkTest, SendsNoMorePerSecondThanTheCloudTakes) {
+  settings_.rate = 2;
+  start();
+  for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);
+  settle_all_sent();
+  EXPECT_EQ(status().queued, 3U);
+  advance(500ms);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("3"));
+  advance(1000ms);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("4", "5"));
+}
+
+TEST_F(UplinkTest, TellsLocalSubscribersWhetherItIsOnline) {
+  start();
+  offline();
+  advance(2000ms);
+  ASSERT_EQ(published_.size(), 3U);
+  for (const auto& one : published_) EXPECT_EQ(one->topic, "$SYS/broker/connection/hq/state");
+  EXPECT_TRUE(published_[0]->retain);
+  EXPECT_EQ(published_[0]->payload, "0");
+  EXPECT_EQ(published_[1]->payload, "1");
+  EXPECT_EQ(published_[2]->payload, "0");
+}
+
+TEST_F(UplinkTest, TellsTheCloudThatItIsOnlineWhenItHasATopicForIt) {
+  settings_.status_topic = "plant1/status";
+  start();
+  ASSERT_EQ(link_->sent.size(), 1U);
+  EXPECT_EQ(link_->sent[0].topic, "plant1/status");
+  EXPECT_EQ(link_->sent[0].payload, R"({"state":"online"})");
+  EXPECT_TRUE(link_->sent[0].retain);
+}
+
+TEST_F(UplinkTest, ConnectsAnewForFreshCredentialsOnceNothingIsUnderWay) {
+  start();
+  append("1");
+  link_->events.on_renewal_due();
+  desk_.run_posted();
+  append("2");
+  ASSERT_EQ(link_->sent.size(), 1U);
+  EXPECT_EQ(link_->connects, 1);
+  settle_all_sent();
+  EXPECT_EQ(link_->connects, 2);
+  online();
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
+  EXPECT_EQ(status().repeated, 0U);
+}
+
+TEST_F(UplinkTest, ConnectsAnewAfterAWhileThoughTheCloudDoesNotAnswer) {
+  start();
+  append("1");
+  link_->events.on_renewal_due();
+  desk_.run_posted();
+  advance(5100ms);
+  EXPECT_EQ(link_->connects, 2);
+  link_->take_payloads();
+  online();
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1"));
+}
+
 TEST_F(UplinkTest, ASecondOneOnTheSameFileIsRefusedWithItsExitCode) {
   open();
   testing::FakeLink* other = nullptr;
   try {
-    Uplink second(settings_, directory_.path(), *store_, desk_.post(), clock_, testing::fake_links(other));
+    Uplink second(
+        settings_, directory_.path(), *store_, desk_.post(), clock_, [](const auto&) {}, testing::fake_links(other));
     FAIL() << "opened twice";
   } catch (const config::Error& error) {
     EXPECT_EQ(error.exit_code(), EX_CANTCREAT);

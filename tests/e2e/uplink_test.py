@@ -48,3 +48,45 @@ def test_first_matching_route_rewrites_topic_and_sets_qos(cloud, make_gateway, c
     assert sorted((one.topic, one.payload, one.qos) for one in received) == [
         ("billing/plant1/a/energy", "plant1/a/energy", 2), ("plain/x", "plain/x", 2), ("sites/plant1/a/power", "plant1/a/power", 1)]
     subscriber.nothing()
+
+
+def test_commands_come_from_the_cloud_and_go_back_to_none(cloud, make_gateway, closing):
+    routes = {"out": [{"from": "plant1/#", "to": "sites/{topic}", "qos": 1}],
+              "in": [{"from": "sites/plant1/+/set", "to": "{topic:1..}", "qos": 1}]}
+    Paho(4).publish(cloud.port, "sites/plant1/old/set", "of yesterday", qos=1, retain=True)
+    gateway = make_gateway(uplinks={"hq": plant.uplink(cloud.port, **routes)}).start()
+    here = closing(Paho(4).subscribe(gateway.port, "plant1/#", qos=1))
+    wait_until(lambda: any("SUBACK" in line and "plant1-uplink" in line for line in cloud.process.err), 10, "the uplink is subscribed")
+    there = closing(Paho(4).subscribe(cloud.port, "sites/plant1/valve/#", qos=1))
+    Paho(4).publish(cloud.port, "sites/plant1/valve/set", "open", qos=1)
+    received = here.next()
+    assert (received.topic, received.payload) == ("plant1/valve/set", "open")
+    assert there.next().payload == "open"  # what was published there
+    here.nothing()
+    there.nothing()
+
+
+def test_others_see_whether_it_is_online(cloud, make_gateway, closing):
+    there = closing(Paho(4).subscribe(cloud.port, "plant1/status", qos=1))
+    gateway = make_gateway(uplinks={"hq": plant.uplink(cloud.port, status_topic="plant1/status")}).start()
+    assert there.next().payload == '{"state":"online"}'
+    here = closing(Paho(4).subscribe(gateway.port, "$SYS/broker/connection/hq/state", qos=1))
+    while here.next().payload != "1":
+        pass
+    gateway.kill()
+    assert there.next(30).payload == '{"state":"offline"}'
+    gateway.start()
+    assert there.next().payload == '{"state":"online"}'
+    gateway.stop()
+    assert there.next().payload == '{"state":"offline"}'
+
+
+def test_a_password_that_changes_in_its_file_is_taken_up_without_a_restart(cloud, make_gateway, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    gateway = make_gateway(uplinks={"hq": plant.uplink(cloud.port, username="plant1", password_file=str(token))}).start()
+    wait_until(lambda: "uplink hq: online" in gateway.process.stderr_text, 10, "the uplink is online")
+    token.write_text("second\n")
+    wait_until(lambda: gateway.process.stderr_text.count("uplink hq: online") == 2, 20, "it is online again")
+    assert "connecting anew with fresh credentials" in gateway.process.stderr_text
+    assert "warning" not in gateway.process.stderr_text

@@ -1,0 +1,44 @@
+#include "bridge/uplink_state.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace ferrule::bridge {
+
+namespace {
+
+mqtt::PublicationPtr retained(std::string topic, std::string_view payload, mqtt::Qos qos) {
+  auto made = std::make_shared<mqtt::Publication>();
+  made->topic = std::move(topic);
+  made->payload = payload;
+  made->qos = qos;
+  made->retain = true;
+  return made;
+}
+
+}  // namespace
+
+std::string_view name(UplinkState state) {
+  switch (state) {
+    case UplinkState::Offline:
+      return "offline";
+    case UplinkState::Connecting:
+      return "connecting";
+    case UplinkState::Online:
+      return "online";
+    case UplinkState::BackingOff:
+      return "backing-off";
+  }
+  return "unknown";
+}
+
+mqtt::PublicationPtr local_status(const std::string& uplink, bool online) {
+  return retained(fmt::format("$SYS/broker/connection/{}/state", uplink), online ? "1" : "0", mqtt::Qos::AtLeastOnce);
+}
+
+mqtt::PublicationPtr cloud_status(const std::string& topic) {
+  return retained(topic, kOnlineStatus, mqtt::Qos::AtMostOnce);
+}
+
+}  // namespace ferrule::bridge
