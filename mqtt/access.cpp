@@ -23,7 +23,12 @@ ListenerAccess Access::listener(std::size_t index) const {
 }
 
 bool Access::admits(const Identity& identity) const {
-  const ListenerAccess at = listener(identity.listener);
+  const bool known = identity.listener != Identity::kNoListener || settings_.listeners.empty();
+  if (known) return admits(identity, listener(identity.listener));
+  return std::ranges::any_of(settings_.listeners, [&](const ListenerAccess& at) { return admits(identity, at); });
+}
+
+bool Access::admits(const Identity& identity, const ListenerAccess& at) const {
   if (identity.user.empty()) return at.anonymous;
   if (identity.proof == Proof::Certificate && !at.certificate_login) return false;
   if (identity.proof == Proof::Password && !has_user(identity.user)) return false;
@@ -53,16 +58,18 @@ std::array<const Access::Lists*, 3> Access::lists_of(const Identity& identity, s
 }
 
 Rights Access::may_publish(const Identity& identity, std::string_view client_id) const {
-  if (!restricted()) return {};
   std::array<const RuleList*, 3> lists{};
+  if (!admits(identity)) return {lists, {}};
+  if (!restricted()) return {};
   std::ranges::transform(lists_of(identity, client_id), lists.begin(),
                          [](const Lists* both) { return both == nullptr ? nullptr : &both->publish; });
   return {lists, {client_id, identity.user}};
 }
 
 Rights Access::may_receive(const Identity& identity, std::string_view client_id) const {
-  if (!restricted()) return {};
   std::array<const RuleList*, 3> lists{};
+  if (!admits(identity)) return {lists, {}};
+  if (!restricted()) return {};
   std::ranges::transform(lists_of(identity, client_id), lists.begin(),
                          [](const Lists* both) { return both == nullptr ? nullptr : &both->subscribe; });
   return {lists, {client_id, identity.user}};

@@ -10,19 +10,10 @@
 #include <vector>
 
 #include "mqtt/access_settings.hpp"
+#include "mqtt/identity.hpp"
 #include "mqtt/rules.hpp"
 
 namespace ferrule::mqtt {
-
-/// How a client proved who it is.
-enum class Proof : std::uint8_t { None, Certificate, Password };
-
-/// Who a client is.
-struct Identity {
-  std::string user;  ///< empty: anonymous
-  Proof proof = Proof::None;
-  std::size_t listener = 0;
-};
 
 /// Immutable; any thread.
 class Access {
@@ -37,7 +28,8 @@ class Access {
   const AccessSettings& settings() const { return settings_; }
   ListenerAccess listener(std::size_t index) const;
 
-  /// Whether somebody who proved to be this may be here: asked at CONNECT, and again after a reload.
+  /// Whether somebody who proved to be this may be here: asked at CONNECT, and again after a reload or a restart. One
+  /// who came in where there is no listener any more: whether another listener would let it in.
   bool admits(const Identity& identity) const;
   bool has_user(std::string_view user) const { return settings_.users.contains(user); }
 
@@ -47,7 +39,7 @@ class Access {
   /// The same for SCRAM; call only with `has_scram`.
   ScramKeys scram_keys(std::string_view user) const;
 
-  /// Borrow this and the names.
+  /// Borrow this and the names. Nothing for who may not be here.
   Rights may_publish(const Identity& identity, std::string_view client_id) const;
   Rights may_receive(const Identity& identity, std::string_view client_id) const;
   /// Nothing for a client id and a user that may stand in every rule of theirs which has %c or %u; otherwise which of
@@ -55,6 +47,8 @@ class Access {
   const char* unfit_name(const Identity& identity, std::string_view client_id) const;
 
  private:
+  bool admits(const Identity& identity, const ListenerAccess& at) const;
+
   struct Lists {
     explicit Lists(const RuleSettings& rules) : subscribe(rules.subscribe), publish(rules.publish) {}
     RuleList subscribe, publish;
@@ -69,9 +63,8 @@ class Access {
   const ScramKeys* scram_decoy_ = nullptr;  // of some user
 };
 
-/// What a session keeps of its client's identity while access is restricted. The rights borrow the session's client id.
+/// What a client may do while access is restricted. Borrows the Access, the session's client id and its user's name.
 struct ClientAccess {
-  Identity identity;
   Rights may_publish, may_receive;
 };
 

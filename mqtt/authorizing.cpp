@@ -7,18 +7,20 @@
 
 namespace ferrule::mqtt {
 
-std::unique_ptr<ClientAccess> BrokerCore::access_for(Identity identity, std::string_view client_id) const {
-  if (!access_->restricted()) return nullptr;
-  auto access = std::make_unique<ClientAccess>();
-  access->identity = std::move(identity);
-  access->may_publish = access_->may_publish(access->identity, client_id);
-  access->may_receive = access_->may_receive(access->identity, client_id);
-  return access;
-}
-
-void BrokerCore::grant(Client& client, std::unique_ptr<ClientAccess> access) {
-  client.access = std::move(access);
+/// From now on the session is this one's, by the rules as they are. A shared subscription that they do not allow as a
+/// whole gives its group's publications to other members.
+void BrokerCore::grant(Client& client, Identity identity) {
+  client.access.reset();
+  client.identity = std::move(identity);
+  const Rights may_publish = access_->may_publish(client.identity, client.client_id());
+  const Rights may_receive = access_->may_receive(client.identity, client.client_id());
+  if (may_publish.restricted() || may_receive.restricted()) {
+    client.access = std::make_unique<ClientAccess>(ClientAccess{may_publish, may_receive});
+  }
   client.restrict_to(client.access == nullptr ? nullptr : &client.access->may_receive);
+  subscriptions_.suspend_shared(client, [&](std::string_view filter) {
+    return client.access != nullptr && client.access->may_receive.coverage(filter) != Coverage::All;
+  });
 }
 
 /// What else of a CONNECT is a matter of who it is: its client id and its will. Refuses it and returns false when it
@@ -38,9 +40,9 @@ bool BrokerCore::may_enter(Connection& connection, const Connect& packet, const 
     return refuse(Reason::NotAuthorized, "MQTT-3.1.4-2", "no rule lets it publish its will");
   }
   const auto found = clients_.find(packet.client_id);
-  if (packet.client_id.empty() || found == clients_.end() || found->second->access == nullptr) return true;
+  if (packet.client_id.empty() || found == clients_.end()) return true;
   Client& holder = *found->second;
-  const Identity& owner = holder.access->identity;
+  const Identity& owner = holder.identity;
   if (owner.user == identity.user) return true;
   if (!owner.user.empty() && access_->admits(owner)) {
     return refuse(Reason::ClientIdentifierNotValid, "MQTT-3.1.4-2", "client identifier belongs to another user");
@@ -56,20 +58,16 @@ void BrokerCore::set_access(std::shared_ptr<const Access> access) {
   const auto old = std::exchange(access_, std::move(access));  // kept until nobody borrows from it
   std::vector<Connection*> unwelcome;
   for (const auto& [id, client] : clients_) {
-    Identity identity;
-    if (client->access != nullptr) identity = client->access->identity;
-    if (client->access == nullptr && client->connection != nullptr) {
-      const PeerIdentity peer = client->connection->identity();
-      identity.listener = peer.listener;
-      if (auto found = identify_without_password(peer, {})) identity = std::move(*found);
-    }
-    if (client->connection != nullptr && !access_->admits(identity)) unwelcome.push_back(client->connection);
-    grant(*client, access_for(std::move(identity), client->client_id()));
+    grant(*client, std::move(client->identity));
+    if (client->connection != nullptr && !access_->admits(client->identity)) unwelcome.push_back(client->connection);
   }
+  std::vector<Orphan> orphans;
+  for (const auto& [id, client] : clients_) client->take_denied_orphans(orphans);
   for (Connection* connection : unwelcome) {
     if (may_log()) spdlog::warn("broker: {}: its user may no longer be here; closing", connection->who());
     connection->disconnect(Reason::NotAuthorized, "no longer authorized");
   }
+  for (const Orphan& orphan : orphans) pass_on(orphan);
 }
 
 }  // namespace ferrule::mqtt

@@ -50,6 +50,7 @@ struct Replay {
 struct Client final : Session {
   using Session::Session;
 
+  Identity identity;                     ///< whose session it is
   std::unique_ptr<ClientAccess> access;  ///< null: it may do everything
 
   Connection* connection = nullptr;
@@ -162,9 +163,8 @@ class BrokerCore {
   void enter_kept(Connection& connection);
   void fail_login(Connection& connection, const Refusal& refusal);
   void end_login(Connection& connection, const Refusal& refusal);
-  std::unique_ptr<ClientAccess> access_for(Identity identity, std::string_view client_id) const;
   bool may_enter(Connection& connection, const Connect& packet, const Identity& identity);
-  void grant(Client& client, std::unique_ptr<ClientAccess> access);
+  void grant(Client& client, Identity identity);
   bool may_subscribe(Connection& connection, const SubscribeEntry& entry);
 
   void enter(Connection& connection, const Connect& packet, Identity identity);
@@ -203,6 +203,7 @@ class BrokerCore {
   bool keep_retained(const PublicationPtr& publication);
   bool needs_disk(const PublicationPtr& publication, const Subscriber* publisher);
   void restore(RestoredSession restored);
+  std::size_t listener_of(std::string_view name) const;
   void write_all();
   void write_all(Client& client);
   void page_loaded(const std::string& client_id, SessionRow row, const SessionJournal::Loaded& found);

@@ -32,7 +32,7 @@ void BrokerCore::enter(Connection& connection, const Connect& packet, Identity i
   half_open_.erase(std::exchange(connection.half_open, 0));
   bool present = false;
   Client& client = session_for(packet, present);
-  grant(client, access_for(std::move(identity), client.client_id()));
+  grant(client, std::move(identity));
   offline_.erase({std::min(client.will_due, client.expires), &client});
   client.will_due = client.expires = Time::max();  // [MQTT-3.1.2-26]
   client.will.reset();

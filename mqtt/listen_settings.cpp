@@ -193,11 +193,6 @@ bool same_place(const ListenSettings& a, const ListenSettings& b) {
   return a.bind == b.bind && a.port == b.port && a.port != 0;
 }
 
-std::string place(const ListenSettings& listen) {
-  if (!listen.unix_path.empty()) return listen.unix_path;
-  return listen.systemd.empty() ? fmt::format("{}:{}", listen.bind, listen.port) : listen.systemd;
-}
-
 }  // namespace
 
 std::vector<ListenSettings> read_listeners(const config::Node& list) {

@@ -15,7 +15,6 @@
 #include <cstring>
 #include <utility>
 
-
 namespace ferrule::mqtt {
 
 namespace {
@@ -24,12 +23,6 @@ constexpr int kBacklog = 4096;  // the kernel lowers it to net.core.somaxconn
 
 [[noreturn]] void refuse(const ListenSettings& settings, const std::string& message) {
   throw config::Error(settings.where, settings.setting, message, EX_UNAVAILABLE);
-}
-
-std::string place(const ListenSettings& settings) {
-  if (!settings.unix_path.empty()) return settings.unix_path;
-  const bool v6 = settings.bind.find(':') != std::string::npos;
-  return fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), settings.bind, settings.port);
 }
 
 [[noreturn]] void refuse_bind(const ListenSettings& settings, int error) {

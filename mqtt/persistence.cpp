@@ -31,6 +31,10 @@ void BrokerCore::save(Client& client) {
   StoredSession session;
   session.row = client.row;
   session.client_id = client.client_id();
+  session.owner = client.identity;
+  if (client.identity.listener < settings.listen.size()) {
+    session.listener = label(settings.listen[client.identity.listener]);
+  }
   session.expiry = client.expiry;
   session.online = client.connection != nullptr;
   session.expires = client.expires;
@@ -154,6 +158,12 @@ void BrokerCore::persist(std::unique_ptr<SessionJournal> journal) {
   for (const RetainedRow row : too_many) journal_->drop_retained(row);
 }
 
+std::size_t BrokerCore::listener_of(std::string_view name) const {
+  const auto& listeners = settings.listen;
+  const auto found = std::ranges::find(listeners, name, [](const ListenSettings& each) { return label(each); });
+  return found == listeners.end() ? Identity::kNoListener : static_cast<std::size_t>(found - listeners.begin());
+}
+
 /// A session that was online when the gateway ended goes on as if its connection had failed just now.
 void BrokerCore::restore(RestoredSession restored) {
   StoredSession& session = restored.session;
@@ -161,6 +171,7 @@ void BrokerCore::restore(RestoredSession restored) {
   Client& client = *made;
   if (!clients_.emplace(client.client_id(), std::move(made)).second) return;
   client.row = session.row;
+  session.owner.listener = listener_of(session.listener);
   client.expiry = session.expiry;
   client.will = std::move(session.will);
   client.persist(*journal_, client.row);
@@ -174,6 +185,7 @@ void BrokerCore::restore(RestoredSession restored) {
     client.incoming().insert(id);
     client.incoming_on_disk.insert(id);
   }
+  grant(client, std::move(session.owner));
   const std::uint64_t sent = session.online ? restored.done + settings.max_inflight : session.sent;
   client.restore(restored.done, sent, std::move(restored.deliveries));
   if (session.online) {

@@ -98,9 +98,14 @@ void Session::repeat_publishes(Time now) {
   }
 }
 
-/// False when it is lost, or larger than what this client accepts: it may accept less than the last.
+/// False when it is lost, not allowed any more, or larger than what this client accepts: it may accept less than the
+/// last.
 bool Session::repeat(const Outgoing& outgoing, std::uint16_t id, Time now) {
   if (outgoing.publication == nullptr) return false;
+  if (denied(*outgoing.publication)) {
+    ++counters_.denied;
+    return false;
+  }
   FanOut fan_out(outgoing.publication, now);
   return write(outgoing, id, true, fan_out) > 0;  // [MQTT-3.3.1-1]
 }
@@ -120,7 +125,7 @@ void Session::send_queued(Time now) {
       drop(outgoing);
       continue;
     }
-    if (may_receive_ != nullptr && !may_receive_->allow(publication->topic)) {
+    if (denied(*publication)) {
       ++counters_.denied;
       drop(outgoing);
       continue;
@@ -128,6 +133,10 @@ void Session::send_queued(Time now) {
     FanOut fan_out(publication, now);
     send_new(std::move(outgoing), fan_out);
   }
+}
+
+bool Session::denied(const Publication& publication) const {
+  return may_receive_ != nullptr && !may_receive_->allow(publication.topic);
 }
 
 /// Room for one more PUBLISH; other packets never wait [MQTT-4.9.0-3]; in the client's window [MQTT-3.3.4-9] as well as
@@ -257,6 +266,34 @@ std::vector<Orphan> Session::take_orphans() {
     if (queue_[i].group != 0) orphans.push_back({queue_[i].publication, queue_[i].group});
   }
   return orphans;
+}
+
+void Session::take_denied_orphans(std::vector<Orphan>& orphans) {
+  const auto orphaned = [this](const Outgoing& outgoing) {
+    return outgoing.group != 0 && outgoing.publication != nullptr && denied(*outgoing.publication);
+  };
+  const SessionJournal::Whole whole(journal_);
+  for (std::size_t i = 0; i < in_flight_.size() && !online_; ++i) {
+    Outgoing& outgoing = in_flight_[i];
+    if (outgoing.state != State::AwaitsPuback || !orphaned(outgoing)) continue;
+    orphans.push_back({outgoing.publication, outgoing.group});
+    drop(outgoing);
+    outgoing = Outgoing();
+  }
+  for (std::size_t left = queue_.size(); left > 0; --left) {
+    Outgoing outgoing = queue_.pop_front();
+    if (!orphaned(outgoing)) {
+      queue_.push_back(std::move(outgoing));
+      continue;
+    }
+    queued_bytes_ -= outgoing.cost;
+    counters_.queued_bytes -= outgoing.cost;
+    --counters_.queued;
+    if (journal_ != nullptr && outgoing.change != 0) journal_->give_back(outgoing.change);
+    orphans.push_back({outgoing.publication, outgoing.group});
+  }
+  pop_settled();
+  if (journal_ != nullptr) journal_->done(row_, done());
 }
 
 bool Session::on_puback(std::uint16_t id, Time now) {

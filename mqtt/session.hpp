@@ -114,6 +114,8 @@ class Session : public Subscriber {
   /// What share groups gave it and nobody has acknowledged, in order; the session is over afterwards. QoS 2
   /// publications that were sent once are not among them [MQTT-4.8.2-5].
   std::vector<Orphan> take_orphans();
+  /// The same of what its client may not receive any more, before it got it; the session goes on.
+  void take_denied_orphans(std::vector<Orphan>& orphans);
   /// Goes on with what waits, after the output shrank.
   void resume(Time now);
   /// The output shrank; share groups may choose this session again.
@@ -157,6 +159,7 @@ class Session : public Subscriber {
 
   static constexpr std::size_t kMaxInFlight = 65535;  // as many as there are packet identifiers
 
+  bool denied(const Publication& publication) const;
   bool window_open() const;
   bool number_free() const;
   std::uint64_t next_number() const { return queue_.empty() ? next_number_ : queue_[0].number; }

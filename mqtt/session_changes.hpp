@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "mqtt/identity.hpp"
 #include "mqtt/packets.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/store.hpp"
@@ -49,6 +50,8 @@ struct StoredSession {
 
   SessionRow row = 0;
   std::string client_id;
+  Identity owner;                  ///< but for its listener
+  std::string listener;            ///< where the owner came in: the listener's label
   std::chrono::seconds expiry{0};  ///< 0: ends with its connection; kept for its will
   bool online = false;
   Time expires = Time::max();   ///< while offline

@@ -4,20 +4,17 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <optional>
-#include <set>
 
-#include "mqtt/database_file.hpp"
+#include "mqtt/session_database.hpp"
 
 namespace ferrule::mqtt {
 
 namespace {
 
 using std::chrono::milliseconds;
-using Time = SessionFile::Time;
 
 constexpr int kApplicationId = 0x46727362;  // "Frsb"
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 constexpr milliseconds kWrittenEvery{10'000};  // how exactly the file knows when it was last written
 // A calendar that is further ahead than this was set wrong: the time that we were off then does not count.
 constexpr milliseconds kLongestOutage = std::chrono::hours(24 * 90);
@@ -27,7 +24,8 @@ constexpr auto kCreate = R"(
   INSERT INTO meta VALUES (1, 0);
   CREATE TABLE topic (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
   CREATE TABLE session (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, expiry INTEGER NOT NULL, online INTEGER NOT NULL,
-                        expires INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL);
+                        expires INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL, user TEXT NOT NULL,
+                        proof INTEGER NOT NULL, listener TEXT NOT NULL);
   CREATE TABLE will (session INTEGER PRIMARY KEY, topic TEXT NOT NULL, flags INTEGER NOT NULL, payload BLOB NOT NULL,
                      properties BLOB NOT NULL, delay INTEGER NOT NULL, expiry INTEGER, due INTEGER);
   CREATE TABLE subscription (session INTEGER NOT NULL, filter TEXT NOT NULL, options INTEGER NOT NULL,
@@ -43,15 +41,9 @@ constexpr auto kCreate = R"(
 )";
 
 std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-std::uint64_t count(std::int64_t value) { return static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0)); }
 
 int flags_of(const Publication& publication) {
   return static_cast<int>(publication.qos) | (publication.retain ? 4 : 0);
-}
-
-void set_flags(Publication& publication, int flags) {
-  publication.qos = static_cast<Qos>(std::clamp(flags & 3, 0, 2));
-  publication.retain = (flags & 4) != 0;
 }
 
 int options_byte(SubscriptionOptions options) {
@@ -59,85 +51,59 @@ int options_byte(SubscriptionOptions options) {
          options.retain_handling << 4;
 }
 
-SubscriptionOptions options_of(int byte) {
-  return {static_cast<Qos>(std::clamp(byte & 3, 0, 2)), (byte & 4) != 0, (byte & 8) != 0,
-          static_cast<std::uint8_t>(byte >> 4 & 3)};
-}
-
 }  // namespace
 
-/// The open database and the calendar.
-class SessionFile::Database {
- public:
-  Database(std::filesystem::path path, Time now, std::chrono::system_clock::time_point wall)
-      : file(std::move(path),
-             {.name = "broker",
-              .application_id = kApplicationId,
-              .schema = kSchema,
-              .create = kCreate,
-              .when_damaged = "the sessions and retained publications in it are gone"},
-             [this](bool) { topics.load(); }, false) {
-    const auto today = std::chrono::duration_cast<milliseconds>(wall.time_since_epoch());
-    const milliseconds last = file.is_open() ? last_written() : milliseconds(0);
-    const bool believable = last.count() == 0 || (today >= last && today - last <= kLongestOutage);
-    if (!believable) {
-      spdlog::warn("broker: the clock stands {} h from when the sessions were last written; this time does not count",
-                   std::chrono::duration_cast<std::chrono::hours>(today - last).count());
-    }
-    offset = (believable ? today : last) - std::chrono::duration_cast<milliseconds>(now.time_since_epoch());
+SessionFile::Database::Database(std::filesystem::path path, Time now, std::chrono::system_clock::time_point wall)
+    : file(
+          std::move(path),
+          {.name = "broker",
+           .application_id = kApplicationId,
+           .schema = kSchema,
+           .create = kCreate,
+           .when_damaged = "the sessions and retained publications in it are gone"},
+          [this](bool) { topics.load(); }, false) {
+  const auto today = std::chrono::duration_cast<milliseconds>(wall.time_since_epoch());
+  const milliseconds last = file.is_open() ? last_written() : milliseconds(0);
+  const bool believable = last.count() == 0 || (today >= last && today - last <= kLongestOutage);
+  if (!believable) {
+    spdlog::warn("broker: the clock stands {} h from when the sessions were last written; this time does not count",
+                 std::chrono::duration_cast<std::chrono::hours>(today - last).count());
   }
+  offset = (believable ? today : last) - std::chrono::duration_cast<milliseconds>(now.time_since_epoch());
+}
 
-  milliseconds last_written() {
-    return file.guarded([this] {
-      auto& select = file.statement("SELECT written FROM meta");
-      if (!select.executeStep()) throw std::runtime_error("its table `meta` is empty");
-      const milliseconds value(select.getColumn(0).getInt64());
-      select.reset();
-      return value;
-    });
-  }
+milliseconds SessionFile::Database::last_written() {
+  return file.guarded([this] {
+    auto& select = file.statement("SELECT written FROM meta");
+    if (!select.executeStep()) throw std::runtime_error("its table `meta` is empty");
+    const milliseconds value(select.getColumn(0).getInt64());
+    select.reset();
+    return value;
+  });
+}
 
-  std::int64_t calendar(Time time) const {
-    return (std::chrono::duration_cast<milliseconds>(time.time_since_epoch()) + offset).count();
-  }
-  Time monotonic(std::int64_t time) const { return Time(milliseconds(time) - offset); }
+std::int64_t SessionFile::Database::calendar(Time time) const {
+  return (std::chrono::duration_cast<milliseconds>(time.time_since_epoch()) + offset).count();
+}
 
-  void bind_time(SQLite::Statement& statement, int index, Time time) const {
-    if (time != Time::max()) statement.bind(index, calendar(time));
-  }
-  Time time_of(const SQLite::Column& column) const {
-    return column.isNull() ? Time::max() : monotonic(column.getInt64());
-  }
+void SessionFile::Database::bind_time(SQLite::Statement& statement, int index, Time time) const {
+  if (time != Time::max()) statement.bind(index, calendar(time));
+}
 
-  void note_written(Time now) {
-    if (written && now - *written < kWrittenEvery) return;
-    auto& update = file.statement("UPDATE meta SET written = ?");
-    update.bind(1, calendar(now));
-    update.exec();
-    written = now;
-  }
+void SessionFile::Database::note_written(Time now) {
+  if (written && now - *written < kWrittenEvery) return;
+  auto& update = file.statement("UPDATE meta SET written = ?");
+  update.bind(1, calendar(now));
+  update.exec();
+  written = now;
+}
 
-  // Changes.
-  void save(const StoredSession& session);
-  void save_will(const StoredSession& session);
-  void add(ChangeNo row, const change::AddPublication& added);
-  void erase(std::vector<ChangeNo> rows);
-  void settle(SessionRow session, std::uint64_t done);
-  void end(SessionRow session);
-  void save(const change::SaveRetained& retained);
-
-  void run(const char* literal, std::initializer_list<std::int64_t> values) {
-    auto& statement = file.statement(literal);
-    int index = 0;
-    for (const auto value : values) statement.bind(++index, value);
-    statement.exec();
-  }
-
-  TopicNames topics{file};
-  DatabaseFile file;            // reads into `topics` while it opens
-  milliseconds offset{0};       // from the monotonic clock to the calendar
-  std::optional<Time> written;  // meta.written as of this process
-};
+void SessionFile::Database::run(const char* literal, std::initializer_list<std::int64_t> values) {
+  auto& statement = file.statement(literal);
+  int index = 0;
+  for (const auto value : values) statement.bind(++index, value);
+  statement.exec();
+}
 
 SessionFile::SessionFile(std::filesystem::path path, Time now, std::chrono::system_clock::time_point wall)
     : database_(std::make_unique<Database>(std::move(path), now, wall)) {}
@@ -237,8 +203,9 @@ void SessionFile::Database::settle(SessionRow session, std::uint64_t done) {
 }
 
 void SessionFile::Database::save(const StoredSession& session) {
-  auto& upsert = file.statement(R"(INSERT INTO session VALUES (?, ?, ?, ?, ?, 0, ?) ON CONFLICT (id) DO UPDATE SET
-      expiry = excluded.expiry, online = excluded.online, expires = excluded.expires, sent = excluded.sent)");
+  auto& upsert = file.statement(R"(INSERT INTO session VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+      SET expiry = excluded.expiry, online = excluded.online, expires = excluded.expires, sent = excluded.sent,
+      user = excluded.user, proof = excluded.proof, listener = excluded.listener)");
   upsert.clearBindings();
   upsert.bind(1, session.row);
   upsert.bindNoCopy(2, session.client_id);
@@ -246,6 +213,9 @@ void SessionFile::Database::save(const StoredSession& session) {
   upsert.bind(4, session.online ? 1 : 0);
   bind_time(upsert, 5, session.expires);
   upsert.bind(6, number(session.sent));
+  upsert.bindNoCopy(7, session.owner.user);
+  upsert.bind(8, static_cast<int>(session.owner.proof));
+  upsert.bindNoCopy(9, session.listener);
   upsert.exec();
   if (session.will != nullptr) {
     save_will(session);
@@ -290,190 +260,6 @@ void SessionFile::Database::save(const change::SaveRetained& retained) {
   bind_bytes(insert, 7, publication.properties);
   bind_bytes(insert, 8, publication.payload);
   insert.exec();
-}
-
-// Reading
-
-namespace {
-
-/// Rows of one statement; it is reset in the end, because an open read would keep the log from being written back.
-template <class F>
-void each_row(SQLite::Statement& select, F f) {
-  while (select.executeStep()) f(select);
-  select.reset();
-}
-
-}  // namespace
-
-/// Puts a RestoredState together. Rows of sessions that are not there belong to nobody.
-class SessionFile::Reading {
- public:
-  explicit Reading(Database& database) : database_(database) {}
-
-  RestoredState all() {
-    sessions();
-    wills();
-    subscriptions();
-    incoming();
-    exchanges();
-    publications();
-    for (auto& restored : state_.sessions) std::ranges::sort(restored.deliveries, {}, &StoredDelivery::number);
-    return std::move(state_);
-  }
-
- private:
-  void sessions();
-  void wills();
-  void subscriptions();
-  void incoming();
-  void exchanges();
-  void publications();
-  template <class F>
-  void rows(const char* literal, F f) {
-    each_row(database_.file.statement(literal), f);
-  }
-  RestoredSession* find(std::int64_t row) {
-    const auto found = index_.find(row);
-    return found == index_.end() ? nullptr : &state_.sessions[found->second];
-  }
-
-  Database& database_;
-  RestoredState state_;
-  std::unordered_map<SessionRow, std::size_t> index_;
-  std::set<std::pair<SessionRow, std::uint64_t>> exchanges_;  // these numbers are not to be sent again
-};
-
-void SessionFile::Reading::sessions() {
-  rows("SELECT id, client_id, expiry, online, expires, done, sent FROM session", [&](SQLite::Statement& row) {
-    RestoredSession& restored = state_.sessions.emplace_back();
-    StoredSession& session = restored.session;
-    session.row = row.getColumn(0).getInt64();
-    session.client_id = row.getColumn(1).getString();
-    session.expiry = std::chrono::seconds(std::max<std::int64_t>(row.getColumn(2).getInt64(), 0));
-    session.online = row.getColumn(3).getInt() != 0;
-    session.expires = database_.time_of(row.getColumn(4));
-    restored.done = count(row.getColumn(5).getInt64());
-    session.sent = count(row.getColumn(6).getInt64());
-    index_.emplace(session.row, state_.sessions.size() - 1);
-  });
-}
-
-void SessionFile::Reading::wills() {
-  rows("SELECT session, topic, flags, payload, properties, delay, expiry, due FROM will", [&](SQLite::Statement& row) {
-    RestoredSession* restored = find(row.getColumn(0).getInt64());
-    if (restored == nullptr) return;
-    auto will = std::make_unique<StoredWill>();
-    will->publication.topic = row.getColumn(1).getString();
-    set_flags(will->publication, row.getColumn(2).getInt());
-    will->publication.payload = bytes_of(row.getColumn(3));
-    will->publication.properties = bytes_of(row.getColumn(4));
-    will->publication.origin = restored->session.client_id;
-    will->delay = std::chrono::seconds(row.getColumn(5).getInt64());
-    if (!row.getColumn(6).isNull()) will->expiry = std::chrono::seconds(row.getColumn(6).getInt64());
-    restored->session.will_due = database_.time_of(row.getColumn(7));
-    restored->session.will = std::move(will);
-  });
-}
-
-void SessionFile::Reading::subscriptions() {
-  rows("SELECT session, filter, options, identifier FROM subscription", [&](SQLite::Statement& row) {
-    if (RestoredSession* restored = find(row.getColumn(0).getInt64())) {
-      restored->subscriptions.push_back({row.getColumn(1).getString(), options_of(row.getColumn(2).getInt()),
-                                         static_cast<std::uint32_t>(row.getColumn(3).getInt64())});
-    }
-  });
-}
-
-void SessionFile::Reading::incoming() {
-  rows("SELECT session, packet_id FROM incoming", [&](SQLite::Statement& row) {
-    RestoredSession* restored = find(row.getColumn(0).getInt64());
-    if (restored != nullptr) restored->incoming.push_back(static_cast<std::uint16_t>(row.getColumn(1).getInt()));
-  });
-}
-
-void SessionFile::Reading::exchanges() {
-  rows("SELECT session, number, complete FROM exchange", [&](SQLite::Statement& row) {
-    RestoredSession* restored = find(row.getColumn(0).getInt64());
-    if (restored == nullptr) return;
-    StoredDelivery delivery;
-    delivery.number = count(row.getColumn(1).getInt64());
-    delivery.qos = Qos::ExactlyOnce;
-    delivery.released = true;
-    exchanges_.emplace(restored->session.row, delivery.number);
-    const bool complete = row.getColumn(2).getInt() != 0;
-    if (!complete && delivery.number >= restored->done) restored->deliveries.push_back(std::move(delivery));
-  });
-}
-
-void SessionFile::Reading::publications() {
-  rows("SELECT id, cost, receivers FROM publication ORDER BY id", [&](SQLite::Statement& row) {
-    StoredDelivery delivery;
-    delivery.publication = count(row.getColumn(0).getInt64());
-    delivery.cost = static_cast<std::uint32_t>(row.getColumn(1).getInt64());
-    const auto receivers = row.getColumn(2);
-    std::string_view rest(static_cast<const char*>(receivers.getBlob()),
-                          static_cast<std::size_t>(receivers.getBytes()));
-    std::uint32_t holders = 0;
-    for (SessionRow session = 0; decode_receiver(rest, session, delivery);) {
-      RestoredSession* restored = find(session);
-      if (restored == nullptr || delivery.number < restored->done) continue;
-      if (!exchanges_.empty() && exchanges_.contains({session, delivery.number})) continue;
-      restored->deliveries.push_back(delivery);
-      ++holders;
-    }
-    if (holders == 0) state_.orphans.push_back(delivery.publication);
-    if (holders > 1) state_.shared.emplace(delivery.publication, holders);
-    state_.next_change = delivery.publication + 1;
-  });
-}
-
-RestoredState SessionFile::sessions() {
-  if (!database_->file.is_open()) return {};
-  return database_->file.guarded([&] { return Reading(*database_).all(); });
-}
-
-void SessionFile::retained(const TakeRetained& take) {
-  Database& database = *database_;
-  if (!database.file.is_open()) return;
-  database.file.guarded([&] {
-    each_row(database.file.statement(
-                 "SELECT id, topic, flags, published, expires, origin, properties, payload FROM retained"),
-             [&](SQLite::Statement& row) {
-               auto publication = std::make_shared<Publication>();
-               publication->topic = row.getColumn(1).getString();
-               set_flags(*publication, row.getColumn(2).getInt());
-               publication->retain = true;
-               publication->published = database.monotonic(row.getColumn(3).getInt64());
-               if (!row.getColumn(4).isNull()) publication->expires = database.monotonic(row.getColumn(4).getInt64());
-               publication->origin = row.getColumn(5).getString();
-               publication->properties = bytes_of(row.getColumn(6));
-               publication->payload = bytes_of(row.getColumn(7));
-               take(static_cast<RetainedRow>(row.getColumn(0).getInt64()), std::move(publication));
-             });
-  });
-}
-
-std::vector<std::pair<ChangeNo, PublicationPtr>> SessionFile::publications(const std::vector<ChangeNo>& rows) {
-  Database& database = *database_;
-  return database.file.guarded([&] {
-    std::vector<std::pair<ChangeNo, PublicationPtr>> found;
-    for (const ChangeNo wanted : rows) {
-      auto& select = database.file.statement(
-          R"(SELECT coalesce((SELECT name FROM topic WHERE id = publication.topic), topic), flags, expires, properties,
-             payload FROM publication WHERE id = ?)");
-      select.bind(1, number(wanted));
-      each_row(select, [&](SQLite::Statement& row) {
-        auto publication = std::make_shared<Publication>();
-        publication->topic = row.getColumn(0).getString();
-        set_flags(*publication, row.getColumn(1).getInt());
-        if (!row.getColumn(2).isNull()) publication->expires = database.monotonic(row.getColumn(2).getInt64());
-        publication->properties = bytes_of(row.getColumn(3));
-        publication->payload = bytes_of(row.getColumn(4));
-        found.emplace_back(wanted, std::move(publication));
-      });
-    }
-    return found;
-  });
 }
 
 }  // namespace ferrule::mqtt

@@ -19,7 +19,7 @@ namespace ferrule::mqtt {
 ///
 ///     meta          one row: when it was last written
 ///     topic         id, name: interned
-///     session       id, client_id, expiry, online, expires, done, sent
+///     session       id, client_id, expiry, online, expires, done, sent, and its owner: user, proof, listener
 ///     will          session, and the publication with its delay and expiry
 ///     subscription  session, filter, options, identifier
 ///     publication   id (its change's number), topic, flags (QoS | retain << 2), cost, expires, receivers, properties,

@@ -1,5 +1,7 @@
 #include "mqtt/settings.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "mqtt/listen_settings.hpp"
@@ -59,6 +61,15 @@ PersistenceSettings read_persistence(const config::Node& node) {
 }
 
 }  // namespace
+
+std::string place(const ListenSettings& settings) {
+  if (!settings.unix_path.empty()) return settings.unix_path;
+  if (!settings.systemd.empty()) return settings.systemd;
+  const bool v6 = settings.bind.find(':') != std::string::npos;
+  return fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), settings.bind, settings.port);
+}
+
+std::string label(const ListenSettings& settings) { return settings.name.empty() ? place(settings) : settings.name; }
 
 BrokerSettings read_broker(const config::Node& section) {
   BrokerSettings settings;

@@ -59,6 +59,11 @@ struct ListenSettings {
   std::string setting = "broker.listen";  ///< what asks for the listener, for errors
 };
 
+/// Where it listens, as it was configured: "127.0.0.1:1883", "/run/ferrule/mqtt.sock", a socket unit's name.
+std::string place(const ListenSettings& settings);
+/// Its name; without one its place.
+std::string label(const ListenSettings& settings);
+
 /// What gives way when a session's queue is full. Each drop is counted.
 enum class WhenFull : std::uint8_t {
   DropNewest,

@@ -172,6 +172,15 @@ void SubscriptionTree::remove_all(Subscriber& subscriber) {
   for (const auto& place : std::exchange(subscriber.places_, {})) drop(place, subscriber);
 }
 
+void SubscriptionTree::suspend_shared(Subscriber& subscriber,
+                                      const std::function<bool(std::string_view filter)>& is_suspended) {
+  for (const auto& place : subscriber.places_) {
+    if (place.group == 0) continue;
+    Entry& entry = *std::ranges::find(entries_at(place).all(), &subscriber, &Entry::subscriber);
+    entry.suspended = is_suspended(tree_.path(place.node));
+  }
+}
+
 void SubscriptionTree::drop(const Subscriber::Place& place, const Subscriber& subscriber) {
   Entries& entries = entries_at(place);
   const auto found = std::ranges::find(entries.all(), &subscriber, &Entry::subscriber);
@@ -236,12 +245,14 @@ void SubscriptionTree::collect(NodeId node, const Subscriber* publisher, Matches
   const auto groups = groups_.find(node);
   if (groups == groups_.end()) return;
   for (Group& group : groups->second) {
-    out.matches_.push_back(match_of(group));
+    const Match match = match_of(group);
+    if (match.subscriber != nullptr) out.matches_.push_back(match);
   }
 }
 
 Match SubscriptionTree::match_of(Group& group) {
   const Entry* member = next_member(group);
+  if (member == nullptr) return {};
   return {member->subscriber, member->qos,  member->retain_as_published != 0,
           member->identifier, Match::kLast, group.number};
 }
@@ -281,7 +292,7 @@ const SubscriptionTree::Entry* SubscriptionTree::next_member(Group& group) {
   const auto turn_of = [&](auto&& suits) -> const Entry* {
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::size_t index = (group.turn + i) % members.size();
-      if (!suits(*members[index].subscriber)) continue;
+      if (members[index].suspended || !suits(*members[index].subscriber)) continue;
       group.turn = static_cast<std::uint32_t>(index + 1);
       return &members[index];
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -92,12 +93,15 @@ class SubscriptionTree {
   /// False when there was no such subscription, compared character by character [MQTT-3.10.4-1].
   bool remove(Subscriber& subscriber, std::string_view group, std::string_view filter);
   void remove_all(Subscriber& subscriber);
+  /// Those of its shared subscriptions whose filters these are get nothing, until it subscribes again or this is called
+  /// again.
+  void suspend_shared(Subscriber& subscriber, const std::function<bool(std::string_view filter)>& is_suspended);
 
   /// Every subscriber of `topic`, once; members of share groups once per group besides. `publisher` (may be null) is
   /// left out where it asked for No Local [MQTT-3.8.3-3].
   void match(std::string_view topic, const Subscriber* publisher, Matches& out);
 
-  /// The member of a share group whose turn it is; subscriber is null when the group is gone.
+  /// The member of a share group whose turn it is; subscriber is null when there is none.
   Match next_of_group(std::uint32_t group);
 
   std::size_t size() const { return size_; }
@@ -120,6 +124,7 @@ class SubscriptionTree {
     std::uint32_t no_local : 1 = 0;
     std::uint32_t retain_as_published : 1 = 0;
     Qos qos = Qos::AtMostOnce;
+    bool suspended = false;  // of a share group: passed over
   };
 
   /// Entries in no order. One stands in place, because most filters have one subscriber.
@@ -166,7 +171,7 @@ class SubscriptionTree {
   void collect(NodeId node, const Subscriber* publisher, Matches& out);
   void merge(const Entry& entry, Matches& out);
   static const Entry* next_member(Group& group);
-  static Match match_of(Group& group);
+  static Match match_of(Group& group);  // subscriber is null when nobody is to get it
   static Entry entry_of(Subscriber& subscriber, SubscriptionOptions options, std::uint32_t identifier);
 
   TopicTree tree_;
