@@ -19,7 +19,6 @@ using drivers::Value;
 using drivers::WriteResult;
 using namespace std::chrono_literals;
 
-constexpr std::string_view kCommandSuffix = "/set";
 constexpr std::string_view kResultSuffix = "/result";
 constexpr std::size_t kMostPayload = 4096;
 constexpr double kStepTolerance = 1e-9;  // of a step: 0.3 is three steps of 0.1
@@ -47,6 +46,18 @@ std::string json_text(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+/// The code of a word, or a code that has one; else why not.
+tl::expected<Value, std::string> code_of(const Value& value, const EnumWords& words) {
+  const auto number = number_of(value);
+  const auto* text = std::get_if<std::string>(&value);
+  for (const auto& [code, word] : words) {
+    if (number == static_cast<double>(code) || (text != nullptr && *text == word)) return code;
+  }
+  std::string known;
+  for (const auto& [code, word] : words) known += (known.empty() ? "" : ", ") + word;
+  return tl::unexpected(fmt::format("it is none of: {}", known));
+}
+
 }  // namespace
 
 std::optional<Value> command_value(std::string_view payload) {
@@ -54,6 +65,14 @@ std::optional<Value> command_value(std::string_view payload) {
   const auto json = nlohmann::json::parse(payload, nullptr, false);
   if (json.is_object()) return json.contains("v") ? value_of(json["v"]) : std::nullopt;
   return value_of(json);
+}
+
+tl::expected<Value, std::string> wanted_value(std::string_view payload, const EnumWords& words) {
+  auto value = command_value(payload);
+  if (!words.empty()) return code_of(value ? *value : Value(std::string(payload.substr(0, kMostPayload))), words);
+  if (value) return *std::move(value);
+  return tl::unexpected<std::string>(
+      "the payload is no JSON number, boolean or string, nor an object that has one as \"v\"");
 }
 
 std::optional<std::string> violated_limit(const Value& value, const drivers::WriteSettings& limits) {
@@ -75,7 +94,7 @@ std::optional<std::string> violated_limit(const Value& value, const drivers::Wri
 Commands::Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock)
     : own_prefix_(std::move(gateway_id) + "/"), way_(std::move(way)), clock_(clock) {
   for (auto& point : points) {
-    auto topic = point.topic + std::string(kCommandSuffix);
+    auto topic = point.topic;
     targets_.emplace(std::move(topic), Target{std::move(point), {}});
   }
 }
@@ -85,7 +104,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::Publicatio
   if (found == targets_.end()) return mqtt::Ticket{0};
   ++received_;
   auto& target = found->second;
-  auto value = command_value(publication->payload);
+  auto value = wanted_value(publication->payload, target.point.words);
   auto reply = reply_to(*publication);
   const auto refuse = [&](std::string why) {
     way_.post([this, reply, result = WriteResult{Outcome::Rejected, std::move(why)}] { answer(reply, result); });
@@ -108,9 +127,9 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::Publicatio
 }
 
 std::optional<std::string> Commands::objection(Target& target, const mqtt::Publication& publication,
-                                               const std::optional<Value>& value) {
+                                               const tl::expected<Value, std::string>& value) {
   if (publication.retain) return "a command must not be retained";
-  if (!value) return "the payload is no JSON number, boolean or string, nor an object that has one as \"v\"";
+  if (!value) return value.error();
   if (auto why = violated_limit(*value, target.point.limits)) return why;
   const auto most = target.point.limits.per_minute;
   if (most == 0) return std::nullopt;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,17 +20,21 @@
 
 namespace ferrule::gateway {
 
+using EnumWords = std::map<std::int64_t, std::string>;  ///< by code; empty: no enum
+
 /// A point that may be written, and where.
 struct WritablePoint {
-  std::string topic;  ///< of its values; commands go to `<topic>/set`, answers to `<topic>/set/result`
+  std::string topic;  ///< of its commands: `<topic>/set`; answers go to `<topic>/set/result`
   std::size_t bus = 0;
   drivers::PointIndex point = 0;
   drivers::WriteSettings limits;
+  EnumWords words{};  ///< an enum's: nothing else may be written
 };
 
 /// Takes commands from the broker and gives each to its bus at most once. A command is a JSON number, boolean or
-/// string, or an object that has it as "v". Its answer `{"ts":..,"result":"ok|rejected|timeout|uncertain","why":".."}`
-/// goes to the publication's Response Topic with its Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16], else to
+/// string, or an object that has it as "v"; for an enum a word of it, with or without quotes, or a code. Its answer
+/// `{"ts":..,"result":"ok|rejected|timeout|uncertain","why":".."}` goes to the publication's Response Topic with its
+/// Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16], else to
 /// `<topic>/set/result`. A command that was published with RETAIN is rejected: it would be carried out again by whoever
 /// subscribes later. Belongs to the broker thread.
 class Commands final : public mqtt::Consumer {
@@ -62,7 +67,7 @@ class Commands final : public mqtt::Consumer {
   Reply reply_to(const mqtt::Publication& publication) const;
   /// Why a command is not carried out; nothing when it is.
   std::optional<std::string> objection(Target& target, const mqtt::Publication& publication,
-                                       const std::optional<drivers::Value>& value);
+                                       const tl::expected<drivers::Value, std::string>& value);
   void answer(const Reply& reply, const drivers::WriteResult& result);
 
   // Constant after construction.
@@ -77,6 +82,9 @@ class Commands final : public mqtt::Consumer {
 
 /// The value in a command's payload; nothing when there is none.
 std::optional<drivers::Value> command_value(std::string_view payload);
+
+/// What is to be written of a command for a point, which may be an enum; else why nothing.
+tl::expected<drivers::Value, std::string> wanted_value(std::string_view payload, const EnumWords& words);
 
 /// Which of the limits a value violates; nothing when none.
 std::optional<std::string> violated_limit(const drivers::Value& value, const drivers::WriteSettings& limits);

@@ -105,7 +105,9 @@ void Gateway::take_commands() {
     for (const auto& device : settings_.buses[bus].devices) {
       for (const auto& point : device.points) {
         if (point.write) {
-          writable.push_back({std::string(settings_.mappings[bus].points[index].topic), bus, index, *point.write});
+          const auto& mapping = settings_.mappings[bus].points[index];
+          writable.push_back(
+              {mapping::command_topic(mapping), bus, index, *point.write, mapping.rule->conversion.words});
         }
         ++index;
       }
@@ -120,6 +122,7 @@ void Gateway::take_commands() {
 }
 
 void Gateway::add_bus(std::size_t index) {
+  std::ranges::move(std::exchange(settings_.mappings[index].announcements, {}), std::back_inserter(announcements_));
   auto& line = *lines_.emplace_back(std::make_unique<Line>(
       std::move(settings_.mappings[index]), [trust = settings_.clock](auto now) { return clock_is_set(trust, now); }));
   line.bus = std::make_unique<drivers::Bus>(
@@ -130,6 +133,7 @@ void Gateway::add_bus(std::size_t index) {
 void Gateway::start() {
   for (const auto& listener : listeners_) spdlog::info("broker: listening on {}", listener->name());
   for (auto& uplink : uplinks_) uplink->start();
+  for (const auto& announcement : std::exchange(announcements_, {})) broker_.publish(announcement);
   start_bus(0);
   loop_.every(1s, [this] { broker_.tick(); });
   loop_.every(100ms, [this] {

@@ -83,6 +83,7 @@ class Gateway {
   std::vector<std::unique_ptr<mqtt::Listener>> listeners_;
   std::unique_ptr<Commands> commands_;  // outlives the buses, which answer to it
   std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<mqtt::PublicationPtr> announcements_;  // to be published at the start
   bool stopping_ = false;
   // Shared with the buses' threads.
   std::atomic<std::size_t> batches_under_way_ = 0;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "mapping/expression.hpp"
+#include "mapping/homeassistant.hpp"
 #include "mqtt/topic.hpp"
 
 namespace ferrule::mapping {
@@ -123,7 +124,15 @@ PublishSettings read_publish(const config::Node& node, const PublishSettings& de
   rule.window = read_window(node["window"], rule.window);
   rule.qos = static_cast<mqtt::Qos>(node["qos"].integer(static_cast<int>(rule.qos), 0, 2));
   rule.retain = node["retain"].boolean(rule.retain);
+  if (const auto section = node["homeassistant"]; section.present()) {
+    publish.home_assistant = read_home_assistant(section, publish.home_assistant);
+  }
   return publish;
+}
+
+std::string command_topic(const PointMapping& mapping) {
+  if (mapping.rule->publish.format != Format::JsonDevice) return fmt::format("{}/set", mapping.topic);
+  return fmt::format("{}/{}/set", mapping.topic, mapping.rule->point);
 }
 
 namespace {
@@ -134,7 +143,7 @@ class MappingReader {
   MappingReader(const PublishSettings& defaults, const Place& place) : defaults_(defaults), place_(place) {}
 
   BusMappings read(const drivers::BusSettings& bus) {
-    BusMappings mappings{catalogue_, {}, {}};
+    BusMappings mappings{catalogue_, {}, {}, {}};
     std::size_t count = 0;
     for (const auto& device : bus.devices) count += device.points.size();
     mappings.points.reserve(count);
@@ -150,6 +159,7 @@ class MappingReader {
     const auto* name = catalogue_->name(device.name);
     const auto place = read_place(device.publish, read_place(device.publish_template, place_));
     const auto of_device = read_publish(device.publish, read_publish(device.publish_template, defaults_));
+    Discovery discovery(place_.gateway, device.name);
     for (std::size_t i = 0; i < device.points.size(); ++i) {
       const auto& point = device.points[i];
       const auto publish = read_publish(point.publish, read_publish(point.publish_template, of_device));
@@ -166,7 +176,11 @@ class MappingReader {
       mappings.points.push_back(
           {topic_of(publish, {place, bus, device, point}), name,
            catalogue_->rule({point.name, point.unit, std::move(conversion), publish.rule, digits})});
+      if (!discovery.add(point, mappings.points.back(), publish.home_assistant)) {
+        point.publish.warning("Home Assistant is not told of it: it cannot read this payload");
+      }
     }
+    if (auto announcement = discovery.publication()) mappings.announcements.push_back(std::move(announcement));
   }
 
   std::string_view topic_of(const PublishSettings& publish, const TopicNames& names) {

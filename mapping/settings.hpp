@@ -44,10 +44,19 @@ struct PublishRule {
   auto operator<=>(const PublishRule&) const = default;
 };
 
+/// What Home Assistant is told of a point.
+struct HomeAssistant {
+  std::string discovery;     ///< topic prefix of the announcements; empty: none
+  std::string name;          ///< empty: the point's
+  std::string device_class;  ///< empty: by its unit
+  std::string state_class;   ///< empty: by what it is
+};
+
 /// The `publish` section; a device or a point may override any of it.
 struct PublishSettings {
   Template topic;  ///< empty: `{gateway}/{device}/{point}`, and without the point for Format::JsonDevice
   PublishRule rule;
+  HomeAssistant home_assistant;
 };
 
 /// Reads the publish keys of `node` over `defaults`. Mistakes go to the document.
@@ -91,7 +100,11 @@ struct BusMappings {
   std::vector<PointMapping> points;
   /// Of the points that have an expression: the points that its names stand for, in their order.
   std::unordered_map<drivers::PointIndex, std::vector<drivers::PointIndex>> inputs;
+  std::vector<mqtt::PublicationPtr> announcements;  ///< to Home Assistant, of its devices; to be published at the start
 };
+
+/// Where values for a writable point are taken: `TOPIC/set`; `TOPIC/POINT/set` where it shares its topic with others.
+std::string command_topic(const PointMapping& mapping);
 
 /// Reads the mappings of all buses, in their order. A topic that is not valid or stands twice is a mistake; points that
 /// one message of their device holds share theirs.

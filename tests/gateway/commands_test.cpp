@@ -30,7 +30,7 @@ class CommandsTest : public ::testing::Test {
  protected:
   void make(drivers::WriteSettings limits = {}) {
     commands = std::make_unique<Commands>(
-        "plant1", std::vector<WritablePoint>{{"plant1/boiler/setpoint", 2, 7, limits}},
+        "plant1", std::vector<WritablePoint>{{"plant1/boiler/setpoint/set", 2, 7, limits, words}},
         Commands::Way{[this](std::size_t bus, drivers::WriteRequest&& request) {
                         if (full) return false;
                         buses.push_back(bus);
@@ -54,6 +54,7 @@ class CommandsTest : public ::testing::Test {
     for (const auto& task : std::exchange(posted, {})) task();
   }
 
+  EnumWords words;
   void finish(std::size_t request, const drivers::WriteResult& result) {
     requests.at(request).done(result);
     for (const auto& task : std::exchange(posted, {})) task();
@@ -192,6 +193,25 @@ TEST_F(CommandsTest, AreTurnedAwayWhenTheirBusHasNoRoom) {
   make();
   full = true;
   EXPECT_EQ(rejected("1"), "too many commands wait for this bus");
+}
+
+TEST(WantedValue, OfAnEnumIsAWordOfItOrACode) {
+  const EnumWords words{{0, "off"}, {1, "auto"}, {7, "true"}};
+  for (const auto* payload : {"auto", "\"auto\"", R"({"v":"auto"})", "1", "1.0", R"({"v":1})"}) {
+    EXPECT_EQ(wanted_value(payload, words), Value(std::int64_t{1})) << payload;
+  }
+  for (const auto* payload : {"on", "2", "1.5", "\"Auto\"", "", R"({"v":"on"})", "null"}) {
+    EXPECT_EQ(wanted_value(payload, words).error(), "it is none of: off, auto, true") << payload;
+  }
+}
+
+TEST_F(CommandsTest, ForAnEnumWriteTheCode) {
+  words = {{0, "off"}, {1, "auto"}};
+  make();
+  command("auto");
+  ASSERT_EQ(requests.size(), 1U);
+  EXPECT_EQ(requests[0].value, Value(std::int64_t{1}));
+  EXPECT_EQ(rejected("manual"), "it is none of: off, auto");
 }
 
 TEST(CommandValue, IsAJsonScalarOrAnObjectsV) {

@@ -34,6 +34,7 @@ class Plant {
   Lines registers(std::chrono::milliseconds at, std::string_view point, std::vector<std::uint16_t> registers);
 
   const std::vector<mqtt::PublicationPtr>& published() const { return published_; }  ///< by the last poll
+  const std::vector<mqtt::PublicationPtr>& announcements() const { return mappings_.announcements; }
   std::vector<PointStatus> snapshot() const { return mapper_->snapshot(); }
 
  private:
