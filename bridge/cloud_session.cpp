@@ -77,7 +77,7 @@ std::string CloudSession::connect_packet(int mqtt_version, std::string_view pass
   }
   mqtt::Connect connect;
   connect.version = version();
-  connect.clean_start = false;
+  connect.clean_start = settings_.session_expiry.count() == 0;
   connect.keep_alive = settings_.keep_alive;
   connect.client_id = settings_.client_id;
   if (!settings_.username.empty()) connect.user_name = settings_.username;

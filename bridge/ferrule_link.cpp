@@ -11,6 +11,7 @@
 
 #include "bridge/cloud_session.hpp"
 #include "bridge/credentials.hpp"
+#include "bridge/handshake.hpp"
 #include "bridge/keep_alive.hpp"
 #include "bridge/stream.hpp"
 #include "bridge/threaded_link.hpp"
@@ -66,7 +67,6 @@ class FerruleWorker final : public LinkWorker {
   void wait_for_work();
   std::vector<LinkOrder> take_orders();
   void perform(const LinkOrder& order);
-  Attempt shake_hands(bool is_secure, const std::string& connect, int mqtt_version, const Wait& wait);
   bool wait_for(int descriptor, short events, Time end);
   void turn();
   Result receive();
@@ -176,37 +176,11 @@ Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& addr
     return failed;
   }
   stream_ = std::move(*stream);
-  return shake_hands(endpoint.tls, session_.connect_packet(mqtt_version, credentials->password), mqtt_version, wait);
-}
-
-Attempt FerruleWorker::shake_hands(bool is_secure, const std::string& connect, int mqtt_version, const Wait& wait) {
-  Attempt failed;
   framer_ = mqtt::Framer(kMaxIncoming);
-  session_.output().append(connect);
-  for (;;) {
-    static_cast<void>(write());  // if it failed, reading tells why
-    if (!wait(stream_->descriptor(), static_cast<short>(POLLIN | stream_->waits_for()))) {
-      failed.cause = stopping() ? "stopped" : fmt::format("no answer within {} s", kConnectTime.count());
-      return failed;
-    }
-    const auto size = stream_->read(buffer_);
-    if (!size) {
-      failed.wrong_version = size.error().unsaid;  // some 3.1.1 servers answer a CONNECT of MQTT 5 so
-      failed.cause = size.error().unsaid ? "closed without an answer to CONNECT" : size.error().cause;
-      if (size.error().unsaid && is_secure) failed.cause += "; perhaps it wants another certificate of ours";
-      return failed;
-    }
-    framer_.feed({buffer_.data(), *size});
-    const auto frame = framer_.next();
-    if (!frame) {
-      failed.cause = fmt::format("the answer to CONNECT is not MQTT: {}", frame.error().detail);
-      return failed;
-    }
-    if (!*frame) continue;
-    auto answer = CloudSession::read_answer(**frame, mqtt_version);
-    framer_.keep();
-    return answer;
-  }
+  auto answer = shake_hands(*stream_, framer_, session_.connect_packet(mqtt_version, credentials->password),
+                            mqtt_version, endpoint.tls, wait);
+  if (stopping()) answer.cause = "stopped";
+  return answer;
 }
 
 /// False when the time is over or the link is to stop.

@@ -74,8 +74,8 @@ struct UplinkSettings {
   Client client = Client::Ferrule;
   int mqtt_version = 5;  ///< 5 or 4 (3.1.1); a server that does not know 5 is asked for 3.1.1
   std::chrono::seconds keep_alive{30};
-  std::chrono::seconds session_expiry{7 * 24 * 3600};
-  std::size_t window = 100;  ///< messages in flight at once
+  std::chrono::seconds session_expiry{7 * 24 * 3600};  ///< 0: a session that begins and ends with the connection
+  std::size_t window = 100;                            ///< messages in flight at once
   std::pair<std::chrono::milliseconds, std::chrono::milliseconds> reconnect{1000, 60000};
   std::string_view preset;  ///< see bridge/presets.hpp; empty: none
   // What the cloud takes, besides what it announces when we connect.

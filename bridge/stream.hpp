@@ -32,6 +32,8 @@ class Stream {
   virtual int descriptor() const = 0;
   /// What to poll the descriptor for, besides what comes: POLLOUT when `read` or `write` could not go on without.
   virtual short waits_for() const = 0;
+  /// What a person may want to know of it, e.g. how long the peer's certificate is valid; may be empty.
+  virtual std::string about() const { return {}; }
   /// Bytes put into `buffer`; fewer than it holds: no more for now.
   virtual Streamed<std::size_t> read(std::span<char> buffer) = 0;
   /// Bytes taken, from the first piece on; fewer than there are: no more for now. With no piece it goes on with what it
@@ -60,11 +62,12 @@ Streamed<std::unique_ptr<Stream>> open_tls(std::unique_ptr<Stream> stream, const
 Streamed<std::unique_ptr<Stream>> open_websocket(std::unique_ptr<Stream> stream, const Endpoint& server,
                                                  const Wait& wait);
 
-/// All that stands between us and the CONNECT to `endpoint`. `address` is the endpoint's, or the proxy's. `passed` is
-/// told of each step when it is done: "TCP", "proxy", "TLS", "WebSocket".
+/// Told of each step when it is done ("TCP", "proxy", "TLS", "WebSocket"), with what the stream says about itself.
+using Passed = std::function<void(const char* step, const std::string& about)>;
+
+/// All that stands between us and the CONNECT to `endpoint`. `address` is the endpoint's, or the proxy's.
 Streamed<std::unique_ptr<Stream>> open_way(const Endpoint& endpoint, const std::string& address,
-                                           const UplinkSettings& settings, const Wait& wait,
-                                           const std::function<void(const char* step)>& passed = {});
+                                           const UplinkSettings& settings, const Wait& wait, const Passed& passed = {});
 
 // ---- for those
 

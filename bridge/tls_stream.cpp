@@ -149,7 +149,7 @@ std::string names_of(X509* certificate) {
                                                        static_cast<std::size_t>(ASN1_STRING_length(text)));
   }
   GENERAL_NAMES_free(list);
-  return names.empty() ? "another host" : names;
+  return names.empty() ? "no host" : names;
 }
 
 /// What is wanted of a connection's peer, and what is wrong with it.
@@ -198,6 +198,13 @@ class TlsStream final : public Stream {
 
   int descriptor() const override { return below_->descriptor(); }
   short waits_for() const override { return below_->waits_for(); }
+
+  std::string about() const override {
+    const std::unique_ptr<X509, Freed<X509, X509_free>> certificate(SSL_get1_peer_certificate(connection_.get()));
+    if (!certificate) return SSL_get_version(connection_.get());
+    return fmt::format("{}, certificate for {} until {}", SSL_get_version(connection_.get()),
+                       names_of(certificate.get()), date(X509_get0_notAfter(certificate.get())));
+  }
 
   Streamed<std::size_t> read(std::span<char> buffer) override {
     std::size_t total = 0;

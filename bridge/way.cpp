@@ -3,12 +3,11 @@
 namespace ferrule::bridge {
 
 Streamed<std::unique_ptr<Stream>> open_way(const Endpoint& endpoint, const std::string& address,
-                                           const UplinkSettings& settings, const Wait& wait,
-                                           const std::function<void(const char* step)>& passed) {
-  const auto pass = [&](const char* step) {
-    if (passed) passed(step);
-  };
+                                           const UplinkSettings& settings, const Wait& wait, const Passed& passed) {
   auto stream = open_tcp(address, wait);
+  const auto pass = [&](const char* step) {
+    if (passed) passed(step, (*stream)->about());
+  };
   if (!stream) return stream;
   pass("TCP");
   if (settings.proxy) {

@@ -19,6 +19,7 @@
 #include "gateway/run.hpp"
 #include "gateway/settings.hpp"
 #include "gateway/tools.hpp"
+#include "gateway/uplink_test.hpp"
 
 namespace ferrule::gateway {
 
@@ -78,6 +79,15 @@ void add_read_options(CLI::App& verb, ReadOptions& options) {
       ->check(CLI::Range(1, 125));
 }
 
+void add_uplink_test_options(CLI::App& verb, UplinkTestOptions& options) {
+  verb.add_option("FILE", options.file, "Configuration (YAML) that has the uplink")->required();
+  verb.add_option("NAME", options.uplink, "Name of the uplink")->required();
+  verb.add_option("--topic", options.topic, "Topic at the cloud to publish to; one of the first route by default");
+  verb.add_flag("!--no-publish", options.publish, "Only log in");
+  verb.add_flag("--as-itself", options.as_itself,
+                "With the uplink's own client id, which throws out a running gateway for a moment");
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -126,6 +136,12 @@ int run_command_line(int argc, char** argv) {
   ReadOptions read_options;
   auto* read_verb = app.add_subcommand("read", "Read registers or bits once and print every likely meaning as a point");
   add_read_options(*read_verb, read_options);
+  UplinkTestOptions uplink_options;
+  auto* uplink_verb = app.add_subcommand("uplink", "What concerns the way to a cloud");
+  uplink_verb->require_subcommand(1);
+  auto* uplink_test_verb = uplink_verb->add_subcommand(
+      "test", "Try the way to a cloud step by step: name, connection, TLS, login, one message");
+  add_uplink_test_options(*uplink_test_verb, uplink_options);
   auto* version_verb = app.add_subcommand("version", "Print the version");
   try {
     app.parse(argc, argv);
@@ -147,6 +163,7 @@ int run_command_line(int argc, char** argv) {
     if (*demo_verb) return demo(demo_options);
     if (*ports_verb) return print_ports();
     if (*read_verb) return print_registers(read_options);
+    if (*uplink_test_verb) return test_uplink(uplink_options);
     if (*version_verb) fmt::print("ferrule {}\n", FERRULE_VERSION);
     return EX_OK;
   } catch (const config::Error& error) {

@@ -20,6 +20,22 @@ def test_example_passes_check(file):
     assert "ok" in process.out[0] and not process.err
 
 
+def _blocks(page: str):
+    text = (_SOURCE / "docs" / page).read_text()
+    return [block.split("```")[0] for block in text.split("```yaml\n")[1:]]
+
+
+@pytest.mark.parametrize("number", range(len(_blocks("uplinks.md"))))
+def test_configuration_in_docs_passes_check(number, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/azure-device-key").write_text("MDEyMzQ1Njc4OWFiY2RlZg==\n")
+    file = tmp_path / "plant.yaml"
+    file.write_text(_blocks("uplinks.md")[number])
+    process = Process([BINARY, "check", file])
+    assert process.wait(10) == 0, process.err
+    assert not process.err
+
+
 def test_shipped_example_starts_unchanged():
     process = Process([BINARY, "run", _SOURCE / "config/examples/ferrule.yaml"])
     try:
