@@ -110,6 +110,7 @@ Attempt CloudSession::read_answer(const mqtt::Frame& frame, int mqtt_version) {
   } else if (connack->reason != Reason::Success) {
     attempt.wrong_version = connack->reason == Reason::UnsupportedProtocolVersion;
     attempt.cause = "refused: " + (is_old ? return_code_text(frame.body[1]) : with_code(connack->reason));
+    if (const auto server = connack->properties.text(PropertyId::ServerReference)) attempt.server_reference = *server;
     if (const auto text = connack->properties.text(PropertyId::ReasonString)) {
       attempt.cause += fmt::format(": {}", text->substr(0, 200));
     }

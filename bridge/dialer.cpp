@@ -16,6 +16,19 @@ std::vector<Endpoint> endpoints_of(const UplinkSettings& settings) {
   return endpoints;
 }
 
+/// The first of a Server Reference's "host[:port] ...", spoken to as `endpoint` is; over TLS it has to prove its name.
+std::optional<Endpoint> follow(const std::string& reference, const Endpoint& endpoint) {
+  const auto first = reference.substr(0, reference.find(' '));
+  const auto parsed = parse_url("mqtt://" + first);
+  if (!parsed) return {};
+  auto other = endpoint;
+  other.host = parsed->host;
+  const auto colon = first.rfind(':');
+  const bool has_port = colon != first.npos && (first.front() != '[' || first[colon - 1] == ']');
+  if (has_port) other.port = parsed->port;
+  return other;
+}
+
 }  // namespace
 
 Dialer::Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFlight>& under_way)
@@ -32,16 +45,26 @@ Attempt Dialer::dial(const Resolve& resolve, const Try& attempt, const std::func
   std::string causes;
   for (std::size_t i = 0; i < endpoints_.size() && !stopping(); ++i) {
     const auto server = (first_ + i) % endpoints_.size();
-    last = dial(endpoints_[server], resolve, attempt, stopping);
+    last = dial_or_follow(endpoints_[server], resolve, attempt, stopping);
     if (last.connected) {
       first_ = server;
-      last.limits.server = endpoints_[server].text();
       break;
     }
     causes += (causes.empty() ? "" : "; ") + last.cause;
   }
   last.cause = std::move(causes);
   last.limits.mqtt_version = mqtt_version_;
+  return last;
+}
+
+Attempt Dialer::dial_or_follow(const Endpoint& endpoint, const Resolve& resolve, const Try& attempt,
+                               const std::function<bool()>& stopping) {
+  auto last = dial(endpoint, resolve, attempt, stopping);
+  const auto other = last.connected ? std::nullopt : follow(last.server_reference, endpoint);
+  if (!other) return last;
+  auto cause = last.cause;
+  last = dial(*other, resolve, attempt, stopping);
+  last.cause = fmt::format("{}; {}", cause, last.cause);
   return last;
 }
 
@@ -56,6 +79,7 @@ Attempt Dialer::dial(const Endpoint& endpoint, const Resolve& resolve, const Try
       if (mqtt_version_ == 4) last = attempt(endpoint, address, mqtt_version_);
     }
     version_agreed_ = version_agreed_ || last.connected;
+    last.limits.server = endpoint.text();
     if (last.connected) break;
     last.cause = fmt::format("{}: {}", address, last.cause);
     if (last.answered) break;

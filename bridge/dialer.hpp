@@ -19,6 +19,7 @@ struct Attempt {
   bool session_present = false;
   bool answered = false;                           ///< by a CONNACK
   bool wrong_version = false;                      ///< or what may be one: closed without a CONNACK
+  std::string server_reference;                    ///< where it sends us instead (MQTT 5 section 4.11)
   std::string cause;                               ///< when not connected
   std::optional<std::chrono::seconds> keep_alive;  ///< what the cloud wants instead of ours
   LinkLimits limits;
@@ -37,12 +38,15 @@ class Dialer {
   Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFlight>& under_way);
 
   /// Until one attempt succeeds, `stopping` holds or there is no server left; a server that refuses us is not asked at
-  /// its other addresses. Begins with the server of the last connection, so that one that comes and goes does not take
-  /// us to and fro. `stopping` is asked before each attempt, with what `resolve` may have cost behind us.
+  /// its other addresses, and one that names another is asked no more: the other is, once. Begins with the server of
+  /// the last connection, so that one that comes and goes does not take us to and fro. `stopping` is asked before each
+  /// attempt, with what `resolve` may have cost behind us.
   Attempt dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping);
   int mqtt_version() const { return mqtt_version_; }  ///< of the last attempt
 
  private:
+  Attempt dial_or_follow(const Endpoint& endpoint, const Resolve& resolve, const Try& attempt,
+                         const std::function<bool()>& stopping);
   Attempt dial(const Endpoint& endpoint, const Resolve& resolve, const Try& attempt,
                const std::function<bool()>& stopping);
   bool changes_version(const Attempt& attempt);

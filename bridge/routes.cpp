@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+
+#include "bridge/gzip.hpp"
+#include "mqtt/properties.hpp"
 
 namespace ferrule::bridge {
 
@@ -123,22 +127,31 @@ std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt
   if (route == routes.end()) return {};
   Routed routed{publication, {}, route->qos.value_or(publication->qos)};
   if (route->to != kPlaceholder) routed.topic = rewrite(route->to, publication->topic);
-  if (publication->retain && !route->retain) {
-    auto copy = std::make_shared<mqtt::Publication>(*publication);
-    copy->retain = false;
-    routed.publication = std::move(copy);
+  const bool strips = publication->retain && !route->retain;
+  auto smaller = route->gzip ? gzipped(publication->payload) : std::nullopt;
+  if (!strips && !smaller) return routed;
+  auto changed = std::make_shared<mqtt::Publication>(*publication);
+  changed->retain = publication->retain && route->retain;
+  if (smaller) {
+    mqtt::PropertyBuilder encoding;
+    encoding.add_user("content-encoding", "gzip");
+    changed->payload = std::move(*smaller);
+    changed->properties += encoding.encoded();
   }
+  routed.publication = std::move(changed);
   return routed;
 }
 
 void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
+  static constexpr std::array kCompressions{config::Choice<bool>{"none", false}, config::Choice<bool>{"gzip", true}};
   const auto items = node.items();
   for (const auto& item : items) {
     const auto from = read_from(item["from"]);
     const auto to = read_to(item["to"], from);
     const auto qos = read_qos(item["qos"]);
     const bool retain = item["retain"].boolean(true);
-    if (from) add(item, routes, OutRoute{*from, to, qos, retain});
+    const bool gzip = item["compress"].one_of<bool>(false, kCompressions);
+    if (from) add(item, routes, OutRoute{*from, to, qos, retain, gzip});
   }
 }
 

@@ -21,6 +21,8 @@ struct OutRoute {
   /// Replaces the publication's own QoS. What ends up at QoS 0 is sent while the uplink is online and never queued.
   std::optional<mqtt::Qos> qos;
   bool retain = true;  ///< false: whatever the publication says, the cloud does not retain it
+  /// `compress: gzip`: payloads that become smaller by it, with a user property `content-encoding` = `gzip`.
+  bool gzip = false;
 };
 
 /// `{from: "sites/plant1/+/+/set", to: "{topic:1..}", qos: 1}`: a subscription at the cloud; what matches `from` is

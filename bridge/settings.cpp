@@ -159,6 +159,7 @@ void read_times(const config::Node& node, UplinkSettings& settings) {
   const auto seconds = [](config::Milliseconds time) { return std::chrono::duration_cast<std::chrono::seconds>(time); };
   settings.keep_alive = seconds(node["keep_alive"].duration(settings.keep_alive, 5s, 65535s));
   settings.session_expiry = seconds(node["session_expiry"].duration(settings.session_expiry, 1min, 4'294'967'294s));
+  settings.ack_timeout = seconds(node["ack_timeout"].duration(settings.ack_timeout, 5s, 24h));
   const auto reconnect = node["reconnect"];
   settings.reconnect = reconnect.duration_range(settings.reconnect);
   if (settings.reconnect.first < kShortestBackOff)

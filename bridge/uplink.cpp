@@ -33,6 +33,7 @@ constexpr auto kHardlyBegun = 5s;             // a connection that ends sooner m
 constexpr auto kStable = 10s;                 // after so long online, the back-off begins anew
 constexpr auto kResume = 20s;                 // for the exchanges of the last connection
 constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
+constexpr auto kStalled = 10s;                // without an acknowledgement
 constexpr auto kRenew = 5s;                   // for what is under way, before a connection is renewed
 constexpr std::size_t kMaxIncoming = 10'000;  // messages from the cloud that wait for the broker thread
 
@@ -119,6 +120,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void show(UplinkState state);
   void send_again();
   void renew();
+  void watch();
 
   // Constant after construction
   const UplinkSettings settings_;
@@ -142,6 +144,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   Suspicion suspicion_;
   Patience patience_;
   Time next_attempt_{}, online_since_{};
+  Time answered_at_{};            // by the cloud, while something is in flight
   std::optional<Time> renew_by_;  // connect anew as soon as nothing is in flight
   std::string last_error_;
   Repetition logged_causes_, logged_disk_errors_;
@@ -214,6 +217,17 @@ void Uplink::Impl::renew() {
   if (!renew_by_ || (outbox_->in_flight() > 0 && clock_.now() < *renew_by_)) return;
   renew_by_.reset();
   spdlog::info("uplink {}: connecting anew with fresh credentials", settings_.name);
+  send_again();
+  connect();
+}
+
+/// A cloud that answers to PINGREQ but acknowledges nothing is left, and found again.
+void Uplink::Impl::watch() {
+  if (now_ != UplinkState::Online || outbox_->in_flight() == 0) answered_at_ = clock_.now();
+  if (clock_.now() - answered_at_ < settings_.ack_timeout) return;
+  answered_at_ = clock_.now();
+  spdlog::warn("uplink {}: the cloud has acknowledged none of {} messages for {} s; connecting anew", settings_.name,
+               outbox_->in_flight(), settings_.ack_timeout.count());
   send_again();
   connect();
 }
@@ -316,6 +330,7 @@ void Uplink::Impl::send(Outbox::Entry& entry) {
 }
 
 void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
+  answered_at_ = clock_.now();
   switch (judge(reason)) {
     case Verdict::Delivered:
       if (outbox_->settle(seq)) ++acknowledged_;
@@ -362,6 +377,7 @@ void Uplink::Impl::tick() {
   outbox_->tick();
   if (now_ == UplinkState::BackingOff && clock_.now() >= next_attempt_) connect();
   renew();
+  watch();
   pump();
 }
 
@@ -380,6 +396,7 @@ UplinkStatus Uplink::Impl::status() const {
   status.queued = outbox_->size();
   status.queued_bytes = outbox_->bytes();
   status.in_flight = outbox_->in_flight();
+  status.stalled = now_ == UplinkState::Online && status.in_flight > 0 && clock_.now() - answered_at_ >= kStalled;
   status.acknowledged = acknowledged_;
   status.dropped = counters.dropped_full;
   status.expired = counters.dropped_expired;

@@ -24,6 +24,7 @@ struct UplinkStatus {
   std::uint64_t queued = 0;        ///< messages not yet acknowledged by the cloud, in flight included
   std::uint64_t queued_bytes = 0;  ///< what they count for in `queue.max_size`
   std::uint64_t in_flight = 0;
+  bool stalled = false;                ///< online, but the cloud acknowledges nothing
   std::uint64_t acknowledged = 0;      ///< since the start
   std::uint64_t dropped = 0;           ///< since the start, by the policy for a full queue
   std::uint64_t expired = 0;           ///< since the start, because their Message Expiry Interval ran out

@@ -154,10 +154,17 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   for (const auto& uplink : uplinks) {
     out.sample({{"uplink", uplink.name}}, uplink.state == bridge::UplinkState::Online ? 1 : 0);
   }
+  out.gauge("ferrule_uplink_stalled", "Whether the cloud, though online, acknowledges nothing.");
+  for (const auto& uplink : uplinks) out.sample({{"uplink", uplink.name}}, uplink.stalled ? 1 : 0);
   out.counter("ferrule_uplink_connections_total", "Times the uplink came online.");
   each(&Status::connections);
   out.counter("ferrule_uplink_acknowledged_total", "Messages that the cloud acknowledged.");
   each(&Status::acknowledged);
+  out.counter("ferrule_uplink_received_total", "Messages that came from the cloud.");
+  each(&Status::received);
+  out.counter("ferrule_uplink_received_dropped_total",
+              "Messages from the cloud that no route wanted, or that came too fast.");
+  each(&Status::received_dropped);
   out.counter("ferrule_uplink_repeated_total", "Messages sent again, so that the cloud may have got them twice.");
   each(&Status::repeated);
   out.counter("ferrule_uplink_parked_total", "Messages that the cloud refused for good.");

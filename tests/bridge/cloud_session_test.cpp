@@ -328,6 +328,7 @@ TEST(CloudAnswer, SaysWhatTheCloudAnnounced) {
 TEST(CloudAnswer, SaysWhyTheCloudRefused) {
   EXPECT_EQ(answer("20 [ 00 87 [ 1F ('no such device') ] ]", 5).cause,
             "refused: Not authorized (0x87): no such device");
+  EXPECT_EQ(answer("20 [ 00 9C [ 1C ('other:99') ] ]", 5).server_reference, "other:99");
   EXPECT_EQ(answer("20 02 00 05", 4).cause, "refused: not authorized (5)");
   EXPECT_TRUE(answer("20 02 00 01", 5).wrong_version);
   EXPECT_TRUE(answer("20 [ 00 84 00 ]", 5).wrong_version);

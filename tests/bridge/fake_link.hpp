@@ -18,12 +18,13 @@ class FakeLink final : public Link {
     std::string topic, payload;
     mqtt::Qos qos;
     bool retain;
+    std::string properties;
   };
   FakeLink(LinkState& its_state, LinkEvents& its_events) : state(its_state), events(its_events) {}
 
   void connect() override { ++connects; }
   void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) override {
-    sent.push_back({seq, topic, publication->payload, qos, publication->retain});
+    sent.push_back({seq, topic, publication->payload, qos, publication->retain, publication->properties});
   }
   void subscribe(const std::string& filter, mqtt::Qos) override { subscribed.push_back(filter); }
   void disconnect(std::chrono::milliseconds) override { ++disconnects; }

@@ -60,6 +60,7 @@ uplinks:
     keep_alive: 1m
     session_expiry: 2d
     window: 20
+    ack_timeout: 90s
     reconnect: 2s..5m
     out:
       - {from: "plant1/#", to: "sites/{topic}/x", qos: 2}
@@ -76,6 +77,7 @@ uplinks:
   EXPECT_EQ(hq.keep_alive, 60s);
   EXPECT_EQ(hq.session_expiry, 48h);
   EXPECT_EQ(hq.window, 20U);
+  EXPECT_EQ(hq.ack_timeout, 90s);
   EXPECT_EQ(hq.reconnect, std::pair(2000ms, 300000ms));
   ASSERT_EQ(hq.out.size(), 2U);
   EXPECT_EQ(hq.out[0].qos, mqtt::Qos::ExactlyOnce);
@@ -167,13 +169,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Wrong{"in: [{from: \"a/+\", to: \"{topic:2..}\"}]", "may have no level 2"},
                       Wrong{"in: [{from: \"a/#\", to: \"{topic:x..}\"}]", "is no placeholder"},
                       Wrong{"in: [{from: \"a/#/b\"}]", "is not a topic filter"},
-                      Wrong{"in: [{from: a, max_age: 1ms}]", "max_age"}, Wrong{"max_qos: 3", "max_qos"},
-                      Wrong{"rate: 0", "rate"}, Wrong{"max_packet: 10B", "max_packet"},
-                      Wrong{"status_topic: a/+", "is not a topic"}, Wrong{"sas: {key: \"???\"}", "not base64"},
-                      Wrong{"sas: {}", "key"}, Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
-                      Wrong{"reconnect: 10ms..1s", "hammer"}, Wrong{"reconnect: 9s..1s", "reconnect"},
-                      Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"cleint_id: x", "client_id"},
-                      Wrong{"passwort: x", "password"}));
+                      Wrong{"in: [{from: a, max_age: 1ms}]", "max_age"},
+                      Wrong{"in: [{from: a, compress: gzip}]", "compress"}, Wrong{"max_qos: 3", "max_qos"},
+                      Wrong{"ack_timeout: 1s", "ack_timeout"}, Wrong{"rate: 0", "rate"},
+                      Wrong{"max_packet: 10B", "max_packet"}, Wrong{"status_topic: a/+", "is not a topic"},
+                      Wrong{"sas: {key: \"???\"}", "not base64"}, Wrong{"sas: {}", "key"}, Wrong{"mqtt: 4", "mqtt"},
+                      Wrong{"keep_alive: 1s", "keep_alive"}, Wrong{"reconnect: 10ms..1s", "hammer"},
+                      Wrong{"reconnect: 9s..1s", "reconnect"}, Wrong{"session_expiry: 1s", "session_expiry"},
+                      Wrong{"cleint_id: x", "client_id"}, Wrong{"passwort: x", "password"}));
 
 class WrongUrls : public ::testing::TestWithParam<Wrong> {};
 

@@ -389,6 +389,19 @@ TEST_F(UplinkTest, ARouteStripsTheRetainFlag) {
   EXPECT_FALSE(link_->sent[0].retain);
 }
 
+TEST_F(UplinkTest, ARouteCompressesWhatBecomesSmallerByItAndSaysSo) {
+  settings_.out.front().gzip = true;
+  start();
+  append(std::string(10'000, 'x'));
+  append("short");
+  ASSERT_EQ(link_->sent.size(), 2U);
+  EXPECT_LT(link_->sent[0].payload.size(), 100U);
+  EXPECT_THAT(link_->sent[0].payload, ::testing::StartsWith("\x1f\x8b"));
+  EXPECT_THAT(link_->sent[0].properties, HasSubstr("content-encoding"));
+  EXPECT_EQ(link_->sent[1].payload, "short");
+  EXPECT_EQ(link_->sent[1].properties, "");
+}
+
 TEST_F(UplinkTest, SendsNoMorePerSecondThanTheCloudTakes) {
   settings_.rate = 2;
   start();
@@ -447,6 +460,34 @@ TEST_F(UplinkTest, ConnectsAnewAfterAWhileThoughTheCloudDoesNotAnswer) {
   link_->take_payloads();
   online();
   EXPECT_THAT(link_->take_payloads(), ElementsAre("1"));
+}
+
+TEST_F(UplinkTest, LeavesACloudThatAcknowledgesNothing) {
+  start();
+  for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);
+  EXPECT_EQ(status().in_flight, 3U) << "the window";
+  advance(9s);
+  EXPECT_FALSE(status().stalled);
+  advance(2s);
+  EXPECT_TRUE(status().stalled);
+  link_->take_payloads();
+  advance(50s);
+  EXPECT_EQ(link_->connects, 2);
+  online();
+  EXPECT_FALSE(status().stalled);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("1", "2", "3"));
+}
+
+TEST_F(UplinkTest, ACloudThatAcknowledgesSomethingIsNotLeft) {
+  start();
+  append("1");
+  append("2");
+  append("3");
+  for (int i = 0; i < 3; ++i) {
+    advance(40s);
+    settle(link_->sent[static_cast<std::size_t>(i)].seq);
+  }
+  EXPECT_EQ(link_->connects, 1);
 }
 
 TEST_F(UplinkTest, ASecondOneOnTheSameFileIsRefusedWithItsExitCode) {

@@ -1,5 +1,8 @@
 """The uplink towards a cloud that is particular about who comes."""
 
+import gzip
+import queue
+
 import pytest
 
 import plant
@@ -90,3 +93,15 @@ def test_a_password_that_changes_in_its_file_is_taken_up_without_a_restart(cloud
     wait_until(lambda: gateway.process.stderr_text.count("uplink hq: online") == 2, 20, "it is online again")
     assert "connecting anew with fresh credentials" in gateway.process.stderr_text
     assert "warning" not in gateway.process.stderr_text
+
+
+def test_compressed_payloads_are_what_gunzip_reads(cloud, make_gateway, closing):
+    payloads = queue.Queue()
+    subscriber = closing(Paho(4).subscribe(cloud.port, "plant1/#", qos=1))
+    subscriber.client.on_message = lambda client, userdata, message: payloads.put(message.payload)
+    gateway = make_gateway(uplinks={"hq": plant.uplink(cloud.port, out=[{"from": "plant1/#", "compress": "gzip"}])}).start()
+    text = "temperature " * 1000
+    Paho(4).publish(gateway.port, "plant1/x", text, qos=1)
+    payload = payloads.get(timeout=10)
+    assert len(payload) < 200
+    assert gzip.decompress(payload).decode() == text
