@@ -76,6 +76,8 @@ struct UplinkSettings {
   std::chrono::seconds keep_alive{30};
   std::chrono::seconds session_expiry{7 * 24 * 3600};  ///< 0: a session that begins and ends with the connection
   std::size_t window = 100;                            ///< messages in flight at once
+  /// When nothing in flight was acknowledged for so long, the connection is given up.
+  std::chrono::seconds ack_timeout{60};
   std::pair<std::chrono::milliseconds, std::chrono::milliseconds> reconnect{1000, 60000};
   std::string_view preset;  ///< see bridge/presets.hpp; empty: none
   // What the cloud takes, besides what it announces when we connect.

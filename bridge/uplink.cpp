@@ -1,25 +1,13 @@
-#include "bridge/uplink.hpp"
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sysexits.h>
 
 #include <algorithm>
-#include <atomic>
-#include <optional>
 #include <utility>
 
-#include "bridge/back_off.hpp"
 #include "bridge/ferrule_link.hpp"
-#include "bridge/inbound.hpp"
-#include "bridge/outbox.hpp"
-#include "bridge/outbox_file.hpp"
 #include "bridge/paho_link.hpp"
-#include "bridge/patience.hpp"
-#include "bridge/rate.hpp"
-#include "bridge/row_state.hpp"
-#include "bridge/suspicion.hpp"
-#include "bridge/verdict.hpp"
+#include "bridge/uplink_impl.hpp"
 
 namespace ferrule::bridge {
 
@@ -27,12 +15,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
-using Time = std::chrono::steady_clock::time_point;
 
 constexpr auto kHardlyBegun = 5s;             // a connection that ends sooner may end for what was sent
 constexpr auto kStable = 10s;                 // after so long online, the back-off begins anew
-constexpr auto kResume = 20s;                 // for the exchanges of the last connection
-constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
 constexpr auto kStalled = 10s;                // without an acknowledgement
 constexpr auto kRenew = 5s;                   // for what is under way, before a connection is renewed
 constexpr std::size_t kMaxIncoming = 10'000;  // messages from the cloud that wait for the broker thread
@@ -54,103 +39,26 @@ std::unique_ptr<Link> make_link(const UplinkSettings& settings, LinkState& state
   return make_ferrule_link(settings, state, events);
 }
 
-/// Lives as long as something that the link posted may come, hence shared. Thread: the broker's, but for what
-/// LinkEvents says.
-class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_this<Impl> {
- public:
-  Impl(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
-       mqtt::Clock& clock, Inbound::Publish publish)
-      : settings_(std::move(settings)),
-        store_(store),
-        post_(std::move(post)),
-        clock_(clock),
-        file_(open_or_explain(
-            settings_,
-            [&] { return std::make_unique<OutboxFile>(state_dir / fmt::format("outbox-{}.db", settings_.name)); })),
-        state_(open_or_explain(settings_, [&] { return std::make_unique<RowState>(*file_, store_); })),
-        outbox_(open_or_explain(settings_,
-                                [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
-        publish_(std::move(publish)),
-        inbound_(settings_, publish_),
-        window_(settings_.window),
-        rate_(settings_.rate),
-        back_off_(settings_.reconnect) {
-    for (const auto& record : state_->restore()) outbox_->hold(record.seq);
-    outbox_->on_loaded([this] { pump(); });
-  }
-
-  void use(std::unique_ptr<Link> link) { link_ = std::move(link); }
-  LinkState& link_state() { return *state_; }
-  const UplinkSettings& settings() const { return settings_; }
-
-  void start();
-  tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable);
-  void committed(mqtt::Ticket ticket) { outbox_->committed(ticket); }
-  void store_failed(const mqtt::StoreFile& file, const std::string& what);
-  bool owes_disk() const { return outbox_->owes_disk(); }
-  void tick();
-  void stop(milliseconds grace);
-  void abandon(milliseconds grace = 0ms);
-  UplinkStatus status() const;
-
-  // LinkEvents: on the link's threads.
-  void on_limits(const LinkLimits& limits) override;
-  void on_connected(bool session_present) override;
-  void on_disconnected(std::string cause) override;
-  void on_settled(Seq seq, mqtt::Reason reason) override;
-  void on_message(mqtt::Publication publication) override;
-  void on_renewal_due() override;
-
- private:
-  template <class F>
-  void post(F f);
-  void connect();
-  void connected(bool session_present);
-  void disconnected(const std::string& cause);
-  void settled(Seq seq, mqtt::Reason reason);
-  void park(Seq seq, mqtt::Reason reason);
-  void pause();
-  void quarantine();
-  void pump();
-  bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
-  bool is_resuming();
-  void send(Outbox::Entry& entry);
-  void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
-  void log_loss(const std::string& cause);
-  void show(UplinkState state);
-  void send_again();
-  void renew();
-  void watch();
-
-  // Constant after construction
-  const UplinkSettings settings_;
-  mqtt::Store& store_;
-  const mqtt::Store::Post post_;
-  mqtt::Clock& clock_;
-  // Owned by the broker thread
-  std::unique_ptr<OutboxFile> file_;
-  std::unique_ptr<RowState> state_;
-  std::unique_ptr<Outbox> outbox_;
-  std::unique_ptr<Link> link_;
-  const Inbound::Publish publish_;
-  Inbound inbound_;
-  std::atomic<std::size_t> incoming_ = 0;  // shared with the link's thread, as the next
-  std::atomic<std::uint64_t> incoming_dropped_ = 0;
-  UplinkState now_ = UplinkState::Offline;
-  LinkLimits limits_;
-  std::size_t window_;
-  Rate rate_;
-  BackOff back_off_;
-  Suspicion suspicion_;
-  Patience patience_;
-  Time next_attempt_{}, online_since_{};
-  Time answered_at_{};            // by the cloud, while something is in flight
-  std::optional<Time> renew_by_;  // connect anew as soon as nothing is in flight
-  std::string last_error_;
-  Repetition logged_causes_, logged_disk_errors_;
-  bool resuming_ = false, stopped_ = false;
-  std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
-};
+Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
+                   mqtt::Store::Post post, mqtt::Clock& clock, Inbound::Publish publish)
+    : settings_(std::move(settings)),
+      store_(store),
+      post_(std::move(post)),
+      clock_(clock),
+      file_(open_or_explain(
+          settings_,
+          [&] { return std::make_unique<OutboxFile>(state_dir / fmt::format("outbox-{}.db", settings_.name)); })),
+      state_(open_or_explain(settings_, [&] { return std::make_unique<RowState>(*file_, store_); })),
+      outbox_(open_or_explain(settings_,
+                              [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
+      publish_(std::move(publish)),
+      inbound_(settings_, publish_),
+      window_(settings_.window),
+      rate_(settings_.rate),
+      back_off_(settings_.reconnect) {
+  for (const auto& record : state_->restore()) outbox_->hold(record.seq);
+  outbox_->on_loaded([this] { pump(); });
+}
 
 // ---- connecting
 
@@ -262,114 +170,6 @@ void Uplink::Impl::abandon(milliseconds grace) {
   now_ = UplinkState::Offline;
 }
 
-// ---- sending
-
-tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable) {
-  if (stopped_ || is_from_cloud(*publication)) return 0;
-  auto routed = find_route(settings_.out, publication);
-  if (!routed) return 0;
-  if (!routed->topic.empty() && !mqtt::is_valid_topic_name(routed->topic)) {  // grown too long
-    ++skipped_;
-    return 0;
-  }
-  if (routed->qos == mqtt::Qos::AtMostOnce) {
-    send_unqueued(routed->publication, routed->topic.empty() ? publication->topic : routed->topic);
-    return 0;
-  }
-  const auto ticket = outbox_->append(routed->publication, std::move(routed->topic), routed->qos, durable);
-  pump();
-  return ticket;
-}
-
-void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic) {
-  if (now_ != UplinkState::Online || exceeds_limit(*publication, topic) || !rate_.take(clock_.now())) {
-    ++skipped_;
-  } else {
-    link_->send(0, publication, topic, mqtt::Qos::AtMostOnce);
-  }
-}
-
-/// Of what the cloud takes [MQTT-3.2.2-15].
-bool Uplink::Impl::exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const {
-  const auto size = topic.size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
-  return limits_.maximum_packet_size != 0 && size > limits_.maximum_packet_size;
-}
-
-void Uplink::Impl::pump() {
-  if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
-  while (outbox_->in_flight() < std::min(window_, suspicion_.window())) {
-    auto* entry = outbox_->next();
-    if (entry == nullptr || !rate_.take(clock_.now())) return;
-    send(*entry);
-  }
-}
-
-/// Exchanges that go on from an earlier connection end before a new one begins: so packet identifiers rise with the
-/// Seqs within every window, and what is resumed once more after another loss is resumed in order [MQTT-4.6.0-1].
-bool Uplink::Impl::is_resuming() {
-  if (resuming_ && outbox_->in_flight() > 0 && clock_.now() - online_since_ >= kResume) {
-    spdlog::warn("uplink {}: the cloud does not answer for {} exchanges of the last connection; going on without",
-                 settings_.name, outbox_->in_flight());
-    resuming_ = false;
-  }
-  resuming_ = resuming_ && outbox_->in_flight() > 0;
-  return resuming_;
-}
-
-void Uplink::Impl::send(Outbox::Entry& entry) {
-  const auto qos = std::min(entry.qos, limits_.maximum_qos);  // [MQTT-3.2.2-11]
-  const auto seq = entry.seq;
-  if (exceeds_limit(*entry.publication, entry.cloud_topic())) {
-    park(seq, mqtt::Reason::PacketTooLarge);
-    return;
-  }
-  if (qos == mqtt::Qos::ExactlyOnce) state_->prepare(outbox_->row_of(entry));
-  outbox_->sent(entry);
-  link_->send(seq, entry.publication, entry.cloud_topic(), qos);
-  if (qos == mqtt::Qos::AtMostOnce && outbox_->settle(seq)) ++acknowledged_;  // nothing will be heard of it
-}
-
-void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
-  answered_at_ = clock_.now();
-  switch (judge(reason)) {
-    case Verdict::Delivered:
-      if (outbox_->settle(seq)) ++acknowledged_;
-      patience_.accepted(seq);
-      suspicion_.settled();
-      if (now_ == UplinkState::Online) back_off_.reset();
-      break;
-    case Verdict::Later:
-      outbox_->requeue(seq);
-      pause();
-      break;
-    case Verdict::AgainOrPark:
-      if (!patience_.try_again(seq)) {
-        park(seq, reason);
-        break;
-      }
-      outbox_->requeue(seq);
-      pause();
-      break;
-    case Verdict::Park:
-      park(seq, reason);
-      break;
-  }
-  renew();
-  pump();
-}
-
-void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
-  outbox_->park(seq, reason);
-  spdlog::warn("uplink {}: the cloud refused message {}-{} for good: {} (0x{:02X}); it is parked in the database",
-               settings_.name, settings_.client_id, seq, mqtt::name(reason), static_cast<unsigned>(reason));
-}
-
-void Uplink::Impl::pause() {
-  if (const auto time = patience_.pause(clock_.now())) {
-    spdlog::warn("uplink {}: the cloud takes no more for now; waiting {} ms", settings_.name, time->count());
-  }
-}
-
 // ---- time and disk
 
 void Uplink::Impl::tick() {
@@ -414,13 +214,6 @@ UplinkStatus Uplink::Impl::status() const {
 }
 
 // ---- from the link's threads
-
-template <class F>
-void Uplink::Impl::post(F f) {
-  post_([weak = weak_from_this(), f = std::move(f)] {
-    if (const auto self = weak.lock()) f(*self);
-  });
-}
 
 void Uplink::Impl::on_limits(const LinkLimits& limits) {
   post([limits](Impl& self) { self.limits_ = limits; });

@@ -1,0 +1,108 @@
+// The inside of an uplink: uplink.cpp has its connection, uplink_sending.cpp what goes over it.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "bridge/back_off.hpp"
+#include "bridge/inbound.hpp"
+#include "bridge/outbox.hpp"
+#include "bridge/outbox_file.hpp"
+#include "bridge/patience.hpp"
+#include "bridge/rate.hpp"
+#include "bridge/row_state.hpp"
+#include "bridge/suspicion.hpp"
+#include "bridge/uplink.hpp"
+
+namespace ferrule::bridge {
+
+/// Lives as long as something that the link posted may come, hence shared. Thread: the broker's, but for what
+/// LinkEvents says.
+class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
+       mqtt::Clock& clock, Publish publish);
+
+  void use(std::unique_ptr<Link> link) { link_ = std::move(link); }
+  LinkState& link_state() { return *state_; }
+  const UplinkSettings& settings() const { return settings_; }
+
+  void start();
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable);
+  void committed(mqtt::Ticket ticket) { outbox_->committed(ticket); }
+  void store_failed(const mqtt::StoreFile& file, const std::string& what);
+  bool owes_disk() const { return outbox_->owes_disk(); }
+  void tick();
+  void stop(std::chrono::milliseconds grace);
+  void abandon(std::chrono::milliseconds grace = {});
+  UplinkStatus status() const;
+
+  // LinkEvents: on the link's threads.
+  void on_limits(const LinkLimits& limits) override;
+  void on_connected(bool session_present) override;
+  void on_disconnected(std::string cause) override;
+  void on_settled(Seq seq, mqtt::Reason reason) override;
+  void on_message(mqtt::Publication publication) override;
+  void on_renewal_due() override;
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// Runs `f` on the broker thread, unless nothing of this is left by then.
+  template <class F>
+  void post(F f) {
+    post_([weak = weak_from_this(), f = std::move(f)] {
+      if (const auto self = weak.lock()) f(*self);
+    });
+  }
+  void connect();
+  void connected(bool session_present);
+  void disconnected(const std::string& cause);
+  void settled(Seq seq, mqtt::Reason reason);
+  void park(Seq seq, mqtt::Reason reason);
+  void pause();
+  void quarantine();
+  void pump();
+  bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
+  bool is_resuming();
+  void send(Outbox::Entry& entry);
+  void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
+  void log_loss(const std::string& cause);
+  void show(UplinkState state);
+  void send_again();
+  void renew();
+  void watch();
+
+  // Constant after construction
+  const UplinkSettings settings_;
+  mqtt::Store& store_;
+  const mqtt::Store::Post post_;
+  mqtt::Clock& clock_;
+  // Owned by the broker thread
+  std::unique_ptr<OutboxFile> file_;
+  std::unique_ptr<RowState> state_;
+  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Link> link_;
+  const Publish publish_;
+  Inbound inbound_;
+  std::atomic<std::size_t> incoming_ = 0;  // shared with the link's thread, as the next
+  std::atomic<std::uint64_t> incoming_dropped_ = 0;
+  UplinkState now_ = UplinkState::Offline;
+  LinkLimits limits_;
+  std::size_t window_;
+  Rate rate_;
+  BackOff back_off_;
+  Suspicion suspicion_;
+  Patience patience_;
+  Time next_attempt_{}, online_since_{};
+  Time answered_at_{};            // by the cloud, while something is in flight
+  std::optional<Time> renew_by_;  // connect anew as soon as nothing is in flight
+  std::string last_error_;
+  Repetition logged_causes_, logged_disk_errors_;
+  bool resuming_ = false, stopped_ = false;
+  std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
+};
+
+}  // namespace ferrule::bridge
