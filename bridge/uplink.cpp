@@ -84,7 +84,7 @@ void Uplink::Impl::connected(bool session_present) {
   show(UplinkState::Online);
   inbound_.subscribe(*link_);
   ++connections_;
-  online_since_ = clock_.now();
+  online_since_ = answered_at_ = clock_.now();
   last_error_.clear();
   logged_causes_.forget();
   window_ = std::min<std::size_t>(settings_.window, limits_.receive_maximum);  // [MQTT-3.3.4-9]
@@ -131,9 +131,8 @@ void Uplink::Impl::renew() {
 
 /// A cloud that answers to PINGREQ but acknowledges nothing is left, and found again.
 void Uplink::Impl::watch() {
-  if (now_ != UplinkState::Online || outbox_->in_flight() == 0) answered_at_ = clock_.now();
+  if (now_ != UplinkState::Online || outbox_->in_flight() == 0) return;
   if (clock_.now() - answered_at_ < settings_.ack_timeout) return;
-  answered_at_ = clock_.now();
   spdlog::warn("uplink {}: the cloud has acknowledged none of {} messages for {} s; connecting anew", settings_.name,
                outbox_->in_flight(), settings_.ack_timeout.count());
   send_again();

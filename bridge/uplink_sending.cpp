@@ -77,6 +77,7 @@ void Uplink::Impl::send(Outbox::Entry& entry) {
     return;
   }
   if (qos == mqtt::Qos::ExactlyOnce) state_->prepare(outbox_->row_of(entry));
+  if (outbox_->in_flight() == 0) answered_at_ = clock_.now();
   outbox_->sent(entry);
   link_->send(seq, entry.publication, entry.cloud_topic(), qos);
   if (qos == mqtt::Qos::AtMostOnce && outbox_->settle(seq)) ++acknowledged_;  // nothing will be heard of it

@@ -63,7 +63,7 @@ TEST_F(DialerTest, GoesNoFurtherThanOneReferenceAndNotToNonsense) {
   settings_.urls = {"mqtt://a", "mqtt://z"};
   Dialer dialer(settings_, {});
   answer_ = [](const std::string& address) {
-    return address.starts_with("z:") ? refused("no such/thing") : refused("a:1883");
+    return address.starts_with("z:") ? refused("such/thing no") : refused("a:1883");
   };
   const auto attempt = dial(dialer);
   EXPECT_FALSE(attempt.connected);

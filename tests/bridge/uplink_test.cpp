@@ -244,7 +244,7 @@ TEST_F(UplinkTest, ParksARefusalWithoutAReasonOnlyAfterSomeAttempts) {
     const auto seq = link_->sent[0].seq;
     link_->sent.clear();
     settle(seq, Reason::UnspecifiedError);
-    advance(61s);
+    advance(20s);
   }
   EXPECT_EQ(status().parked, 1U);
   EXPECT_THAT(link_->sent, IsEmpty());
