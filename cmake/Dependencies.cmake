@@ -1,5 +1,4 @@
 # Every library Ferrule links, found once. All come from the distribution (scripts/lib/packages.sh installs them).
-find_package(Boost 1.81 REQUIRED CONFIG)
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
 find_package(SQLiteCpp REQUIRED)

@@ -53,6 +53,12 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
         [this](std::unique_ptr<mqtt::Transport> transport) { broker_.accept(std::move(transport)); }));
   }
   broker_.check_passwords_with(password_checks_);
+  broker_.also_tell([this](const mqtt::Broker::Show& show) {
+    for (const auto& listener : listeners_) listener->tell(show);
+    show("store/commits", store_->commits());
+    show("store/failures", store_->failures());
+    show("store/backlog", store_->backlog());
+  });
   broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
   take_commands();
   for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);

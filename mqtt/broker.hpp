@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "mqtt/access.hpp"
@@ -43,18 +46,30 @@ struct BrokerCounters {
   std::uint64_t half_open_dropped = 0;    ///< of those: the oldest without CONNECT, to make room
   std::uint64_t connect_timeouts = 0, keep_alive_timeouts = 0;
   std::uint64_t protocol_errors = 0, connects_rejected = 0, takeovers = 0;
+  // Among the protocol errors: packets beyond their limit, before CONNECT too; more unacknowledged than Receive
+  // Maximum; Topic Aliases beyond their maximum.
+  std::uint64_t packets_too_large = 0, receive_maximum_exceeded = 0, topic_aliases_exceeded = 0;
   std::uint64_t sessions_expired = 0;
-  std::uint64_t logins_failed = 0;         ///< wrong password or name, or somebody who may not come in
-  std::uint64_t logins_shut_out = 0;       ///< refused unseen, because their address or user failed too often
-  std::uint64_t logins_busy = 0;           ///< refused because too many passwords wait to be checked
-  std::uint64_t publications_denied = 0;   ///< from clients, by rule
+  std::uint64_t logins_failed = 0;    ///< wrong password or name, or somebody who may not come in
+  std::uint64_t logins_shut_out = 0;  ///< refused unseen, because their address or user failed too often
+  std::uint64_t logins_busy = 0;      ///< refused because too many passwords wait to be checked
+  std::uint64_t addresses_failing = 0, users_failing = 0;  ///< whose last logins failed, shut out or not, now
+  std::uint64_t publications_denied = 0;                   ///< from clients, by rule
   std::uint64_t deliveries_denied = 0;     ///< to clients, by rule, where a subscription is wider than it
   std::uint64_t subscriptions_denied = 0;  ///< by rule
   std::uint64_t unknown_acks = 0;          ///< for packet identifiers that are not in use
-  std::uint64_t publications_lost = 0;  ///< they were on disk only, and the disk does not have them
-  std::uint64_t database_bytes = 0;     ///< of the sessions' file, now
+  std::uint64_t publications_lost = 0;     ///< they were on disk only, and the disk does not have them
+  std::uint64_t database_bytes = 0;        ///< of the sessions' file, now
   std::uint64_t database_set_aside = 0;
 };
+
+/// A counter under the name it has below `$SYS/ferrule/broker/`.
+struct NamedCounter {
+  std::string_view name;
+  std::uint64_t BrokerCounters::*counter;
+};
+/// Those that mosquitto's topics do not tell.
+std::span<const NamedCounter> own_counters();
 
 /// Does no I/O of its own: transports feed it bytes through the Sink that `accept` returns, and it writes to
 /// transports. Thread: every member is called on the broker thread.
@@ -101,6 +116,9 @@ class Broker {
   void shut_down();
 
   BrokerCounters counters() const;
+  /// Figures of others that are told below `$SYS/ferrule/` too, e.g. "store/commits". `show` is called for each.
+  using Show = std::function<void(std::string_view name, std::uint64_t value)>;
+  void also_tell(std::function<void(const Show& show)> figures);
 
  private:
   class Impl;

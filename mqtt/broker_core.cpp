@@ -20,8 +20,7 @@ BrokerCore::BrokerCore(BrokerSettings broker_settings, Clock& clock)
       clock_(clock),
       access_(std::make_shared<const Access>(settings.access)),
       bans_(settings.access.bans),
-      retained_(settings.max_retained + (settings.sys_interval.count() > 0 ? kSysTopics : 0),
-                settings.max_retained_bytes) {
+      retained_(settings.max_retained, settings.max_retained_bytes) {
   started_ = start_turn();
   next_sys_ = started_;
   publish_sys();
@@ -216,6 +215,8 @@ BrokerCounters BrokerCore::counters() const {
     counters.database_bytes = journal_->size_on_disk();
     counters.database_set_aside = journal_->times_set_aside();
   }
+  counters.addresses_failing = bans_.addresses();
+  counters.users_failing = bans_.users();
   counters.publications_dropped = deliveries.dropped_slow + deliveries.dropped_full + deliveries.dropped_large;
   counters.sessions = clients_.size();
   counters.connections = connections_.size();
@@ -254,5 +255,8 @@ void Broker::on_needs_flush(std::function<void()> schedule) { impl_->schedule_fl
 void Broker::tick() { impl_->tick(); }
 void Broker::shut_down() { impl_->shut_down(); }
 BrokerCounters Broker::counters() const { return impl_->counters(); }
+void Broker::also_tell(std::function<void(const Show& show)> figures) {
+  impl_->other_figures.push_back(std::move(figures));
+}
 
 }  // namespace ferrule::mqtt

@@ -70,8 +70,7 @@ struct Client final : Session {
 class BrokerCore {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  static constexpr std::size_t kLoads = 9;       ///< figures of `$SYS` that have load averages
-  static constexpr std::size_t kSysTopics = 53;  ///< of `$SYS`; they do not count against the limits
+  static constexpr std::size_t kLoads = 9;  ///< figures of `$SYS` that have load averages
 
   BrokerCore(BrokerSettings settings, Clock& clock);
   ~BrokerCore();
@@ -130,6 +129,7 @@ class BrokerCore {
   // Thread: broker.
   std::vector<Consumer*> consumers;
   std::function<void()> schedule_flush;
+  std::vector<std::function<void(const Broker::Show&)>> other_figures;
   PasswordChecker* password_checker = nullptr;  // none: checked at once
   BrokerCounters totals;                        // what `counters` cannot read elsewhere
   DeliveryCounters deliveries;
@@ -212,8 +212,10 @@ class BrokerCore {
   void publish_sys_traffic(const BrokerCounters& figures);
   void publish_sys_loads(const BrokerCounters& figures);
   void publish_sys_stored();
+  void publish_sys_own(const BrokerCounters& figures);
   void sys(std::string_view name, std::string value);
   void sys(std::string_view name, std::uint64_t count);
+  void tell(std::string topic, std::string value);
 
   Clock& clock_;
   std::unique_ptr<SessionJournal> journal_;  // null: nothing survives; outlives the sessions

@@ -216,6 +216,9 @@ void Connection::count_sent() { ++core_.totals.packets_sent; }
 
 void Connection::refuse(const Refusal& refusal) {
   ++core_.totals.protocol_errors;
+  if (refusal.code == Reason::PacketTooLarge) ++core_.totals.packets_too_large;
+  if (refusal.code == Reason::ReceiveMaximumExceeded) ++core_.totals.receive_maximum_exceeded;
+  if (refusal.code == Reason::TopicAliasInvalid) ++core_.totals.topic_aliases_exceeded;
   if (core_.may_log()) spdlog::warn("broker: {}: {} [{}]; closing", who(), refusal.detail, refusal.statement);
   disconnect(refusal.code, refusal.detail);
 }

@@ -158,6 +158,25 @@ Listener::Listener(Loop& loop, const ListenSettings& settings, std::size_t index
 Listener::~Listener() = default;
 
 std::uint16_t Listener::port() const { return impl_->port(); }
+void Listener::tell(const std::function<void(std::string_view name, std::uint64_t value)>& show) const {
+  const ListenPoint& point = impl_->point();
+  std::string name = label(point.settings);
+  for (char& c : name) {
+    if (c == '/' || c == '+' || c == '#') c = '_';
+  }
+  const ListenerCounters& counters = point.counters;
+  const std::pair<const char*, std::uint64_t> figures[] = {{"connections", point.open},
+                                                           {"accepted", counters.accepted},
+                                                           {"failed_accepts", counters.failed_accepts},
+                                                           {"refused_full", counters.refused_full},
+                                                           {"refused_proxy", counters.refused_proxy},
+                                                           {"failed_tls", counters.failed_tls},
+                                                           {"resumed_tls", counters.resumed_tls},
+                                                           {"refused_upgrades", counters.refused_upgrades},
+                                                           {"failed_websockets", counters.failed_websockets}};
+  for (const auto& [what, value] : figures) show(fmt::format("listeners/{}/{}", name, what), value);
+}
+
 const std::string& Listener::name() const { return impl_->point().name; }
 std::size_t Listener::connections() const { return impl_->point().open; }
 const ListenerCounters& Listener::counters() const { return impl_->point().counters; }

@@ -1,9 +1,11 @@
 // Listens at one of the configured places and hands accepted connections to the broker as Transports.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "mqtt/listen_point.hpp"
 #include "mqtt/loop.hpp"
@@ -28,6 +30,9 @@ class Listener {
   const std::string& name() const;  ///< "127.0.0.1:1883", "/run/ferrule/mqtt.sock"
   std::size_t connections() const;  ///< now
   const ListenerCounters& counters() const;
+  /// All of it for `$SYS/ferrule/`: "listeners/hmi/accepted" and so on, by its label, in which `/`, `+` and `#` are
+  /// `_`.
+  void tell(const std::function<void(std::string_view name, std::uint64_t value)>& show) const;
   /// Looks whether the certificates' files have changed, as it does by itself every other second.
   void reload_certificates();
 

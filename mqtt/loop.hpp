@@ -1,4 +1,4 @@
-// The broker thread's event loop: Asio's io_context{1}, kept out of everybody's headers.
+// The broker thread's event loop: sockets, timers, signals, and tasks of other threads.
 #pragma once
 
 #include <chrono>
@@ -6,10 +6,6 @@
 #include <initializer_list>
 #include <memory>
 #include <span>
-
-namespace boost::asio {
-class io_context;
-}
 
 namespace ferrule::mqtt {
 
@@ -27,13 +23,14 @@ class Loop {
   void post(std::function<void()> task);  ///< Any thread. Runs in order, behind what is ready in this turn.
   void every(std::chrono::milliseconds period, std::function<void()> task);  ///< for the life of the loop
   void once(std::chrono::milliseconds delay, std::function<void()> task);
-  void on_signal(std::initializer_list<int> signals, std::function<void(int)> task);  ///< each time one arrives
+  /// Calls `task` after one of the signals has arrived, once for several of a kind that came together. At most one loop
+  /// of a process does this.
+  void on_signal(std::initializer_list<int> signals, std::function<void(int)> task);
 
   /// What every transport of this loop reads into, so that an idle connection holds no buffer. Free between two
   /// handlers; whoever reads has used the bytes up when its handler returns. Broker thread.
   std::span<char> read_buffer();
   Poller& poller();  ///< for sockets
-  boost::asio::io_context& native();
 
  private:
   struct Impl;

@@ -5,20 +5,19 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <climits>
 #include <set>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 namespace ferrule::mqtt {
-namespace asio = boost::asio;
 
 namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 /// Sockets served before timers and tasks of other threads have their turn.
 constexpr std::size_t kMostPerTurn = 128;
@@ -29,28 +28,18 @@ int create_epoll() {
   return descriptor;
 }
 
+/// For epoll_wait: not before `latest`, so that its time has come when it returns.
+int timeout_until(Poller::Time latest) {
+  if (latest == Poller::Time::max()) return -1;
+  if (latest == Poller::Time::min()) return 0;
+  const auto left = std::chrono::ceil<milliseconds>(latest - steady_clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
+}
+
 }  // namespace
 
 struct Poller::Impl {
-  explicit Impl(asio::io_context& context) : io(context), epoll(context, create_epoll()), timer(context) {}
-
-  void wait() {
-    epoll.async_wait(asio::posix::descriptor_base::wait_read, [this](boost::system::error_code error) {
-      if (error) return;
-      serve();
-      wait();
-    });
-  }
-
-  void serve() {
-    const int n = ::epoll_wait(epoll.native_handle(), ready.data(), static_cast<int>(ready.size()), 0);
-    count = n < 0 ? 0 : static_cast<std::size_t>(n);
-    for (next = 0; next < count;) {
-      const epoll_event event = ready[next++];
-      if (event.data.ptr != nullptr) static_cast<Watched*>(event.data.ptr)->on_ready(event.events);
-    }
-    count = next = 0;
-  }
+  ~Impl() { ::close(epoll); }
 
   void call() {
     calling.swap(soon);
@@ -60,66 +49,46 @@ struct Poller::Impl {
     calling.clear();
   }
 
-  void arm() {
-    if (deadlines.empty()) return;
-    if (armed == deadlines.begin()->first) return;
-    armed = deadlines.begin()->first;
-    timer.expires_at(armed);  // cancels the wait for another
-    timer.async_wait([this](boost::system::error_code error) {
-      if (!error) expire();
-    });
-  }
-
   void expire() {
-    armed = {};
-    const Time now = std::chrono::steady_clock::now();
+    if (deadlines.empty()) return;
+    const Time now = steady_clock::now();
     while (!deadlines.empty() && deadlines.begin()->first <= now) {
       Watched& watched = *deadlines.begin()->second;
       deadlines.erase(deadlines.begin());
       watched.on_deadline();
     }
-    arm();
   }
 
-  asio::io_context& io;
-  asio::posix::stream_descriptor epoll;
-  asio::steady_timer timer;
+  const int epoll = create_epoll();
   std::array<epoll_event, kMostPerTurn> ready{};
   std::size_t next = 0, count = 0;  // of `ready`, while it is served
   std::vector<std::pair<Watched*, std::uint32_t>> soon, calling;
   std::set<std::pair<Time, Watched*>> deadlines;
-  Time armed{};  // unset: the timer does not run
 };
 
-Poller::Poller(asio::io_context& io) : impl_(std::make_unique<Impl>(io)) { impl_->wait(); }
+Poller::Poller() : impl_(std::make_unique<Impl>()) {}
 Poller::~Poller() = default;
 
 bool Poller::add(int descriptor, std::uint32_t events, Watched& watched) {
   epoll_event event{.events = events, .data = {.ptr = &watched}};
-  return ::epoll_ctl(impl_->epoll.native_handle(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+  return ::epoll_ctl(impl_->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
 void Poller::change(int descriptor, std::uint32_t events, Watched& watched) {
   epoll_event event{.events = events, .data = {.ptr = &watched}};
-  ::epoll_ctl(impl_->epoll.native_handle(), EPOLL_CTL_MOD, descriptor, &event);
+  ::epoll_ctl(impl_->epoll, EPOLL_CTL_MOD, descriptor, &event);
 }
 
 void Poller::remove(int descriptor, const Watched& watched) {
-  ::epoll_ctl(impl_->epoll.native_handle(), EPOLL_CTL_DEL, descriptor, nullptr);
+  ::epoll_ctl(impl_->epoll, EPOLL_CTL_DEL, descriptor, nullptr);
   for (std::size_t i = impl_->next; i < impl_->count; ++i) {
     if (impl_->ready[i].data.ptr == &watched) impl_->ready[i].data.ptr = nullptr;
   }
 }
 
-void Poller::call_soon(Watched& watched, std::uint32_t events) {
-  impl_->soon.emplace_back(&watched, events);
-  if (impl_->soon.size() == 1) asio::post(impl_->io, [impl = impl_.get()] { impl->call(); });
-}
+void Poller::call_soon(Watched& watched, std::uint32_t events) { impl_->soon.emplace_back(&watched, events); }
 
-void Poller::call_at(Time deadline, Watched& watched) {
-  impl_->deadlines.emplace(deadline, &watched);
-  impl_->arm();
-}
+void Poller::call_at(Time deadline, Watched& watched) { impl_->deadlines.emplace(deadline, &watched); }
 
 void Poller::forget(const Watched& watched) {
   for (auto* list : {&impl_->soon, &impl_->calling}) {
@@ -130,5 +99,23 @@ void Poller::forget(const Watched& watched) {
 }
 
 void Poller::forget(Time deadline, Watched& watched) { impl_->deadlines.erase({deadline, &watched}); }
+
+Poller::Time Poller::next_deadline() const {
+  if (!impl_->soon.empty()) return Time::min();
+  return impl_->deadlines.empty() ? Time::max() : impl_->deadlines.begin()->first;
+}
+
+void Poller::serve(Time latest) {
+  Impl& impl = *impl_;
+  const int n = ::epoll_wait(impl.epoll, impl.ready.data(), static_cast<int>(impl.ready.size()), timeout_until(latest));
+  impl.count = n < 0 ? 0 : static_cast<std::size_t>(n);
+  for (impl.next = 0; impl.next < impl.count;) {
+    const epoll_event event = impl.ready[impl.next++];
+    if (event.data.ptr != nullptr) static_cast<Watched*>(event.data.ptr)->on_ready(event.events);
+  }
+  impl.count = impl.next = 0;
+  if (!impl.soon.empty()) impl.call();
+  impl.expire();
+}
 
 }  // namespace ferrule::mqtt

@@ -1,14 +1,10 @@
-// Tells sockets when they can be read and written: an epoll of our own, which is one descriptor to Asio. A socket in it
-// costs nothing beside its own object, and a turn of the loop serves all that are ready with one call.
+// Tells sockets when they can be read and written, and when their time is up: one epoll. A socket in it costs nothing
+// beside its own object, and a turn of the loop serves all that are ready with one call.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
-
-namespace boost::asio {
-class io_context;
-}
 
 namespace ferrule::mqtt {
 
@@ -27,7 +23,7 @@ class Poller {
     ~Watched() = default;
   };
 
-  explicit Poller(boost::asio::io_context& io);
+  Poller();
   ~Poller();
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
@@ -44,6 +40,13 @@ class Poller {
   /// Takes back what call_soon and call_at promised; nothing when it promised nothing.
   void forget(const Watched& watched);
   void forget(Time deadline, Watched& watched);
+
+  // For the loop.
+  /// Waits until something is ready, or until `latest` (max(): for ever), and serves it. Some sockets may be left for
+  /// the next call, so that others than sockets have their turn.
+  void serve(Time latest);
+  /// When it has something to do though no descriptor is ready; max(): never.
+  Time next_deadline() const;
 
  private:
   struct Impl;

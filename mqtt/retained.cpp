@@ -40,6 +40,7 @@ Retained::Kept Retained::keep(const Publication& publication, bool always) {
   BlockPtr& block = blocks_[id];
   if (!present) {
     tree_.pin(id);
+    if (always) ++own_;
   } else {
     count(id, false);
     if (block->expires != Time::max()) expiring_.erase({block->expires, id});
@@ -65,7 +66,7 @@ bool Retained::has_room_for(const Publication& publication) const {
 bool Retained::has_room(Id known, const Publication& publication) const {
   const std::size_t after =
       bytes_ + publication.topic.size() + publication.payload.size() + publication.properties.size();
-  if (known == TopicTree::kNone) return size_ < max_topics_ && after <= max_bytes_;
+  if (known == TopicTree::kNone) return size_ - own_ < max_topics_ && after <= max_bytes_;
   const Block& block = *blocks_[known];
   return after - block.topic_size - block.payload_size - block.properties_size <= max_bytes_;
 }

@@ -33,7 +33,7 @@ class Retained {
 
   /// Replaces what the topic had [MQTT-3.3.1-5]; an empty payload removes it [MQTT-3.3.1-6] and is not kept
   /// [MQTT-3.3.1-7].
-  /// `always`: whatever the limits say, for the broker's own.
+  /// `always`: whatever the limits say, for the broker's own, which do not count against the limit of topics.
   Kept keep(const Publication& publication, bool always = false);
   /// Whether `keep` would not be Full.
   bool has_room_for(const Publication& publication) const;
@@ -84,6 +84,7 @@ class Retained {
 
   std::size_t max_topics_, max_bytes_;
   std::size_t size_ = 0, bytes_ = 0, payload_bytes_ = 0, rows_ = 0;
+  std::size_t own_ = 0;  // kept `always`
   TopicTree tree_;
   Slab<BlockPtr> blocks_;
   std::set<std::pair<Time, Id>> expiring_;  // only those with a Message Expiry Interval

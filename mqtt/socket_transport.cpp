@@ -36,6 +36,14 @@ void set_options(int descriptor) {
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 }
 
+ssize_t send_all(int descriptor, std::span<const iovec> buffers) {
+  if (buffers.size() == 1) return ::send(descriptor, buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(buffers.data());  // sendmsg only reads them
+  message.msg_iovlen = std::min<std::size_t>(buffers.size(), IOV_MAX);
+  return ::sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
 std::optional<PeerProcess> process_behind(int descriptor) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
@@ -148,7 +156,8 @@ void SocketTransport::read(bool hung_up) {
   const auto buffer = loop_.read_buffer();
   ssize_t n = 0;
   bool ended = false;
-  std::string cause = "closed by the peer";
+  std::string_view cause = "closed by the peer";
+  std::string failure;  // of TLS
   if (tls_ == nullptr) {
     n = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
     ended = n == 0 || (n < 0 && (!would_block(errno) || hung_up));
@@ -157,12 +166,12 @@ void SocketTransport::read(bool hung_up) {
     const auto moved = tls_->read(buffer);
     n = static_cast<ssize_t>(moved.bytes);
     ended = moved.step == TlsStream::Step::Ended || moved.step == TlsStream::Step::Failed || (hung_up && n == 0);
-    if (moved.step == TlsStream::Step::Failed) cause = tls_->error();
+    if (moved.step == TlsStream::Step::Failed) failure = tls_->error();
     if (moved.step == TlsStream::Step::WantsWrite) watch(watched_ | EPOLLOUT);
     if (moved.bytes == buffer.size()) loop_.poller().call_soon(*this, EPOLLIN);
   }
   if (n > 0) sink_->on_data({buffer.data(), static_cast<std::size_t>(n)});
-  if (ended && state_ == State::Open) end(cause);
+  if (ended && state_ == State::Open) end(failure.empty() ? cause : failure);
 }
 
 void SocketTransport::pause_reading(bool pause) {
@@ -180,10 +189,7 @@ std::size_t SocketTransport::write(std::span<const iovec> buffers) {
   std::size_t sent = 0;
   bool failed = false;
   if (tls_ == nullptr) {
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(buffers.data());  // sendmsg only reads them
-    message.msg_iovlen = std::min<std::size_t>(buffers.size(), IOV_MAX);
-    const ssize_t n = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+    const ssize_t n = send_all(descriptor_, buffers);
     failed = n < 0 && !would_block(errno);
     if (n > 0) sent = static_cast<std::size_t>(n);
   } else {

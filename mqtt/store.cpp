@@ -1,6 +1,7 @@
 #include "mqtt/store.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <condition_variable>
 #include <deque>
@@ -92,6 +93,8 @@ class Store::Impl {
     const std::lock_guard lock(mutex_);
     return queue_.size() + in_group_;
   }
+
+  std::atomic<std::uint64_t> commits{0}, failures{0};
 
  private:
   /// What became of one file in the group that is being written.
@@ -206,6 +209,7 @@ Store::Impl::Part& Store::Impl::part_of(StoreFile& file) {
 }
 
 void Store::Impl::fail(Part& part, const std::string& what) {
+  ++failures;
   part.failed = what.empty() ? "unknown error" : what;
   if (part.open) part.file->rollback();
   part.open = false;
@@ -216,6 +220,7 @@ void Store::Impl::commit(Part& part) {
   if (!part.open) return;
   try {
     part.file->commit();
+    ++commits;
     part.open = false;
   } catch (...) {
     fail(part, text_of(std::current_exception()));
@@ -273,5 +278,7 @@ void Store::resume(StoreFile& file) { impl_->push({Job::Kind::Resume, 0, &file, 
 
 Ticket Store::last_ticket() const { return impl_->last_ticket(); }
 std::size_t Store::backlog() const { return impl_->backlog(); }
+std::uint64_t Store::commits() const { return impl_->commits; }
+std::uint64_t Store::failures() const { return impl_->failures; }
 
 }  // namespace ferrule::mqtt

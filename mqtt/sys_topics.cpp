@@ -28,7 +28,47 @@ constexpr std::array<LoadSource, BrokerCore::kLoads> kLoadSources{{
 }};
 constexpr std::array<std::string_view, LoadAverage::kPeriods.size()> kPeriodNames{"1min", "5min", "15min"};
 
+constexpr NamedCounter kOwn[] = {
+    {"connections_refused", &BrokerCounters::connections_refused},
+    {"half_open_dropped", &BrokerCounters::half_open_dropped},
+    {"connect_timeouts", &BrokerCounters::connect_timeouts},
+    {"keep_alive_timeouts", &BrokerCounters::keep_alive_timeouts},
+    {"connects_rejected", &BrokerCounters::connects_rejected},
+    {"takeovers", &BrokerCounters::takeovers},
+    {"protocol_errors", &BrokerCounters::protocol_errors},
+    {"packets_too_large", &BrokerCounters::packets_too_large},
+    {"receive_maximum_exceeded", &BrokerCounters::receive_maximum_exceeded},
+    {"topic_aliases_exceeded", &BrokerCounters::topic_aliases_exceeded},
+    {"unknown_acks", &BrokerCounters::unknown_acks},
+    {"rate_exceeded", &BrokerCounters::rate_exceeded},
+    {"memory_refusals", &BrokerCounters::memory_refusals},
+    {"dropped_slow", &BrokerCounters::dropped_slow},
+    {"dropped_full", &BrokerCounters::dropped_full},
+    {"dropped_large", &BrokerCounters::dropped_large},
+    {"queue_overflows", &BrokerCounters::queue_overflows},
+    {"queued", &BrokerCounters::queued},
+    {"queued_bytes", &BrokerCounters::queued_bytes},
+    {"publications_expired", &BrokerCounters::publications_expired},
+    {"publications_refused", &BrokerCounters::publications_refused},
+    {"publications_denied", &BrokerCounters::publications_denied},
+    {"deliveries_denied", &BrokerCounters::deliveries_denied},
+    {"subscriptions_refused", &BrokerCounters::subscriptions_refused},
+    {"subscriptions_denied", &BrokerCounters::subscriptions_denied},
+    {"retained_dropped", &BrokerCounters::retained_dropped},
+    {"retained_bytes", &BrokerCounters::retained_bytes},
+    {"logins_failed", &BrokerCounters::logins_failed},
+    {"logins_shut_out", &BrokerCounters::logins_shut_out},
+    {"logins_busy", &BrokerCounters::logins_busy},
+    {"addresses_failing", &BrokerCounters::addresses_failing},
+    {"users_failing", &BrokerCounters::users_failing},
+    {"publications_lost", &BrokerCounters::publications_lost},
+    {"database_bytes", &BrokerCounters::database_bytes},
+    {"database_set_aside", &BrokerCounters::database_set_aside},
+};
+
 }  // namespace
+
+std::span<const NamedCounter> own_counters() { return kOwn; }
 
 /// Publishes what has changed since the last time. Consumers get none of it: it is of use to local clients only.
 void BrokerCore::publish_sys() {
@@ -50,7 +90,19 @@ void BrokerCore::publish_sys() {
   heap_maximum_ = std::max(heap_maximum_, heap);
   sys("heap/current", heap);
   sys("heap/maximum", heap_maximum_);
+  publish_sys_own(figures);
   publish_sys_stored();  // last, because all before is among what it counts
+}
+
+/// Besides mosquitto's, so that whoever expects those finds exactly them.
+void BrokerCore::publish_sys_own(const BrokerCounters& figures) {
+  for (const auto& [name, counter] : own_counters()) {
+    tell(fmt::format("$SYS/ferrule/broker/{}", name), std::to_string(figures.*counter));
+  }
+  const auto show = [this](std::string_view name, std::uint64_t value) {
+    tell(fmt::format("$SYS/ferrule/{}", name), std::to_string(value));
+  };
+  for (const auto& figures_of_others : other_figures) figures_of_others(show);
 }
 
 void BrokerCore::publish_sys_clients(const BrokerCounters& figures) {
@@ -105,11 +157,15 @@ void BrokerCore::publish_sys_stored() {
 void BrokerCore::sys(std::string_view name, std::uint64_t count) { sys(name, std::to_string(count)); }
 
 void BrokerCore::sys(std::string_view name, std::string value) {
-  const auto known = sys_values_.find(name);
+  tell(fmt::format("$SYS/broker/{}", name), std::move(value));
+}
+
+void BrokerCore::tell(std::string topic, std::string value) {
+  const auto known = sys_values_.find(topic);
   if (known != sys_values_.end() && known->second == value) return;
-  sys_values_.insert_or_assign(std::string(name), value);
+  sys_values_.insert_or_assign(topic, value);
   auto publication = std::make_shared<Publication>();
-  publication->topic = fmt::format("$SYS/broker/{}", name);
+  publication->topic = std::move(topic);
   publication->payload = std::move(value);
   publication->retain = true;
   publication->published = now_;

@@ -73,7 +73,7 @@ Table measure(const Options& options, const std::filesystem::path& directory) {
         if (kind == Kind::Relay && !workload.for_relay) continue;
         fmt::print(stderr, "\r{:<64} round {}/{}", workload.name, round, options.rounds);
         const Bench bench{options.port, std::chrono::milliseconds{options.duration},
-                          [&] { return start(kind, options.programs, directory, options.port); }};
+                          [&](Way way) { return start(kind, options.programs, directory, options.port, way); }};
         try {
           for (const auto& figure : workload.measure(bench)) table.add(figure, kind);
         } catch (const std::exception& error) {

@@ -1,15 +1,6 @@
 #include "bench/broker/client.hpp"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <stdexcept>
 
@@ -22,7 +13,6 @@ using namespace std::string_view_literals;
 // The first byte of the packets [MQTT 5 section 2.1.2].
 constexpr unsigned char kConnect = 0x10, kConnack = 0x20, kPublish = 0x30, kPuback = 0x40, kPubrec = 0x50,
                         kPubrel = 0x62, kPubcomp = 0x70, kSubscribe = 0x82, kSuback = 0x90;
-constexpr int kWait = 10'000;  // ms
 
 // Properties of an MQTT 5 publication: Content Type, Message Expiry Interval and one User Property.
 constexpr auto kProperties =
@@ -44,41 +34,24 @@ std::string packet(unsigned char first, std::string_view body) {
 
 unsigned char byte(std::string_view bytes, std::size_t at) { return static_cast<unsigned char>(bytes[at]); }
 
-int connect_to(std::uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    close(fd);
-    throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
-  }
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return fd;
-}
-
 }  // namespace
 
-Client::Client(std::uint16_t port, const std::string& client_id, Level level)
-    : level_(level), socket_(connect_to(port)) {
+Client::Client(std::uint16_t port, const std::string& client_id, Level level, Way way)
+    : level_(level), stream_(port, way) {
   std::string body = text("MQTT");
   body += static_cast<char>(level);
   body += "\x02\x00\x00"sv;  // clean session, no keep-alive
   if (level == Level::V5) body += '\0';
-  write(packet(kConnect, body + text(client_id)));
+  stream_.write(packet(kConnect, body + text(client_id)));
   wait_for(connected_);
 }
-
-Client::~Client() { close(socket_); }
 
 void Client::subscribe(const std::vector<std::string>& filters, int qos) {
   std::string body = number(1);
   if (level_ == Level::V5) body += '\0';
   for (const auto& filter : filters) body += text(filter) + static_cast<char>(qos);
   subscribed_ = false;
-  write(packet(kSubscribe, body));
+  stream_.write(packet(kSubscribe, body));
   wait_for(subscribed_);
 }
 
@@ -97,37 +70,19 @@ void Client::publish(std::string_view topic, std::uint32_t publisher, int qos, i
     body.append(payload.data(), payload.size());
     bytes += packet(static_cast<unsigned char>(kPublish | qos << 1 | (retain ? 1 : 0)), body);
   }
-  write(bytes);
-}
-
-void Client::write(std::string_view bytes) const {
-  while (!bytes.empty()) {
-    const auto sent = send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN) {
-      pollfd room{socket_, POLLOUT, 0};
-      if (poll(&room, 1, kWait) <= 0) throw std::runtime_error("the server takes no more bytes");
-    } else {
-      throw std::runtime_error(std::string("send: ") + std::strerror(errno));
-    }
-  }
+  stream_.write(bytes);
 }
 
 void Client::wait_for(bool& flag) {
   while (!flag) {
-    pollfd ready{socket_, POLLIN, 0};
-    if (poll(&ready, 1, kWait) <= 0) throw std::runtime_error("the server does not answer");
+    stream_.wait();
     read();
   }
 }
 
 void Client::read() {
-  static thread_local std::array<char, 256 * 1024> chunk;
-  const auto length = recv(socket_, chunk.data(), chunk.size(), MSG_DONTWAIT);
-  if (length < 0 && errno == EAGAIN) return;
-  if (length <= 0) throw std::runtime_error("the server closed the connection");
-  const std::string_view arrived(chunk.data(), static_cast<std::size_t>(length));
+  const std::string_view arrived = stream_.read();
+  if (arrived.empty()) return;
   std::string_view rest = arrived;
   if (!input_.empty()) rest = input_.append(arrived);
   while (rest.size() >= 2) {
@@ -143,7 +98,7 @@ void Client::read() {
     rest.remove_prefix(header + remaining);
   }
   input_ = std::string(rest);
-  if (!answers_.empty()) write(answers_);
+  if (!answers_.empty()) stream_.write(answers_);
   answers_.clear();
 }
 

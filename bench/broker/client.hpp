@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/broker/stream.hpp"
+
 namespace ferrule::bench {
 
 enum class Level : std::uint8_t { V311 = 4, V5 = 5 };
@@ -24,12 +26,11 @@ constexpr std::size_t kPayloadSize = 64;
 class Client {
  public:
   /// Connects and sends CONNECT with a clean session and no keep-alive; waits for CONNACK.
-  Client(std::uint16_t port, const std::string& client_id, Level level = Level::V311);
-  ~Client();
+  Client(std::uint16_t port, const std::string& client_id, Level level = Level::V311, Way way = Way::Tcp);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  int descriptor() const { return socket_; }
+  int descriptor() const { return stream_.descriptor(); }
   /// Sends one SUBSCRIBE with all `filters` and waits for its SUBACK.
   void subscribe(const std::vector<std::string>& filters, int qos);
   /// Sends `count` publications with the next numbers as one write.
@@ -47,10 +48,9 @@ class Client {
   void wait_for(bool& flag);
   void take(std::string_view packet, std::size_t header);
   void take_publish(std::string_view packet, std::size_t header);
-  void write(std::string_view bytes) const;
 
   const Level level_;
-  const int socket_;
+  Stream stream_;
   std::string input_;
   std::string answers_;
   std::uint16_t last_id_ = 0;

@@ -28,13 +28,13 @@ Load::Load(std::uint16_t port, const Shape& shape) : shape_(shape), epoll_(epoll
     epoll_ctl(epoll_, EPOLL_CTL_ADD, client.descriptor(), &event);
   };
   for (int i = 0; i < shape.subscribers; ++i) {
-    subscribers_.push_back(std::make_unique<Client>(port, fmt::format("subscriber-{}", i), shape.level));
+    subscribers_.push_back(std::make_unique<Client>(port, fmt::format("subscriber-{}", i), shape.level, shape.way));
     subscribers_.back()->subscribe({"plant/+/line"}, shape.qos);
     subscribers_.back()->received_of.resize(static_cast<std::size_t>(shape.publishers));
     watch(*subscribers_.back());
   }
   for (int i = 0; i < shape.publishers; ++i) {
-    publishers_.push_back(std::make_unique<Client>(port, fmt::format("publisher-{}", i), shape.level));
+    publishers_.push_back(std::make_unique<Client>(port, fmt::format("publisher-{}", i), shape.level, shape.way));
     topics_.push_back(fmt::format("plant/{}/line", i));
     watch(*publishers_.back());
   }

@@ -19,6 +19,7 @@ struct Shape {
   int qos = 0;
   int burst = 1;  ///< publications per write
   Level level = Level::V311;
+  Way way = Way::Tcp;
 };
 
 /// What a stretch of a load came to.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 
@@ -12,7 +13,7 @@ namespace {
 constexpr auto kFerrule = R"(version: 1
 gateway: {{id: bench, state_dir: {}}}
 broker:
-  listen: [{{port: {}}}]
+  listen: [{{port: {}{}}}]
   limits: {{connections: 12000, subscriptions: 100000, retained: 200000}}
 )";
 
@@ -23,12 +24,28 @@ set_tcp_nodelay true
 max_inflight_messages 1024
 max_queued_messages 0
 log_type error
-)";
+{})";
+
+/// What a listener's configuration says besides its port.
+std::string extra(Kind kind, Way way, const std::filesystem::path& directory) {
+  if (way == Way::Tcp) return "";
+  if (way == Way::WebSocket) return kind == Kind::Ferrule ? ", protocol: websocket" : "protocol websockets\n";
+  const auto certificate = (directory / "bench.crt").string(), key = (directory / "bench.key").string();
+  const auto make = fmt::format(
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout "
+      "{} -out {} "
+      "2>/dev/null",
+      key, certificate);
+  if (!std::filesystem::exists(certificate) && std::system(make.c_str()) != 0)
+    throw std::runtime_error("openssl fails");
+  return kind == Kind::Ferrule ? fmt::format(", tls: {{cert: {}, key: {}}}", certificate, key)
+                               : fmt::format("certfile {}\nkeyfile {}\n", certificate, key);
+}
 
 }  // namespace
 
 std::unique_ptr<ServerProcess> start(Kind kind, const Programs& programs, const std::filesystem::path& directory,
-                                     std::uint16_t port) {
+                                     std::uint16_t port, Way way) {
   const auto file = (directory / "configuration").string();
   const auto log = (directory / "log").string();
   switch (kind) {
@@ -36,10 +53,10 @@ std::unique_ptr<ServerProcess> start(Kind kind, const Programs& programs, const 
       return std::make_unique<ServerProcess>(std::vector{programs.relay, std::string("relay"), std::to_string(port)},
                                              log, port);
     case Kind::Mosquitto:
-      std::ofstream(file) << fmt::format(kMosquitto, port);
+      std::ofstream(file) << fmt::format(kMosquitto, port, extra(kind, way, directory));
       return std::make_unique<ServerProcess>(std::vector{programs.mosquitto, std::string("-c"), file}, log, port);
     case Kind::Ferrule:
-      std::ofstream(file) << fmt::format(kFerrule, directory.string(), port);
+      std::ofstream(file) << fmt::format(kFerrule, directory.string(), port, extra(kind, way, directory));
       return std::make_unique<ServerProcess>(std::vector{programs.ferrule, std::string("run"), file}, log, port);
   }
   throw std::logic_error("no such server");

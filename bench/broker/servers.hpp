@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "bench/broker/stream.hpp"
 #include "bench/server_process.hpp"
 
 namespace ferrule::bench {
@@ -21,6 +22,6 @@ struct Programs {
 /// Starts a server of this kind on 127.0.0.1:`port`, with files in `directory`: anonymous, nothing kept on disk,
 /// TCP_NODELAY, and limits beyond what the workloads need.
 std::unique_ptr<ServerProcess> start(Kind kind, const Programs& programs, const std::filesystem::path& directory,
-                                     std::uint16_t port);
+                                     std::uint16_t port, Way way);
 
 }  // namespace ferrule::bench

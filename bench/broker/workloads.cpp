@@ -18,7 +18,7 @@ constexpr std::size_t kIdle = 10'000;
 constexpr int kTopics = 100'000;
 
 std::vector<Figure> deliver(const Bench& bench, const std::string& name, const Shape& shape) {
-  const auto server = bench.start();
+  const auto server = bench.start_on(shape.way);
   Load load(bench.port, shape);
   load.run(*server, kWarmUp);
   return {{name + ", us CPU each", load.run(*server, bench.duration).microseconds_each()}};
@@ -128,15 +128,17 @@ std::vector<Figure> subscriptions(const Bench& bench) {
                        load.run(server, bench.duration).microseconds_each()});
   };
   const auto server = bench.start();
+  const auto ten = subscribe(bench.port, 10);
+  beside(*server, "10");
   const auto thousand = subscribe(bench.port, 1000);
-  beside(*server, "1,000");
+  beside(*server, "1,010");
   std::vector<std::unique_ptr<Client>> clients;
   const auto used = server->processor_time();
   const double bytes = growth(*server, [&] { clients = subscribe(bench.port, kTopics); });
   figures.push_back({"subscribing, us CPU each",
                      std::chrono::duration<double, std::micro>(server->processor_time() - used).count() / kTopics});
   figures.push_back({"bytes per subscription", bytes / kTopics});
-  beside(*server, "101,000");
+  beside(*server, "101,010");
 
   Client publisher(bench.port, "publisher");
   const auto before = server->processor_time();
@@ -178,6 +180,10 @@ std::vector<Workload> workloads() {
       delivery("QoS 1, 1 -> 100", {.publishers = 1, .subscribers = 100, .qos = 1}),
       delivery("QoS 0, 10 -> 1, MQTT 5 with properties", {.level = Level::V5}, false),
       delivery("QoS 1, 10 -> 1, MQTT 5 with properties", {.qos = 1, .level = Level::V5}, false),
+      delivery("QoS 0, 10 -> 1, TLS", {.way = Way::Tls}, false),
+      delivery("QoS 1, 10 -> 1, 16 per write, TLS", {.qos = 1, .burst = 16, .way = Way::Tls}, false),
+      delivery("QoS 0, 10 -> 1, WebSocket", {.way = Way::WebSocket}, false),
+      delivery("QoS 1, 10 -> 1, 16 per write, WebSocket", {.qos = 1, .burst = 16, .way = Way::WebSocket}, false),
       {"steady", true, steady},
       {"latency QoS 0", true, [](const Bench& bench) { return latency(bench, 0); }},
       {"latency QoS 1", true, [](const Bench& bench) { return latency(bench, 1); }},

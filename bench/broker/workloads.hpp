@@ -18,7 +18,8 @@ struct Figure {
 struct Bench {
   std::uint16_t port = 0;
   std::chrono::milliseconds duration{1000};  ///< of each stretch
-  std::function<std::unique_ptr<ServerProcess>()> start;
+  std::function<std::unique_ptr<ServerProcess>(Way)> start_on;
+  std::unique_ptr<ServerProcess> start() const { return start_on(Way::Tcp); }
 };
 
 struct Workload {

@@ -14,19 +14,7 @@ readonly PACKAGE_PACKAGES=(debhelper dpkg-dev bash-completion help2man lintian m
 
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# Debian 12's default Boost is too old, so it has to be named; Debian 13 has two that will do.
-boost_package() {
-  local package
-  for package in libboost1.88-dev libboost1.83-dev libboost1.81-dev; do
-    if is_installed "$package"; then echo "$package"; return; fi
-  done
-  case $(. /etc/os-release && echo "${VERSION_ID:-}") in
-    12) echo libboost1.81-dev ;;
-    *) echo libboost1.83-dev ;;
-  esac
-}
-
-build_packages() { printf '%s\n' "${BUILD_PACKAGES[@]}" "$(boost_package)"; }
+build_packages() { printf '%s\n' "${BUILD_PACKAGES[@]}"; }
 
 test_packages() {
   build_packages

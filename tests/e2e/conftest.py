@@ -1,6 +1,8 @@
 """Fixtures: each closes what it made, the gateway first."""
 
 import contextlib
+import pathlib
+import subprocess
 
 import pytest
 
@@ -18,6 +20,14 @@ def closing():
             stack.callback(thing.close)
             return thing
         yield register
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A directory with those that tests/certificates/make.sh makes."""
+    directory = tmp_path_factory.mktemp("certificates")
+    subprocess.run([pathlib.Path(__file__).parents[1] / "certificates/make.sh", directory], check=True, capture_output=True)
+    return directory
 
 
 @pytest.fixture

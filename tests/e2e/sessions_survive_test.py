@@ -2,7 +2,9 @@
 QoS 2 exactly once, whether their clients are there or come back in the end."""
 
 import collections
+import json
 import os
+import pathlib
 import random
 import threading
 import time
@@ -10,7 +12,7 @@ import time
 import paho.mqtt.client as paho
 import pytest
 
-from rig.clients import paho_client, paho_connect
+from rig.clients import javascript_env, paho_client, paho_connect
 from rig.process import Process, wait_until
 
 _KILLS = 20
@@ -119,6 +121,13 @@ def _mosquitto_sub(port: int, qos: int, *more):
     return Process(["mosquitto_sub", "-p", port, "-i", "away", "-c", "-q", qos, "-t", _FILTER, *more])
 
 
+def _mqttjs(port: int, qos: int):
+    options = {"port": port, "clientId": "modern", "filter": _FILTER, "qos": qos}
+    process = Process(["node", pathlib.Path(__file__).parent / "js/faithful.js", json.dumps(options)], env=javascript_env())
+    wait_until(lambda: '"ready"' in process.out, 20, "mqtt.js has subscribed")
+    return process
+
+
 @pytest.mark.parametrize("qos", [1, 2])
 def test_sessions_get_what_was_acknowledged_before_each_kill(qos, make_gateway, closing):
     seed = int(os.environ.get("FERRULE_SEED", random.randrange(1_000_000)))
@@ -128,6 +137,7 @@ def test_sessions_get_what_was_acknowledged_before_each_kill(qos, make_gateway, 
     assert _mosquitto_sub(gateway.port, qos, "-E").wait(20) == 0
     reader = closing(_Reader(gateway.port, qos))
     assert reader.subscribed.wait(20)
+    modern = _mqttjs(gateway.port, qos)
     publisher = closing(_Publisher(gateway.port, qos, per_second=400))
     for _ in range(_KILLS):
         time.sleep(dice.uniform(0.05, 1.0))
@@ -136,10 +146,14 @@ def test_sessions_get_what_was_acknowledged_before_each_kill(qos, make_gateway, 
     publisher.finish()
     assert len(publisher.acknowledged) == publisher.published > _KILLS
     wait_until(lambda: len({number for _, number in reader.came}) == publisher.published, 60, "the reader has all")
+    wait_until(lambda: len(set(modern.out)) > publisher.published, 60, "mqtt.js has all")  # and has said that it is ready
     away = _mosquitto_sub(gateway.port, qos, "-F", "%t %p", "-W", 120)
     wait_until(lambda: len(set(away.out)) >= publisher.published, 60, "the one who was away has all")
     time.sleep(1)  # for what should not come
     away.kill()
+    modern.kill()
+    came = [json.loads(line) for line in modern.out if line.startswith("[")]
+    _check("mqtt.js", [(topic, int(number)) for topic, number in came], publisher, exactly_once=qos == 2)
     _check("reader", reader.came, publisher, exactly_once=qos == 2)
     lines = [line.split() for line in away.out]
     _check("away", [(topic, int(number)) for topic, number in lines], publisher, exactly_once=qos == 2)

@@ -36,7 +36,7 @@ class _Mosquitto:
 
 def _listen(port: int) -> dict[str, str]:
     """What mosquitto_sub gets below $SYS within some rounds, each text with its numbers and names made equal."""
-    process = Process(["mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", "$SYS/#", "-v", "-W", 4 * SLOWNESS])
+    process = Process(["mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", "$SYS/broker/#", "-v", "-W", 4 * SLOWNESS])
     process.wait(30)
     forms = {}
     for line in process.out:
@@ -57,3 +57,19 @@ def test_topics_and_texts_are_those_of_mosquitto(make_gateway, closing, tmp_path
     ours = _listen(gateway.port)
     assert len(theirs) >= 52
     assert ours == theirs
+
+
+def test_own_counters_are_beside_them(make_gateway, closing):
+    gateway = make_gateway()
+    gateway.config["broker"]["sys_interval"] = "1s"
+    gateway.config["broker"]["listen"][0]["name"] = "hall 7/east"
+    gateway.write()
+    gateway.start()
+    reader = Process(["mosquitto_sub", "-h", "127.0.0.1", "-p", gateway.port, "-t", "$SYS/ferrule/#", "-v", "-W", 30 * SLOWNESS])
+
+    def value(topic):
+        found = [line for line in reader.out if line.startswith(f"$SYS/ferrule/{topic} ")]
+        return int(found[-1].rpartition(" ")[2]) if found else -1
+    wait_until(lambda: value("listeners/hall 7_east/accepted") >= 2, 20, "the listener's counter")  # the rig's look, and this one
+    wait_until(lambda: value("store/commits") >= 0 and value("broker/protocol_errors") == 0, 20, "the store's and the broker's")
+    reader.kill()

@@ -17,24 +17,13 @@ import time
 import paho.mqtt.client as paho
 import pytest
 
+from rig.certificates import tls
 from rig.clients import Mosquitto, Received, javascript_env, new_client_id, paho_client
 from rig.gateway import BINARY, accepts
 from rig.ports import free_port
 from rig.process import SLOWNESS, Process, wait_until
 
-_MAKE = pathlib.Path(__file__).parents[1] / "certificates/make.sh"
 _WATCHER = Mosquitto(4)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("certificates")
-    subprocess.run([_MAKE, directory], check=True, capture_output=True)
-    return directory
-
-
-def tls(certificates, name="server", **others):
-    return {"cert": str(certificates / f"{name}.crt"), "key": str(certificates / f"{name}.key"), **others}
 
 
 @pytest.fixture

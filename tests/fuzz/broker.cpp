@@ -1,7 +1,7 @@
 // A whole broker, driven by packet sequences from several clients: takeovers, dropped and stalled connections, late
-// commits, time that passes. What it sends must be well-formed MQTT of the client's version, within the client's
-// limits; and when everybody has gone and everything has expired, nothing may be left.
-// Input: operations, see `step`.
+// commits, time that passes, logins by password and SCRAM, rules that change. What it sends must be well-formed MQTT of
+// the client's version, within the client's limits; and when everybody has gone and everything has expired, nothing may
+// be left. Input: operations, see `step`.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -189,9 +189,27 @@ BrokerSettings settings() {
   return settings;
 }
 
+/// One user, u, with the password p; anonymous clients are let in too.
+AccessSettings access(bool less) {
+  static const ScramKeys kKeys = ScramKeys::of("p", 1, "saltsalt");
+  AccessSettings access;
+  access.restricted = true;
+  access.listeners.resize(1);
+  access.listeners[0].anonymous = !less;
+  UserSettings& user = access.users["u"];
+  user.credentials.scram = kKeys;
+  user.rules.publish = {{"plant/#", true}, {"%u/%c", true}};
+  user.rules.subscribe = {{less ? "plant/a" : "#", true}};
+  access.anonymous.subscribe = {{"plant/a", true}, {"%c/#", true}};
+  access.anonymous.publish = {{"#", true}, {"plant/b", false}};
+  return access;
+}
+
 class World {
  public:
-  explicit World(std::uint8_t mood) : broker_(with(mood), clock_) { broker_.attach(consumer_); }
+  explicit World(std::uint8_t mood) : restricted_((mood & 64) != 0), broker_(with(mood), clock_) {
+    broker_.attach(consumer_);
+  }
   ~World() { broker_.detach(consumer_); }
 
   void run(std::string_view input) {
@@ -208,6 +226,7 @@ class World {
     if ((mood & 8) != 0) chosen.server_reference = "elsewhere:1883";
     if ((mood & 16) != 0) chosen.max_keep_alive = seconds(10);
     if ((mood & 32) == 0) chosen.sys_interval = seconds(0);
+    if ((mood & 64) != 0) chosen.access = access(false);
     return chosen;
   }
 
@@ -248,9 +267,15 @@ class World {
       case 6:  // the client's socket takes so many bytes more
         if (there) let_in(*guest, take());
         break;
-      case 7:
-        publish(take());
+      case 7: {
+        const std::uint8_t bits = take();
+        if (restricted_ && bits >= 0xFE) {  // other rules from now on
+          broker_.set_access(std::make_shared<const Access>(access((bits & 1) != 0)));
+        } else {
+          publish(bits);
+        }
         break;
+      }
     }
     if ((operation & 0x80) == 0) turn();
   }
@@ -314,6 +339,7 @@ class World {
     require(left.queued == 0 && left.queued_bytes == 0, "nothing waits for nobody");
   }
 
+  const bool restricted_;
   FuzzClock clock_;
   Broker broker_;
   MoodyConsumer consumer_;

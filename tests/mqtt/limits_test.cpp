@@ -77,6 +77,107 @@ TEST(Limit, OfPacketSizeEndsTheConnectionBeforeThePacketIsRead) {
   Peer fresh = world.connect();
   fresh.send("10 [ ('MQTT') 05 02 0000 [] ('a') ]").expect("20 [ 00 00 [ 21 0400 27 00000400 22 0020 ] ]");
   fresh.send("30 8108").expect("E0 [ 95 [ 1F ('packet larger than allowed') ] ]").expect_closed();
+  EXPECT_EQ(world.broker.counters().packets_too_large, 1U);
+}
+
+TEST(Limit, OfPacketSizeIsLowerBeforeConnect) {
+  World world;
+  Peer peer = world.connect();
+  peer.send("10 8120").expect_closed();  // 4097 bytes to come
+  EXPECT_EQ(world.broker.counters().packets_too_large, 1U);
+}
+
+TEST(Limit, OfTheTimeBeforeConnect) {
+  World world;
+  Peer silent = world.connect(), slow = world.connect();
+  slow.send("10");
+  world.advance(9s);
+  EXPECT_EQ(world.broker.counters().connections, 2U);
+  world.advance(1s);
+  silent.expect_closed();
+  slow.expect_closed();
+  EXPECT_EQ(world.broker.counters().connect_timeouts, 2U);
+}
+
+TEST(Limit, OfUnacknowledgedPublicationsTowardsUs) {
+  BrokerSettings settings;
+  settings.receive_maximum = 1;
+  World world(settings);
+  Peer peer = world.connect();
+  peer.send("10 [ ('MQTT') 05 02 0000 [] ('a') ]").take();
+  peer.send("34 [ ('t') 0001 [] ]").take();
+  peer.send("34 [ ('t') 0002 [] ]");
+  EXPECT_EQ(peer.take().substr(2, 1), wire("93"));
+  EXPECT_EQ(world.broker.counters().receive_maximum_exceeded, 1U);
+}
+
+TEST(Limit, OfTopicAliases) {
+  World world;
+  Peer peer = world.client5("a");
+  peer.send("30 [ ('t') [ 23 0021 ] ]");  // 33
+  EXPECT_EQ(peer.take().substr(2, 1), wire("94"));
+  EXPECT_EQ(world.broker.counters().topic_aliases_exceeded, 1U);
+}
+
+TEST(Limit, OfUnsentBytesDropsQos0AndKeepsTheOthers) {
+  BrokerSettings settings;
+  settings.max_output_bytes = 100;
+  World world(settings);
+  Peer slow = world.client("slow");
+  slow.send("82 [ 0001 ('t') 01 ]").expect("90 [ 0001 01 ]");
+  slow.let_in(0);
+  slow.wire().room = 0;
+  const std::string payload(60, 'x');
+  for (int i = 0; i < 4; ++i) world.publish("t", payload);
+  EXPECT_EQ(world.broker.counters().dropped_slow, 2U);
+  world.publish("t", "one", Qos::AtLeastOnce);
+  EXPECT_EQ(world.broker.counters().queued, 1U);
+  EXPECT_EQ(world.broker.counters().publications_dropped, 2U);
+}
+
+TEST(Limit, OfTheQueueIsOfPublicationsAndOfBytes) {
+  for (const bool by_bytes : {false, true}) {
+    BrokerSettings settings;
+    (by_bytes ? settings.max_queued_bytes : settings.max_queued) = by_bytes ? 300 : 1;
+    World world(settings);
+    Peer away = world.persistent("away", false);
+    away.send("82 [ 0001 ('t') 01 ]").expect("90 [ 0001 01 ]").drop();
+    for (const char* payload : {"1", "2"}) world.publish("t", payload, Qos::AtLeastOnce);
+    EXPECT_EQ(world.broker.counters().queued, 1U) << by_bytes;
+    EXPECT_EQ(world.broker.counters().dropped_full, 1U) << by_bytes;
+    world.persistent("away", true).expect("32 [ ('t') 0001 '1' ]");
+  }
+}
+
+TEST(Limit, OfSubscriptionsIsToldInTheSuback) {
+  BrokerSettings settings;
+  settings.max_subscriptions = 1;
+  World world(settings);
+  Peer fresh = world.client5("new"), old = world.client("old");
+  fresh.send("82 [ 0001 [] ('a') 00 ('b') 00 ]")
+      .expect("90 [ 0001 [ 1F ('the limit of subscriptions is reached') ] 00 97 ]");
+  old.send("82 [ 0001 ('a') 00 ('b') 00 ]").expect("90 [ 0001 00 80 ]");
+  EXPECT_EQ(world.broker.counters().subscriptions_refused, 2U);
+}
+
+TEST(Limit, OfRetainedTopics) {
+  BrokerSettings settings;
+  settings.max_retained = 1;
+  World world(settings);
+  Peer fresh = world.client5("new");
+  fresh.send("33 [ ('a') 0001 [] 'x' ]").expect("40 [ 0001 10 ]");
+  fresh.send("33 [ ('b') 0002 [] 'x' ]")
+      .expect("40 [ 0002 97 [ 1F ('the limit of retained publications is reached') ] ]");
+  EXPECT_EQ(world.broker.counters().retained_dropped, 1U);
+}
+
+TEST(Limit, OfSilenceIsOneAndAHalfTimesTheKeepAlive) {
+  World world;
+  Peer peer = world.connect();
+  peer.send("10 [ ('MQTT') 05 02 000A [] ('a') ]").take();
+  world.advance(15s);
+  EXPECT_EQ(peer.take().substr(2, 1), wire("8D"));
+  EXPECT_EQ(world.broker.counters().keep_alive_timeouts, 1U);
 }
 
 TEST(Limit, OfPublishRateEndsTheConnection) {

@@ -162,7 +162,7 @@ TEST(SocketTransport, EndsPromptlyWhenThePeerNeverCloses) {
   client.send("C0 00");
   EXPECT_TRUE(client.ended());
   for (int i = 0; i < 50 && server.ask([](Broker& broker) { return broker.counters().connections; }) > 0; ++i) {
-    std::this_thread::sleep_for(100ms);  // the kernel's and Asio's time cannot be moved
+    std::this_thread::sleep_for(100ms);  // the kernel's and the loop's time cannot be moved
   }
   EXPECT_EQ(server.ask([](Broker& broker) { return broker.counters().connections; }), 0U);
 }

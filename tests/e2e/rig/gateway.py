@@ -27,6 +27,7 @@ class Gateway:
     """`ferrule run` on a configuration given as sections (JSON is YAML). Its broker listens on `port`."""
 
     def __init__(self, directory: pathlib.Path, sections: dict):
+        directory.mkdir(exist_ok=True)
         self.port = free_port()
         self.state_dir = directory / "state"
         # The path of a Unix socket has 107 bytes, and those of tests are long.
