@@ -1,6 +1,8 @@
 #include "bench/broker/servers.hpp"
 
 #include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -24,7 +26,14 @@ set_tcp_nodelay true
 max_inflight_messages 1024
 max_queued_messages 0
 log_type error
+user {}
 {})";
+
+/// Ours, so that mosquitto can read the key although it gives up root.
+std::string user_name() {
+  const passwd* user = getpwuid(getuid());
+  return user == nullptr ? "root" : user->pw_name;
+}
 
 /// What a listener's configuration says besides its port.
 std::string extra(Kind kind, Way way, const std::filesystem::path& directory) {
@@ -53,7 +62,7 @@ std::unique_ptr<ServerProcess> start(Kind kind, const Programs& programs, const 
       return std::make_unique<ServerProcess>(std::vector{programs.relay, std::string("relay"), std::to_string(port)},
                                              log, port);
     case Kind::Mosquitto:
-      std::ofstream(file) << fmt::format(kMosquitto, port, extra(kind, way, directory));
+      std::ofstream(file) << fmt::format(kMosquitto, port, user_name(), extra(kind, way, directory));
       return std::make_unique<ServerProcess>(std::vector{programs.mosquitto, std::string("-c"), file}, log, port);
     case Kind::Ferrule:
       std::ofstream(file) << fmt::format(kFerrule, directory.string(), port, extra(kind, way, directory));
