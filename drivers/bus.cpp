@@ -97,6 +97,7 @@ class Bus::Impl {
   void idle(TimePoint due);
   bool connect();
   void serve_writes();
+  void used(TimePoint began);
   void lost(const Fault& fault);
   void announce(const Fault& fault);
 
@@ -133,7 +134,9 @@ class Bus::Impl {
   std::minstd_rand random_;
   Backoff reconnect_;
   TimePoint reconnect_at_{};
-  bool proven_ = false;     // somebody has answered since the port was opened
+  bool proven_ = false;  // somebody has answered since the port was opened
+  bool rests_ = false;   // closed because there was nothing to ask for long enough
+  TimePoint used_at_{};
   bool announced_ = false;  // every point was said to be Bad for want of a port
   Schedule schedule_;
   FailureLog log_;  // the last place is the port's
@@ -183,9 +186,10 @@ void Bus::Impl::loop() {
   for (std::size_t task = 0; task < driver_->task_count(); ++task) schedule_.add(driver_->task(task), clock_.now());
   while (!stop_.requested()) {
     serve_writes();
-    if (!driver_->is_open() && !connect()) continue;
     const auto now = clock_.now();
     const auto next = schedule_.size() > 0 ? schedule_.next() : Schedule::Next{0, now + kLongestIdle};
+    const bool may_rest = rests_ && next.due > now && !writes_.waiting();
+    if (!may_rest && !driver_->is_open() && !connect()) continue;
     if (next.due > now) {
       idle(std::min({next.due, writes_.next(), now + kLongestIdle}));
     } else {
@@ -196,7 +200,7 @@ void Bus::Impl::loop() {
   writes_.close();
 }
 
-/// Nothing to ask until `due`: watches the port meanwhile.
+/// Nothing to ask until `due`: watches the port meanwhile, and closes it when it is to be closed so early.
 void Bus::Impl::idle(TimePoint due) {
   if (listens_) {
     if (const auto again = listened_ + kListenPause; steady_clock::now() < again) {
@@ -207,12 +211,19 @@ void Bus::Impl::idle(TimePoint due) {
     }
     return;
   }
-  if (stop_.wait(driver_->descriptor(), POLLRDHUP, real(due), writes_.doorbell()) == Woke::Ready) {
+  const bool closes = settings_.idle_close.count() > 0 && driver_->is_open();
+  const auto until = closes ? std::min(due, used_at_ + settings_.idle_close) : due;
+  const auto woke = stop_.wait(driver_->descriptor(), POLLRDHUP, real(until), writes_.doorbell());
+  if (woke == Woke::Ready) {
     lost({Failure::PortLost, "closed by the other side", 0});
+  } else if (woke == Woke::Deadline && until < due) {
+    driver_->close();
+    rests_ = true;
   }
 }
 
 bool Bus::Impl::connect() {
+  rests_ = false;
   const auto until = std::min(reconnect_at_, writes_.next());
   if (stop_.wait(-1, 0, real(until), writes_.doorbell()) == Woke::Stopped || clock_.now() < reconnect_at_) return false;
   const auto opened = driver_->open(steady_clock::now() + std::max(settings_.timeout, kLeastConnectTime));
@@ -227,6 +238,7 @@ bool Bus::Impl::connect() {
     schedule_.restart(clock_.now());
     spdlog::info("bus {}: {} is open again", settings_.name, driver_->port_name());
   }
+  used_at_ = clock_.now();
   const std::lock_guard lock(mutex_);
   status_.connected = true;
   status_.trouble.clear();
@@ -234,10 +246,19 @@ bool Bus::Impl::connect() {
   return true;
 }
 
+/// The wire was ours from `began` until now.
+void Bus::Impl::used(TimePoint began) {
+  used_at_ = clock_.now();
+  const std::lock_guard lock(mutex_);
+  status_.busy += used_at_ - began;
+}
+
 /// Everything else waits: a command is rare, and somebody stands there.
 void Bus::Impl::serve_writes() {
   written_.clear();
+  const auto began = clock_.now();
   const auto fault = writes_.serve(written_);
+  if (!written_.empty()) used(began);
   for (const auto point : written_) {
     if (const auto task = driver_->task_of(point)) schedule_.due_now(*task, clock_.now());
   }
@@ -316,6 +337,7 @@ bool Bus::Impl::ask(std::size_t task, Result& result) {
     if (!driver_->is_open() && !connect()) return false;
     const auto asked = clock_.now();
     result = driver_->run(task, readings_);
+    used(asked);
     if (stop_.requested()) return false;
     count(device, result);
     took(clock_.now() - asked);

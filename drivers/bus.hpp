@@ -50,6 +50,7 @@ struct BusStatus {
   std::uint64_t connects = 0;  ///< times the port was opened
   std::uint64_t losses = 0;    ///< times it was lost or could not be opened
   PollTimes poll_times;
+  std::chrono::nanoseconds busy{0};  ///< time that requests, writes too, and their answers have taken so far
   std::vector<DeviceStatus> devices;
 };
 

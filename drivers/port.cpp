@@ -1,13 +1,30 @@
 #include "drivers/port.hpp"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace ferrule::drivers {
+
+tl::expected<std::size_t, std::string> Port::read(std::span<std::uint8_t> bytes) {
+  const auto got = ::read(descriptor_, bytes.data(), bytes.size());
+  if (got > 0) return static_cast<std::size_t>(got);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+  return tl::unexpected<std::string>(got == 0 ? "connection closed by the peer" : std::strerror(errno));
+}
+
+tl::expected<void, Fault> Port::write(std::span<const std::uint8_t> bytes) {
+  const auto sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent == static_cast<ssize_t>(bytes.size())) return {};
+  const bool full = sent >= 0 || errno == EAGAIN;
+  return tl::unexpected(
+      Fault{Failure::PortLost, full ? "the peer takes no more requests" : std::strerror(errno), 0, sent > 0});
+}
 
 Drained Port::drain(std::chrono::nanoseconds silence, TimePoint deadline, std::span<std::uint8_t> head) const {
   Drained drained;

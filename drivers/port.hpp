@@ -33,6 +33,19 @@ class Port {
   /// The address as in the configuration: `10.0.0.5:502`, `/dev/ttyUSB0`.
   virtual std::string name() const = 0;
 
+  /// What has come, at most `bytes.size()`; 0 when nothing has for now. Otherwise why the port is of no use any more.
+  virtual tl::expected<std::size_t, std::string> read(std::span<std::uint8_t> bytes);
+  /// Sends all of it, or says why not; `sent` in the Fault says whether a part of it has gone out.
+  virtual tl::expected<void, Fault> write(std::span<const std::uint8_t> bytes);
+  /// Whether each `read` gives one message of the peer, and not just the next part of a stream.
+  virtual bool has_datagrams() const { return false; }
+  /// Around a request on a line of which somebody has to drive the transmitter; `end_send` returns when it has gone
+  /// out.
+  virtual void begin_send() {}
+  virtual void end_send() {}
+  /// The peer does not answer: another address, if there is one, comes first the next time.
+  virtual void distrust() {}
+
   int descriptor() const { return descriptor_; }  ///< non-blocking; -1 while closed
   bool is_open() const { return descriptor_ >= 0; }
 

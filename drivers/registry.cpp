@@ -16,6 +16,11 @@ constexpr std::array kDrivers{
     DriverEntry{BusType::ModbusTcp, "modbus-tcp", modbus::read_bus, modbus::read_device, modbus::make_driver},
     DriverEntry{BusType::ModbusRtu, "modbus-rtu", modbus::read_bus, modbus::read_device, modbus::make_driver},
     DriverEntry{BusType::ModbusRtuTcp, "modbus-rtu-tcp", modbus::read_bus, modbus::read_device, modbus::make_driver},
+    DriverEntry{BusType::ModbusAscii, "modbus-ascii", modbus::read_bus, modbus::read_device, modbus::make_driver},
+    DriverEntry{BusType::ModbusAsciiTcp, "modbus-ascii-tcp", modbus::read_bus, modbus::read_device,
+                modbus::make_driver},
+    DriverEntry{BusType::ModbusUdp, "modbus-udp", modbus::read_bus, modbus::read_device, modbus::make_driver},
+    DriverEntry{BusType::ModbusTls, "modbus-tls", modbus::read_bus, modbus::read_device, modbus::make_driver},
 };
 
 }  // namespace

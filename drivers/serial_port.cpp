@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <libserialport.h>
+#include <linux/serial.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -104,7 +105,7 @@ tl::expected<void, Fault> SerialPort::open_line(const std::string& device) {
         ::sp_set_flowcontrol(port, SP_FLOWCONTROL_NONE)}) {
     if (result != SP_OK) return failed(library_error(result));
   }
-  return {};
+  return set_up_transmitter();
 }
 
 tl::expected<void, Fault> SerialPort::open_pseudo_terminal(const std::string& device) {
@@ -115,7 +116,40 @@ tl::expected<void, Fault> SerialPort::open_pseudo_terminal(const std::string& de
   if (::tcgetattr(descriptor_, &mode) != 0) return failed(std::strerror(errno));
   ::cfmakeraw(&mode);
   if (::tcsetattr(descriptor_, TCSANOW, &mode) != 0) return failed(std::strerror(errno));
-  return {};
+  return set_up_transmitter();
+}
+
+tl::expected<void, Fault> SerialPort::set_up_transmitter() {
+  if (!line_.rs485) return {};
+  if (drives_rts()) {
+    if (set_rts(false)) return {};
+    return failed(fmt::format("it has no RTS to drive: {}", std::strerror(errno)));
+  }
+  // Linux Documentation/driver-api/serial/serial-rs485.rst
+  serial_rs485 config{};
+  config.flags = SER_RS485_ENABLED | (line_.rs485->rts_high ? SER_RS485_RTS_ON_SEND : SER_RS485_RTS_AFTER_SEND);
+  config.delay_rts_before_send = static_cast<std::uint32_t>(line_.rs485->before.count());
+  config.delay_rts_after_send = static_cast<std::uint32_t>(line_.rs485->after.count());
+  if (::ioctl(descriptor_, TIOCSRS485, &config) == 0) return {};
+  return failed(fmt::format("its driver does not do RS-485 (by: rts lets Ferrule do it): {}", std::strerror(errno)));
+}
+
+bool SerialPort::set_rts(bool sending) const {
+  const int rts = TIOCM_RTS;
+  return ::ioctl(descriptor_, sending == line_.rs485->rts_high ? TIOCMBIS : TIOCMBIC, &rts) == 0;
+}
+
+void SerialPort::begin_send() {
+  if (!drives_rts()) return;
+  set_rts(true);
+  stop_.sleep_until(std::chrono::steady_clock::now() + line_.rs485->before);
+}
+
+void SerialPort::end_send() {
+  if (!drives_rts()) return;
+  ::tcdrain(descriptor_);  // nothing holds bytes back: there is no flow control
+  stop_.sleep_until(std::chrono::steady_clock::now() + line_.rs485->after);
+  set_rts(false);
 }
 
 tl::expected<void, Fault> SerialPort::claim() {

@@ -20,12 +20,17 @@ class SerialPort final : public Port {
   tl::expected<void, Fault> open(TimePoint deadline) override;  ///< never waits
   void close() override;
   std::string name() const override { return path_; }
+  void begin_send() override;
+  void end_send() override;
 
  private:
   struct Handle;  // libserialport's
   tl::expected<void, Fault> open_line(const std::string& device);
   tl::expected<void, Fault> open_pseudo_terminal(const std::string& device);
   tl::expected<void, Fault> claim();
+  tl::expected<void, Fault> set_up_transmitter();
+  bool drives_rts() const { return line_.rs485 && line_.rs485->by == Rs485Settings::By::Rts; }
+  bool set_rts(bool sending) const;
   tl::unexpected<Fault> failed(const std::string& why);
 
   const std::string path_;

@@ -17,9 +17,19 @@ enum class BusType : std::uint8_t {
   ModbusTcp,
   ModbusRtu,     ///< on a serial line
   ModbusRtuTcp,  ///< RTU's frames over TCP: a serial server that passes bytes on
+  ModbusAscii,   ///< on a serial line
+  ModbusAsciiTcp,
+  ModbusUdp,  ///< TCP's frames, each a datagram
+  ModbusTls,  ///< Modbus/TCP Security
 };
-constexpr bool is_serial(BusType type) { return type == BusType::ModbusRtu; }  ///< has a path and a line, no host
-enum class Table : std::uint8_t { Coil, Discrete, Input, Holding };            ///< function codes 1, 2, 4, 3
+/// Has a path and a line, no host.
+constexpr bool is_serial(BusType type) { return type == BusType::ModbusRtu || type == BusType::ModbusAscii; }
+constexpr bool is_ascii(BusType type) { return type == BusType::ModbusAscii || type == BusType::ModbusAsciiTcp; }
+/// Frames of a serial line, with its 247 units and its broadcasts, wherever they go.
+constexpr bool has_line_frames(BusType type) {
+  return is_serial(type) || is_ascii(type) || type == BusType::ModbusRtuTcp;
+}
+enum class Table : std::uint8_t { Coil, Discrete, Input, Holding };  ///< function codes 1, 2, 4, 3
 enum class Type : std::uint8_t {
   Bool,
   Int8,
@@ -42,11 +52,33 @@ enum class ByteOrder : std::uint8_t { ABCD, BADC, CDAB, DCBA };
 enum class Packing : std::uint8_t { Two, One };  ///< characters of a string in a register
 enum class Parity : std::uint8_t { None, Even, Odd };
 
+/// Who drives the transmitter of a two-wire line, and how. Without it: the adapter by itself.
+struct Rs485Settings {
+  enum class By : std::uint8_t {
+    Kernel,  ///< the port's driver (TIOCSRS485)
+    Rts,     ///< we do, by the RTS line
+  };
+  By by = By::Kernel;
+  bool rts_high = true;                 ///< while sending
+  std::chrono::milliseconds before{0};  ///< from RTS to the first bit
+  std::chrono::milliseconds after{0};   ///< from the last bit to RTS
+};
+
 struct LineSettings {
   int baud = 9600;
   int data_bits = 8;
   Parity parity = Parity::Even;
   int stop_bits = 1;
+  bool echo = false;  ///< what is sent comes back first: a two-wire adapter that hears itself
+  std::optional<Rs485Settings> rs485{};
+};
+
+/// Files of a TLS connection with certificates on both sides.
+struct TlsSettings {
+  std::string ca;
+  std::string cert;
+  std::string key;
+  std::string server_name;  ///< that the peer's certificate has to be for; empty: the host
 };
 
 /// Where a value lies in a device's tables, and how.
@@ -119,7 +151,12 @@ struct BusSettings {
   std::uint16_t port = 502;
   std::chrono::milliseconds keepalive{10'000};  ///< TCP: a silent connection is probed so often; 0: never
   std::chrono::milliseconds connect_delay{0};   ///< TCP: the peer's time between its accepting and our first request
-  std::string path;                             ///< of the serial device or pty
+  std::string standby_host;                     ///< TCP: a second address of the peer; empty: none
+  std::uint16_t standby_port = 502;
+  bool echoes_ids = true;                   ///< TCP: its answers carry our transaction ids
+  std::chrono::milliseconds idle_close{0};  ///< TCP: closed after so long without a request; 0: never
+  TlsSettings tls;
+  std::string path;  ///< of the serial device or pty
   LineSettings line;
   std::chrono::milliseconds timeout{500};
   int retries = 1;
@@ -135,7 +172,7 @@ struct BusSettings {
 /// Whether the device stands for all units of a serial line: they execute what it is told, and none answers (Modbus
 /// over serial line V1.02 2.1).
 inline bool is_broadcast(const BusSettings& bus, const DeviceSettings& device) {
-  return device.unit_id == 0 && bus.type != BusType::ModbusTcp;
+  return device.unit_id == 0 && has_line_frames(bus.type);
 }
 
 /// Reads `buses`, `templates` and `devices` of the root. Mistakes go to the document: unknown bus of a device, a unit

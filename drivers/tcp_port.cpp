@@ -26,12 +26,32 @@ void set(int descriptor, int level, int option, int value) {
 }  // namespace
 
 TcpPort::TcpPort(std::string host, std::uint16_t port, const StopSignal& stop, Options options)
-    : Port(stop), host_(std::move(host)), port_(port), options_(options), resolver_(host_, port, stop) {}
+    : Port(stop), options_(std::move(options)) {
+  addresses_.push_back(std::make_unique<Address>(std::move(host), port, stop));
+  if (options_.standby_host.empty()) return;
+  addresses_.push_back(std::make_unique<Address>(options_.standby_host, options_.standby_port, stop));
+}
 
 TcpPort::~TcpPort() { TcpPort::close(); }
 
+void TcpPort::distrust() { current_ = (current_ + 1) % addresses_.size(); }
+
 tl::expected<void, Fault> TcpPort::open(TimePoint deadline) {
-  const auto endpoints = resolver_.resolve(deadline);
+  std::string trouble;
+  for (std::size_t tried = 1;; ++tried) {
+    // The first of two addresses must leave time for the other.
+    const auto now = std::chrono::steady_clock::now();
+    const auto left = static_cast<std::int64_t>(addresses_.size() - tried + 1);
+    auto opened = open_current(now + (deadline - now) / left);
+    if (opened || stop_.requested()) return opened;
+    trouble += (trouble.empty() ? "" : "; ") + opened.error().detail;
+    distrust();
+    if (tried == addresses_.size()) return tl::unexpected(Fault{Failure::PortLost, trouble});
+  }
+}
+
+tl::expected<void, Fault> TcpPort::open_current(TimePoint deadline) {
+  const auto endpoints = addresses_[current_]->resolver.resolve(deadline);
   if (!endpoints) return tl::unexpected(endpoints.error());
   tl::expected<void, Fault> result;
   for (const auto& endpoint : *endpoints) {
@@ -83,8 +103,8 @@ void TcpPort::close() {
 }
 
 std::string TcpPort::name() const {
-  return host_.find(':') == std::string::npos ? fmt::format("{}:{}", host_, port_)
-                                              : fmt::format("[{}]:{}", host_, port_);
+  const auto& [host, port, resolver] = *addresses_[current_];
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
 }
 
 }  // namespace ferrule::drivers

@@ -29,6 +29,7 @@ class WriteQueue {
   /// Answers what is too late. With an open port also sends all that wait, in order, each once, and reads back what is
   /// due; appends the points that were written to `written`. Returns the fault that closed the port, if one did.
   std::optional<Fault> serve(std::vector<PointIndex>& written);
+  bool waiting() const { return !waiting_.empty(); }  ///< after `serve`: what could not be sent
   /// When something has to be done though nobody rings.
   TimePoint next() const;
   void close();  ///< answers all that wait; none is taken from now on

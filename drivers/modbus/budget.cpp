@@ -22,18 +22,20 @@ constexpr int kAnswerOverhead = 5;
 constexpr std::array kBauds{9600, 19200, 38400, 57600, 115200};
 constexpr std::array kGaps{16, 32, 64, 125};
 
-Seconds cost(const Block& block, const Timing& timing) {
+Seconds cost(const Block& block, const Timing& timing, bool ascii) {
   const int data = is_bits(block.table) ? (block.count + 7) / 8 : 2 * block.count;
-  return Seconds(timing.character) * (kRequestBytes + kAnswerOverhead + data) + 2 * Seconds(timing.gap) + kAnswerDelay;
+  const int bytes = kRequestBytes + kAnswerOverhead + data;
+  const int characters = ascii ? 2 * (bytes + 1) : bytes;  // see AsciiFramer::wire_size, for two frames
+  return Seconds(timing.character) * characters + 2 * Seconds(timing.gap) + kAnswerDelay;
 }
 
 LineBudget measure(const BusSettings& settings) {
-  const auto timing = rtu_timing(settings);
+  const auto timing = line_timing(settings);
   LineBudget budget;
   for (const auto& device : settings.devices) {
     if (is_broadcast(settings, device)) continue;
     for (const auto& block : plan(device, 0)) {
-      budget.utilisation += cost(block, timing) / Seconds(block.interval);
+      budget.utilisation += cost(block, timing, is_ascii(settings.type)) / Seconds(block.interval);
       ++budget.requests;
     }
   }

@@ -1,13 +1,12 @@
 #include "drivers/modbus/client.hpp"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "drivers/modbus/decode.hpp"
-#include "drivers/modbus/rtu_client.hpp"
+#include "drivers/modbus/line_client.hpp"
 #include "drivers/modbus/tcp_client.hpp"
 #include "drivers/modbus/wire_client.hpp"
 #include "drivers/modbus/write.hpp"
@@ -73,18 +72,15 @@ Fault refusal(std::uint8_t code) {
           fmt::format("exception {:02X} ({})", code, found ? known->name : "unknown"), code};
 }
 
-Timing rtu_timing(const BusSettings& settings) {
+Timing line_timing(const BusSettings& settings) {
   using namespace std::chrono_literals;
   const auto& line = settings.line;
   const int bits = 1 + line.data_bits + (line.parity == Parity::None ? 0 : 1) + line.stop_bits;
   const std::chrono::nanoseconds character = std::chrono::nanoseconds(1s) * bits / std::max(line.baud, 1);
-  const std::chrono::nanoseconds least = line.baud > 19200 ? 1750us : character * 7 / 2;
-  return {settings.timeout, std::max<std::chrono::nanoseconds>(settings.gap, least), character, settings.turnaround};
-}
-
-std::size_t WireClient::buffered() const {
-  int count = 0;
-  return ::ioctl(port_.descriptor(), FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
+  std::chrono::nanoseconds least = line.baud > 19200 ? 1750us : character * 7 / 2;
+  if (is_ascii(settings.type)) least = 0ns;
+  return {settings.timeout, std::max<std::chrono::nanoseconds>(settings.gap, least), character, settings.turnaround,
+          line.echo};
 }
 
 tl::unexpected<Fault> WireClient::lost(std::string why) {
@@ -98,12 +94,16 @@ tl::unexpected<Fault> WireClient::failed(Failure failure, std::string why) {
 
 tl::unexpected<Fault> WireClient::stopping() { return failed(Failure::PortLost, "stopping"); }
 
-std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing) {
-  return std::make_unique<TcpClient>(port, stop, timing);
+std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing, Ids ids) {
+  return std::make_unique<TcpClient>(port, stop, timing, ids);
 }
 
 std::unique_ptr<Client> make_rtu_client(Port& port, const StopSignal& stop, const Timing& timing) {
-  return std::make_unique<RtuClient>(port, stop, timing);
+  return std::make_unique<LineClient>(port, stop, timing, make_rtu_framer());
+}
+
+std::unique_ptr<Client> make_ascii_client(Port& port, const StopSignal& stop, const Timing& timing) {
+  return std::make_unique<LineClient>(port, stop, timing, make_ascii_framer());
 }
 
 }  // namespace ferrule::drivers::modbus

@@ -29,11 +29,12 @@ struct Timing {
   std::chrono::nanoseconds gap{0};  ///< silence before each request
   std::chrono::nanoseconds character{0};      ///< one byte on the line; 0 on TCP
   std::chrono::milliseconds turnaround{100};  ///< silence after a broadcast, in which the units execute it
+  bool echo = false;                          ///< what is sent comes back first
 };
 
-/// The times of a serial line: the gap is never below 3.5 characters, above 19200 baud never below 1.75 ms (Modbus over
-/// serial line V1.02 2.5.1.1).
-Timing rtu_timing(const BusSettings& settings);
+/// The times of a serial line: RTU's gap is never below 3.5 characters, above 19200 baud never below 1.75 ms (Modbus
+/// over serial line V1.02 2.5.1.1).
+Timing line_timing(const BusSettings& settings);
 
 /// Asks over a port that the caller opens. The data of an answer is as on the wire, after the byte count, and valid
 /// until the next call. Failures: Timeout, BadReply, DeviceBusy, PointRejected, UnitOffline, PortLost; after PortLost,
@@ -49,8 +50,17 @@ class Client {
   virtual tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) = 0;
 };
 
+/// Whether the answers of a TCP peer carry the transaction id of their request, as they must (Modbus TCP guide V1.0b
+/// 3.1.3).
+enum class Ids : std::uint8_t {
+  Echoed,
+  Ignored,  ///< any id will do: then nothing but closing the connection gets rid of a late answer, and that is done
+};
+
 /// The port and the signal outlive the client. Throws std::bad_alloc only.
-std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing);
+std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing,
+                                        Ids ids = Ids::Echoed);
+std::unique_ptr<Client> make_ascii_client(Port& port, const StopSignal& stop, const Timing& timing);
 std::unique_ptr<Client> make_rtu_client(Port& port, const StopSignal& stop, const Timing& timing);
 
 }  // namespace ferrule::drivers::modbus

@@ -7,19 +7,35 @@
 #include <cerrno>
 #include <new>
 
+#include "drivers/modbus/owed.hpp"
+
 namespace ferrule::drivers::modbus {
 
-static_assert(kMaxFrame == MODBUS_MAX_ADU_LENGTH);
+static_assert(kMaxFrame >= MODBUS_RTU_MAX_ADU_LENGTH);
 
 namespace {
 
 constexpr std::uint32_t kReceiveMicroseconds = 60'000;
 
-}  // namespace
+class RtuFramer final : public Framer {
+ public:
+  RtuFramer();
+  ~RtuFramer() override { ::modbus_free(context_); }
 
-Framer::Framer(Framing framing)
-    : context_(framing == Framing::Tcp ? ::modbus_new_tcp("127.0.0.1", MODBUS_TCP_DEFAULT_PORT)
-                                       : ::modbus_new_rtu("/dev/null", 9600, 'N', 8, 1)) {
+  tl::expected<void, Fault> attach(int descriptor) override;
+  int send(std::span<const std::uint8_t> request) override;
+  Received receive() override;
+  std::vector<std::uint8_t> image(std::span<const std::uint8_t> request) const override;
+  std::size_t wire_size(std::size_t rtu) const override { return rtu; }
+  std::vector<std::uint8_t> frames_in(std::span<const std::uint8_t> bytes) const override {
+    return {bytes.begin(), bytes.end()};
+  }
+
+ private:
+  modbus_t* context_;
+};
+
+RtuFramer::RtuFramer() : context_(::modbus_new_rtu("/dev/null", 9600, 'N', 8, 1)) {
   if (context_ == nullptr) throw std::bad_alloc();
   ::modbus_set_error_recovery(context_, MODBUS_ERROR_RECOVERY_NONE);
   // No time per byte: the response timeout then bounds the whole call.
@@ -27,9 +43,7 @@ Framer::Framer(Framing framing)
   ::modbus_set_response_timeout(context_, 0, kReceiveMicroseconds);
 }
 
-Framer::~Framer() { ::modbus_free(context_); }
-
-tl::expected<void, Fault> Framer::attach(int descriptor) {
+tl::expected<void, Fault> RtuFramer::attach(int descriptor) {
   // Beyond FD_SETSIZE, select() writes past the end of its set.
   if (descriptor >= FD_SETSIZE) {
     return tl::unexpected(
@@ -40,13 +54,13 @@ tl::expected<void, Fault> Framer::attach(int descriptor) {
   return {};
 }
 
-int Framer::send(std::span<const std::uint8_t> request) {
+int RtuFramer::send(std::span<const std::uint8_t> request) {
   ::modbus_set_slave(context_, request[0]);  // whose answers `receive` takes for Frame
   if (::modbus_send_raw_request(context_, request.data(), static_cast<int>(request.size())) >= 0) return 0;
   return errno == EMBBADDATA ? EAGAIN : errno;  // a part was written
 }
 
-Framer::Received Framer::receive() {
+Framer::Received RtuFramer::receive() {
   size = 0;
   const int received = ::modbus_receive_confirmation(context_, frame.data());
   if (received > 0) {
@@ -59,5 +73,17 @@ Framer::Received Framer::receive() {
   if (number == ETIMEDOUT) error = "incomplete answer";
   return number == ETIMEDOUT || number == EAGAIN || number > MODBUS_ENOBASE ? Received::Nonsense : Received::Lost;
 }
+
+std::vector<std::uint8_t> RtuFramer::image(std::span<const std::uint8_t> request) const {
+  std::vector<std::uint8_t> bytes(request.begin(), request.end());
+  const auto crc = crc16(request);
+  bytes.push_back(static_cast<std::uint8_t>(crc));
+  bytes.push_back(static_cast<std::uint8_t>(crc >> 8));
+  return bytes;
+}
+
+}  // namespace
+
+std::unique_ptr<Framer> make_rtu_framer() { return std::make_unique<RtuFramer>(); }
 
 }  // namespace ferrule::drivers::modbus

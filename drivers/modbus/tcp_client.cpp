@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace ferrule::drivers::modbus {
@@ -30,16 +27,16 @@ constexpr int kSilentRequests = 3;
 
 tl::expected<void, Fault> TcpClient::opened() {
   silent_ = 0;
-  auto attached = framer_.attach(port_.descriptor());
-  if (!attached) port_.close();
-  return attached;
+  filled_ = 0;
+  size_ = 0;
+  return {};
 }
 
-tl::expected<std::span<const std::uint8_t>, Fault> TcpClient::read(const Request& request) {
+TcpClient::Answer TcpClient::read(const Request& request) {
   const auto answer = exchange(request.unit, read_pdu(request));
   if (!answer) return answer;
   if ((*answer)[1] != data_bytes(request) || answer->size() < 2U + data_bytes(request)) {
-    return failed(Failure::BadReply, fmt::format("{} bytes of data instead of {}", (*answer)[1], data_bytes(request)));
+    return not_ours(fmt::format("{} bytes of data instead of {}", (*answer)[1], data_bytes(request)));
   }
   return answer->subspan(2, data_bytes(request));
 }
@@ -47,7 +44,9 @@ tl::expected<std::span<const std::uint8_t>, Fault> TcpClient::read(const Request
 tl::expected<void, Fault> TcpClient::write(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
   const auto answer = exchange(unit, pdu);
   if (!answer) return tl::unexpected(answer.error());
-  return check_echo(*answer, pdu);
+  auto confirmed = check_echo(*answer, pdu);
+  if (!confirmed && ids_ == Ids::Ignored) port_.close();
+  return confirmed;
 }
 
 /// The answer from its function code on; it has at least two bytes and is no refusal.
@@ -69,79 +68,104 @@ TcpClient::Answer TcpClient::answer_to(std::uint8_t unit, std::uint8_t function)
     if (*received) break;
     ++skipped_;  // ours may still follow before the deadline
   }
-  const auto frame = std::span<const std::uint8_t>(framer_.frame).first(framer_.size);
-  if (frame[6] != unit) return failed(Failure::BadReply, fmt::format("answer from unit {}", frame[6]));
+  const auto frame = std::span<const std::uint8_t>(input_).first(size_);
+  if (frame[6] != unit) return not_ours(fmt::format("answer from unit {}", frame[6]));
   if (frame[7] == (function | kRefused)) return tl::unexpected(refusal(frame[8]));
-  if (frame[7] != function) return failed(Failure::BadReply, fmt::format("answer to function {}", frame[7]));
+  if (frame[7] != function) return not_ours(fmt::format("answer to function {}", frame[7]));
   return frame.subspan(kFunctionAt);
 }
 
 tl::expected<void, Fault> TcpClient::send(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+  if (ids_ == Ids::Ignored) discard_input();
   ++transaction_;
-  std::array<std::uint8_t, kMaxFrame> bytes{};
+  std::array<std::uint8_t, kMaxTcpFrame> bytes{};
   const auto length = pdu.size() + 1;
   bytes = {static_cast<std::uint8_t>(transaction_ >> 8), static_cast<std::uint8_t>(transaction_), 0,   0,
            static_cast<std::uint8_t>(length >> 8),       static_cast<std::uint8_t>(length),       unit};
   std::ranges::copy(pdu, bytes.begin() + kFunctionAt);
-  const auto size = kFunctionAt + pdu.size();
-  const auto sent = ::send(port_.descriptor(), bytes.data(), size, MSG_NOSIGNAL);
-  if (sent == static_cast<ssize_t>(size)) return {};
-  auto fault = lost(sent < 0 && errno != EAGAIN ? std::strerror(errno) : "the peer takes no more requests");
-  fault.value().sent = sent > 0;
-  return fault;
+  auto sent = port_.write(std::span(bytes).first(kFunctionAt + pdu.size()));
+  if (!sent) port_.close();
+  return sent;
 }
 
-/// Receives one answer by `deadline`: true when it carries the id of the present request, false when it is another's.
-tl::expected<bool, Fault> TcpClient::receive(TimePoint deadline) {
-  std::array<std::uint8_t, kLengthEnd> head{};
-  std::size_t size = head.size();
-  for (bool headed = false;; headed = true) {
-    if (auto awaited = await(size, deadline); !awaited) return tl::unexpected(std::move(awaited.error()));
-    if (headed) break;
-    if (::recv(port_.descriptor(), head.data(), head.size(), MSG_PEEK) < 0) return lost(std::strerror(errno));
-    const auto length = static_cast<std::size_t>(head[4] << 8 | head[5]);
-    if (head[2] != 0 || head[3] != 0 || length < kLeastLength || kLengthEnd + length > kMaxFrame) {
-      return desynchronised("not a Modbus header");
-    }
-    size = kLengthEnd + length;
-  }
-  switch (framer_.receive()) {
-    case Framer::Received::Frame:
-      break;
-    case Framer::Received::Lost:
-      return lost(framer_.error);
-    default:
-      return desynchronised(framer_.error);
-  }
-  if (framer_.size != size) return desynchronised("the header's length is wrong");
-  return (framer_.frame[0] << 8 | framer_.frame[1]) == transaction_;
+/// What nobody has asked for yet is no answer.
+void TcpClient::discard_input() {
+  do {
+    filled_ = 0;
+    size_ = 0;
+    filled_ = port_.read(input_).value_or(std::size_t{0});  // that it is lost shows when it is used
+  } while (filled_ > 0);
 }
+
+/// Receives one answer by `deadline`: true when it belongs to the present request, false when it is another's.
+tl::expected<bool, Fault> TcpClient::receive(TimePoint deadline) {
+  filled_ -= size_;  // the answer before
+  std::copy_n(input_.begin() + static_cast<std::ptrdiff_t>(size_), filled_, input_.begin());
+  size_ = 0;
+  if (auto head = fill(kLengthEnd, deadline); !head) return tl::unexpected(std::move(head.error()));
+  const auto length = static_cast<std::size_t>(input_[4] << 8 | input_[5]);
+  if (input_[2] != 0 || input_[3] != 0 || length < kLeastLength || kLengthEnd + length > input_.size()) {
+    return nonsense("not a Modbus header");
+  }
+  if (port_.has_datagrams() && filled_ != kLengthEnd + length) return nonsense("the header's length is wrong");
+  if (auto rest = fill(kLengthEnd + length, deadline); !rest) return tl::unexpected(std::move(rest.error()));
+  size_ = kLengthEnd + length;
+  const bool ours = is_ours();
+  // Reads say twice how long they are: when they do not agree, where the next answer begins is unknown.
+  if (ours && (input_[kFunctionAt] & kRefused) == 0 && input_[kFunctionAt] <= 4 && length != 3U + input_[8]) {
+    return nonsense("the header's length is wrong");
+  }
+  return ours;
+}
+
+bool TcpClient::is_ours() const { return ids_ == Ids::Ignored || (input_[0] << 8 | input_[1]) == transaction_; }
 
 tl::unexpected<Fault> TcpClient::unanswered() {
   if (skipped_ > 0) {
     return failed(Failure::Timeout, fmt::format("no answer ({} with another transaction id skipped)", skipped_));
   }
-  if (++silent_ >= kSilentRequests) port_.close();
+  const bool silent = ++silent_ >= kSilentRequests;
+  if (silent) port_.distrust();
+  // What answers without ids is silenced: the answer must not come to the next request.
+  if (silent || ids_ == Ids::Ignored) port_.close();
   return failed(Failure::Timeout, "no answer");
 }
 
-/// Where the next answer begins is unknown.
+/// Ours may still follow: its id will tell, or else the connection has to go.
+tl::unexpected<Fault> TcpClient::not_ours(std::string why) {
+  if (ids_ == Ids::Ignored) port_.close();
+  return failed(Failure::BadReply, std::move(why));
+}
+
+/// Of a stream it is not known where the next answer begins; a datagram is just not ours.
+tl::expected<bool, Fault> TcpClient::nonsense(std::string why) {
+  if (!port_.has_datagrams()) return desynchronised(std::move(why));
+  size_ = filled_;
+  return false;
+}
+
 tl::unexpected<Fault> TcpClient::desynchronised(std::string why) {
   port_.close();
   return failed(Failure::BadReply, std::move(why));
 }
 
-/// Until so many bytes can be read.
-tl::expected<void, Fault> TcpClient::await(std::size_t bytes, TimePoint deadline) {
-  for (auto there = buffered(); there < bytes;) {
-    // A part of an answer keeps the descriptor readable, so the rest of it is looked for every millisecond.
-    const auto until = there == 0 ? deadline : std::min<TimePoint>(deadline, steady_clock::now() + 1ms);
-    const auto woke = stop_.wait(port_.descriptor(), there == 0 ? POLLIN : POLLRDHUP, until);
-    if (woke == Woke::Stopped) return stopping();
-    const auto before = std::exchange(there, buffered());
-    if (there >= bytes) break;
-    if (woke == Woke::Ready && there == before) return lost("connection closed by the peer");
-    if (steady_clock::now() >= deadline) return unanswered();
+/// Until so many bytes of the answer are here.
+tl::expected<void, Fault> TcpClient::fill(std::size_t bytes, TimePoint deadline) {
+  while (filled_ < bytes) {
+    const auto got = port_.read(std::span(input_).subspan(filled_));
+    if (!got) return lost(got.error());
+    filled_ += *got;
+    if (port_.has_datagrams() && *got > 0 && filled_ < bytes) filled_ = 0;  // too short to be an answer
+    if (*got > 0 && steady_clock::now() < deadline) continue;
+    switch (stop_.wait(port_.descriptor(), POLLIN, deadline)) {
+      case Woke::Stopped:
+        return stopping();
+      case Woke::Deadline:
+        return unanswered();
+      case Woke::Ready:
+      case Woke::Rung:
+        break;
+    }
   }
   return {};
 }

@@ -1,4 +1,4 @@
-// What the two framings of Modbus share.
+// What the clients of serial lines and of Modbus TCP share.
 #pragma once
 
 #include <array>
@@ -6,7 +6,6 @@
 #include <string>
 
 #include "drivers/modbus/client.hpp"
-#include "drivers/modbus/framer.hpp"
 
 namespace ferrule::drivers::modbus {
 
@@ -25,13 +24,11 @@ tl::expected<void, Fault> check_echo(std::span<const std::uint8_t> answer, std::
 /// The failure that an exception code stands for. Codes of no known meaning are BadReply.
 Fault refusal(std::uint8_t code);
 
-/// A client's port and framer. Waiting is done here, never in libmodbus, so that a call to stop always gets through.
+/// A client's port. Waiting is done here, never in libmodbus, so that a call to stop always gets through.
 class WireClient : public Client {
  protected:
-  WireClient(Port& port, const StopSignal& stop, const Timing& timing, Framer::Framing framing)
-      : port_(port), stop_(stop), timing_(timing), framer_(framing) {}
+  WireClient(Port& port, const StopSignal& stop, const Timing& timing) : port_(port), stop_(stop), timing_(timing) {}
 
-  std::size_t buffered() const;                 ///< bytes that can be read now
   tl::unexpected<Fault> lost(std::string why);  ///< closes the port
   static tl::unexpected<Fault> failed(Failure failure, std::string why);
   static tl::unexpected<Fault> stopping();
@@ -39,7 +36,6 @@ class WireClient : public Client {
   Port& port_;
   const StopSignal& stop_;
   const Timing timing_;
-  Framer framer_;
 };
 
 }  // namespace ferrule::drivers::modbus

@@ -15,9 +15,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <mutex>
 #include <sstream>
 
+#include "drivers/modbus/client.hpp"
+#include "drivers/tcp_port.hpp"
 #include "fake_slave.hpp"
 
 namespace ferrule::drivers {
@@ -104,6 +107,7 @@ class BusTest : public ::testing::Test {
   }
 
   SystemClock clock;
+  StopSignal stop;  // of what else a test opens
   Sink sink;
   std::unique_ptr<Bus> bus;
 };
@@ -241,6 +245,7 @@ TEST_F(BusTest, ReadsOverAPseudoTerminal) {
   for (const auto& reading : sink.all()) EXPECT_EQ(reading.value, Value(std::uint64_t{reading.point}));
 }
 
+// FAULTS 30
 TEST_F(BusTest, SaysOnceThatAUnitIsOfflineWhileTheOthersGoOn) {
   TcpSlave slave([](const Asked& asked) { return asked.unit == 2 ? std::nullopt : answer_addresses(asked); });
   auto settings = tcp(slave.port());
@@ -306,6 +311,7 @@ TEST_F(BusTest, SaysWhichRequestFailedAndWhy) {
                                     "[0-9]+ ms: timeout: no answer\nbus plc: device device7 is offline: no answer\n"));
 }
 
+// FAULTS 33
 TEST_F(BusTest, FindsTheRefusedPointAndKeepsTheOthersFlowing) {
   std::atomic<int> refused = 0;
   TcpSlave slave([&](const Asked& asked) -> std::optional<Bytes> {
@@ -350,6 +356,7 @@ TEST_F(BusTest, RefusesAFunctionThatTheDeviceDoesNotHaveWithOneRequest) {
   EXPECT_EQ(refused, 1);
 }
 
+// FAULTS 31
 TEST_F(BusTest, KeepsAskingADeviceThatIsBusy) {
   std::atomic<int> asked_so_far = 0;
   TcpSlave slave([&](const Asked& asked) { return ++asked_so_far <= 5 ? refuse(asked, 6) : answer_addresses(asked); });
@@ -361,6 +368,7 @@ TEST_F(BusTest, KeepsAskingADeviceThatIsBusy) {
   EXPECT_EQ(count(sink.all(), 0, Failure::DeviceBusy), 5);
 }
 
+// FAULTS 34
 TEST_F(BusTest, ReopensAConnectionThatTheDeviceClosesAfterEachAnswer) {
   TcpSlave slave(answer_addresses);
   slave.drop_after_each_answer = true;
@@ -371,6 +379,35 @@ TEST_F(BusTest, ReopensAConnectionThatTheDeviceClosesAfterEachAnswer) {
   bus->stop();
   EXPECT_EQ(count(sink.all(), 0, Failure::PortLost), 0);
   EXPECT_GE(slave.connections(), 10);
+}
+
+// FAULTS 34
+TEST_F(BusTest, LeavesADeviceForOneClientOnlyToOthersBetweenItsPolls) {
+  TcpSlave slave(echo_writes);
+  auto settings = tcp(slave.port());
+  settings.idle_close = 20ms;
+  settings.devices = {device(1, 0, 0ms)};
+  settings.devices[0].points = {writable(0, 400ms)};
+  start(settings);
+  ASSERT_TRUE(sink.wait([](const auto& all) { return count(all, 0) >= 1; }));
+  TcpPort other("127.0.0.1", slave.port(), stop);
+  const auto client = modbus::make_tcp_client(other, stop, {10s, 0ns, 0ns});
+  ASSERT_TRUE(other.open(steady_clock::now() + 5s));
+  ASSERT_TRUE(client->opened());
+  EXPECT_TRUE(client->read({1, Table::Holding, 0, 1})) << "the slave serves one connection after the other";
+  other.close();
+  ASSERT_TRUE(sink.wait([](const auto& all) { return count(all, 0) >= 3; }));
+  std::promise<WriteResult> written;
+  WriteRequest request;
+  request.value = std::uint64_t{7};
+  request.deadline = steady_clock::now() + 10s;
+  request.done = [&](const WriteResult& result) { written.set_value(result); };
+  ASSERT_TRUE(bus->submit(std::move(request)));
+  EXPECT_EQ(written.get_future().get().outcome, Outcome::Ok) << "a command opens it";
+  bus->stop();
+  EXPECT_GE(slave.connections(), 4);
+  EXPECT_EQ(bus->status().losses, 0u);
+  EXPECT_EQ(count(sink.all(), 0, Failure::PortLost), 0);
 }
 
 TEST_F(BusTest, SaysOnceThatTheConnectionIsLostAndComesBackByItself) {
@@ -403,6 +440,7 @@ TEST_F(BusTest, ConnectsNoMoreOftenThanItAsks) {
   EXPECT_LE(static_cast<std::uint64_t>(slave.connections()), bus->status().devices[0].polls + 1);
 }
 
+// FAULTS 35
 TEST_F(BusTest, FindsAnAdapterThatComesBackUnderAnotherName) {
   const auto link = std::filesystem::temp_directory_path() / fmt::format("ferrule-by-id-{}", ::getpid());
   auto slave = std::make_unique<PtySlave>(answer_addresses);

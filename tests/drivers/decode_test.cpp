@@ -156,6 +156,7 @@ TEST(Encode, WritesTheSameBytes) {
   }
 }
 
+// FAULTS 36
 TEST(Decode, KeepsTheSignOfMinusZero) {
   const auto result = decoded({0x80, 0x00, 0x00, 0x00}, point_of(Type::Float32));
   ASSERT_EQ(result.quality, Quality::Good);
@@ -174,6 +175,7 @@ TEST(Decode, ReadsOneBitWhereTheTableHoldsBits) {
   EXPECT_EQ(extent_of(point).width, 1u);
 }
 
+// FAULTS 36
 TEST(Decode, CallsNaNAndTheInfinitiesInvalid) {
   const std::vector<Bytes> not_numbers{{0x7F, 0xC0, 0x00, 0x00},   // quiet NaN
                                        {0x7F, 0x80, 0x00, 0x01},   // signalling NaN

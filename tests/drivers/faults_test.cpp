@@ -1,15 +1,7 @@
 // The control: what libmodbus alone makes of three faults of the field, beside what the clients here make of the same
 // bytes. A test of libmodbus that fails one day says that it has learned it, and that some of our code may go.
 //
-// The other faults of this kind are in the tests of what withstands them:
-//   late RTU answers at random               RtuClient.GivesNoWrongValueInThousandsOfReadsWithRandomLateness
-//   dead units among healthy ones            schedule_test, BusTest.SaysOnceThatAUnitIsOfflineWhileTheOthersGoOn
-//   exceptions by meaning                    RtuClientTest and TcpClientTest.NamesExceptionsByTheirConsequence
-//   noise, echo, glued and split frames      rtu_client_test
-//   a register refused inside a block        BusTest.FindsTheRefusedPointAndKeepsTheOthersFlowing
-//   an adapter that comes back renamed       BusTest.FindsAnAdapterThatComesBackUnderAnotherName
-//   NaN, sentinels, rollover, 2^53           decode_test, layout_test
-//   a command on a dead bus                  BusTest.AnswersACommandOnADeadBusByItsDeadlineAndNeverSendsItLater
+// The other tests of such faults stand under `FAULTS NUMBER` beside what withstands them; faults_test.py misses none.
 #include <gtest/gtest.h>
 #include <modbus.h>
 #include <poll.h>

@@ -117,6 +117,7 @@ TEST(Schedule, SharesAnOverloadedWireFairly) {
   EXPECT_GT(bus.runs[0], 50);
 }
 
+// FAULTS 30
 TEST(Schedule, GivesTheLivingNineTenthsOfTheirRateWithThreeOfTenDead) {
   std::vector<Task> tasks;
   for (std::uint32_t device = 0; device < 10; ++device) tasks.push_back({device, 1s});

@@ -14,6 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(BusSettings, AreNoneWithoutSections) {
@@ -82,6 +83,50 @@ devices:
   EXPECT_EQ(bus.keepalive, milliseconds(30'000));
   EXPECT_EQ(bus.connect_delay, milliseconds(200));
   EXPECT_EQ(bus.turnaround, milliseconds(50));
+}
+
+TEST(BusSettings, ReadEveryKeyOfTheOtherTransports) {
+  Loaded loaded(R"(
+buses:
+  a: {type: modbus-ascii, port: /dev/ttyS1, line: {echo: true, rs485: {by: rts, rts: low, before: 1ms, after: 2ms}}}
+  b: {type: modbus-ascii-tcp, host: b, idle_close: 5s}
+  c: {type: modbus-udp, host: c, port: 5020}
+  d: {type: modbus-tls, host: d, tls: {ca: ca.crt, cert: own.crt, key: own.key, server_name: plc}}
+  e: {type: modbus-tcp, host: e, port: 503, standby: {host: f}, echoes_ids: false}
+devices:
+  ma: {bus: a, points: {p: {register: holding, address: 1}}}
+  mb: {bus: b, points: {p: {register: holding, address: 1}}}
+  mc: {bus: c, points: {p: {register: holding, address: 1}}}
+  md: {bus: d, points: {p: {register: holding, address: 1}}}
+  me: {bus: e, unit_id: 255, points: {p: {register: holding, address: 1}}}
+)");
+  loaded.document.finish();
+  const auto& line = loaded.buses.at(0).line;
+  EXPECT_EQ(line.data_bits, 7);
+  EXPECT_TRUE(line.echo);
+  ASSERT_TRUE(line.rs485);
+  EXPECT_EQ(line.rs485->by, Rs485Settings::By::Rts);
+  EXPECT_FALSE(line.rs485->rts_high);
+  EXPECT_EQ(line.rs485->before, milliseconds(1));
+  EXPECT_EQ(line.rs485->after, milliseconds(2));
+  EXPECT_EQ(loaded.buses.at(1).type, BusType::ModbusAsciiTcp);
+  EXPECT_EQ(loaded.buses.at(1).idle_close, milliseconds(5000));
+  EXPECT_EQ(loaded.buses.at(2).port, 5020);
+  EXPECT_EQ(loaded.buses.at(3).port, 802);
+  EXPECT_EQ(loaded.buses.at(3).tls.key, "own.key");
+  EXPECT_EQ(loaded.buses.at(3).tls.server_name, "plc");
+  EXPECT_EQ(loaded.buses.at(4).standby_host, "f");
+  EXPECT_EQ(loaded.buses.at(4).standby_port, 503);
+  EXPECT_FALSE(loaded.buses.at(4).echoes_ids);
+}
+
+TEST(BusMistakes, IncludeTlsWithoutItsFilesAndKeysOfOtherTransports) {
+  EXPECT_THAT(mistakes("buses: {a: {type: modbus-tls, host: a, tls: {ca: x, cert: y}}}\n"
+                       "devices: {m: {bus: a, points: {p: {register: input, address: 0}}}}\n"),
+              ElementsAre(HasSubstr("buses.a.tls.key")));
+  EXPECT_THAT(mistakes("buses: {a: {type: modbus-udp, host: a, keepalive: 1s}}\n"
+                       "devices: {m: {bus: a, points: {p: {register: input, address: 0}}}}\n"),
+              ElementsAre(HasSubstr("buses.a.keepalive")));
 }
 
 TEST(BusMistakes, IncludeAKeepAliveThatTcpCannotCount) {
@@ -327,10 +372,10 @@ TEST(BusMistakes, IncludeWhatABusLacks) {
 
 TEST(BusMistakes, SayNothingOfTheOtherKeysOfAWrongType) {
   EXPECT_THAT(
-      mistakes(std::string("buses:\n  a: {type: modbus-udp, host: a}\n  b: {type: modbus-tcp, host: b}") +
+      mistakes(std::string("buses:\n  a: {type: modbus-tpc, host: a}\n  b: {type: modbus-tcp, host: b}") +
                kDeviceOnEach),
-      ElementsAre("2:13 buses.a.type: must be one of modbus-tcp, modbus-rtu, modbus-rtu-tcp; is \"modbus-udp\" (did "
-                  "you mean modbus-tcp?)"));
+      ElementsAre(testing::AllOf(HasSubstr("2:13 buses.a.type: must be one of modbus-tcp, modbus-rtu, modbus-rtu-tcp"),
+                                 HasSubstr("is \"modbus-tpc\" (did you mean modbus-tcp?)"))));
 }
 
 TEST(BusMistakes, IncludeEveryBound) {

@@ -94,6 +94,7 @@ TEST_F(TcpClientTest, ReadsAnAnswerThatComesInSingleBytes) {
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 29
 TEST_F(TcpClientTest, SkipsALateAnswerAndStillTakesTheRightOneWithinTheSameDeadline) {
   peer.expect("00 01 00 00 00 06 01 03 00 00 00 02");
   peer.expect("00 02 00 00 00 06 01 03 00 00 00 02")
@@ -104,6 +105,7 @@ TEST_F(TcpClientTest, SkipsALateAnswerAndStillTakesTheRightOneWithinTheSameDeadl
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 29
 TEST_F(TcpClientTest, NeverAcceptsAWrongTransactionId) {
   peer.expect("00 01 00 00 00 06 01 03 00 00 00 02").reply("00 00 00 00 00 07 01 03 04 de ad de ad");
   peer.start();
@@ -113,6 +115,7 @@ TEST_F(TcpClientTest, NeverAcceptsAWrongTransactionId) {
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 31
 TEST_F(TcpClientTest, NamesExceptionsByTheirConsequence) {
   peer.expect("00 01 00 00 00 06 01 03 00 00 00 02").reply("00 01 00 00 00 03 01 83 02");
   peer.expect("00 02 00 00 00 06 01 03 00 00 00 02").reply("00 02 00 00 00 03 01 83 06");
@@ -163,6 +166,7 @@ TEST_F(TcpClientTest, SaysThatTheConnectionIsLostAndClosesIt) {
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 34
 TEST_F(TcpClientTest, ReplacesAConnectionOnWhichNothingIsAnswered) {
   EXPECT_EQ(read(kTwo), "[timeout]");
   EXPECT_EQ(read(kTwo), "[timeout]");

@@ -1,6 +1,7 @@
-#include "drivers/modbus/rtu_client.hpp"
+#include "drivers/modbus/line_client.hpp"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ constexpr std::size_t kPduOverhead = 3;  // unit and CRC
 // A pause that ends a frame. The specification's 1.5 characters do not survive a USB adapter, which hands over what it
 // has every 16 ms.
 constexpr std::chrono::nanoseconds kFrameBreak = 60ms;
+constexpr std::chrono::milliseconds kEchoTime{50};  // in which an adapter hands over our own bytes
 
 // Nanoseconds by which the kernel may end a wait too late, instead of 50,000: at 115,200 baud a byte takes 95,000.
 constexpr unsigned long kTimerSlack = 5'000;
@@ -45,8 +47,8 @@ TimePoint after(TimePoint moment, std::chrono::nanoseconds time) {
 }  // namespace
 
 /// Listens for one timeout: what a predecessor on this wire asked for must not be taken for an answer to us.
-tl::expected<void, Fault> RtuClient::opened() {
-  if (auto attached = framer_.attach(port_.descriptor()); !attached) {
+tl::expected<void, Fault> LineClient::opened() {
+  if (auto attached = framer_->attach(port_.descriptor()); !attached) {
     port_.close();
     return attached;
   }
@@ -56,7 +58,7 @@ tl::expected<void, Fault> RtuClient::opened() {
   return {};
 }
 
-RtuClient::Answer RtuClient::read(const Request& request) {
+LineClient::Answer LineClient::read(const Request& request) {
   const auto shape = shape_of(request);
   if (auto settled = settle(shape, request); !settled) return tl::unexpected(std::move(settled.error()));
   const auto answer = exchange(shape, read_pdu(request));
@@ -64,7 +66,7 @@ RtuClient::Answer RtuClient::read(const Request& request) {
   return answer->subspan(2, shape.bytes);
 }
 
-tl::expected<void, Fault> RtuClient::write(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+tl::expected<void, Fault> LineClient::write(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
   if (unit == 0) return broadcast(pdu);
   const auto shape = shape_of(unit, pdu);
   const bool coils = pdu[0] == kWriteSingleCoil || pdu[0] == kWriteMultipleCoils;
@@ -77,7 +79,7 @@ tl::expected<void, Fault> RtuClient::write(std::uint8_t unit, std::span<const st
 
 /// The answer that is still owed would pass for the new one. Asks something else first (a request `like` that, of
 /// another length), and throws that answer away.
-tl::expected<void, Fault> RtuClient::settle(const Shape& shape, const Request& like) {
+tl::expected<void, Fault> LineClient::settle(const Shape& shape, const Request& like) {
   if (!owed_.holds(shape)) return {};
   const auto other = distinct(like);
   if (!other) return failed(Failure::Timeout, "too many answers are outstanding");
@@ -91,7 +93,7 @@ tl::expected<void, Fault> RtuClient::settle(const Shape& shape, const Request& l
 }
 
 /// A request to the same unit and table whose answer cannot be mistaken for one that is owed: for less if possible.
-std::optional<Request> RtuClient::distinct(const Request& request) const {
+std::optional<Request> LineClient::distinct(const Request& request) const {
   const int step = is_bits(request.table) ? 8 : 1;
   const int most = is_bits(request.table) ? kMaxBits : kMaxRegisters;
   Request other = request;
@@ -110,19 +112,21 @@ std::optional<Request> RtuClient::distinct(const Request& request) const {
 }
 
 /// The answer from its function code on, without the CRC; it has the shape asked for.
-RtuClient::Answer RtuClient::exchange(const Shape& shape, std::span<const std::uint8_t> pdu) {
+LineClient::Answer LineClient::exchange(const Shape& shape, std::span<const std::uint8_t> pdu) {
   if (auto quiet = hush(); !quiet) return tl::unexpected(std::move(quiet.error()));
-  if (auto sent = send(shape.unit, pdu); !sent) return tl::unexpected(std::move(sent.error()));
-  const auto on_the_line = static_cast<int>(pdu.size() + kPduOverhead) * timing_.character;
-  auto answer = listen(shape, after(steady_clock::now(), on_the_line + timing_.timeout));
+  if (auto sent = send(shape.unit, pdu); !sent) {
+    if (port_.is_open() && sent.error().sent) owed_.add(shape);
+    return tl::unexpected(std::move(sent.error()));
+  }
+  auto answer = listen(shape, after(steady_clock::now(), (timing_.echo ? 0ns : on_the_line(pdu)) + timing_.timeout));
   if (!answer) answer.error().sent = true;
   return answer;
 }
 
-RtuClient::Answer RtuClient::listen(const Shape& shape, TimePoint deadline) {
+LineClient::Answer LineClient::listen(const Shape& shape, TimePoint deadline) {
   std::optional<Fault> refused;  // perhaps by this request, perhaps by an older one
   for (;;) {
-    const auto woke = await(size_of(shape), deadline);
+    const auto woke = await(framer_->wire_size(size_of(shape)), deadline);
     if (woke == Woke::Stopped) return stopping();
     if (woke == Woke::Deadline) {
       hold(shape);
@@ -132,9 +136,9 @@ RtuClient::Answer RtuClient::listen(const Shape& shape, TimePoint deadline) {
       case Verdict::Answer:
         owed_.settle_unit(shape.unit);
         doubted_.reset();
-        return std::span<const std::uint8_t>(framer_.frame).subspan(1, size_of(shape) - kPduOverhead);
+        return std::span<const std::uint8_t>(framer_->frame).subspan(1, size_of(shape) - kPduOverhead);
       case Verdict::Refusal:
-        refused = refusal(framer_.frame[2]);
+        refused = refusal(framer_->frame[2]);
         if (!owed_.holds(shape.unit, shape.function)) {
           owed_.settle_unit(shape.unit);
           return tl::unexpected(std::move(*refused));
@@ -147,20 +151,20 @@ RtuClient::Answer RtuClient::listen(const Shape& shape, TimePoint deadline) {
       case Verdict::Garbage:
         return discard(shape);
       case Verdict::Lost:
-        return lost(framer_.error);
+        return lost(framer_->error);
     }
   }
 }
 
 /// A refusal that may have been meant for an older request is believed the second time in a row. Believed wrongly, it
 /// costs a value its turn, but it never makes a wrong one.
-tl::unexpected<Fault> RtuClient::doubt(std::uint8_t unit, Fault refused) {
+tl::unexpected<Fault> LineClient::doubt(std::uint8_t unit, Fault refused) {
   if (std::exchange(doubted_, unit) == unit) return tl::unexpected(std::move(refused));
   return failed(Failure::DeviceBusy, refused.detail + ", perhaps to an earlier request");
 }
 
 /// Waits for the silence that must precede a request; what arrives meanwhile is nobody's answer.
-tl::expected<void, Fault> RtuClient::hush() {
+tl::expected<void, Fault> LineClient::hush() {
   switch (stop_.wait(port_.descriptor(), POLLIN, after(last_byte_, timing_.gap))) {
     case Woke::Stopped:
       return stopping();
@@ -176,32 +180,71 @@ tl::expected<void, Fault> RtuClient::hush() {
   if (drained.lost) return lost("the line hung up");
   if (stop_.requested()) return stopping();
   if (!drained.silent) return failed(Failure::BadReply, "the line does not fall silent");
-  owed_.settle_frames(std::span(head).first(std::min(head.size(), drained.bytes)));
+  settle_drained(head, drained);
   return {};
 }
 
-tl::expected<void, Fault> RtuClient::send(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+void LineClient::settle_drained(std::span<const std::uint8_t> head, const Drained& drained) {
+  owed_.settle_frames(framer_->frames_in(head.first(std::min(head.size(), drained.bytes))));
+}
+
+tl::expected<void, Fault> LineClient::send(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
   std::array<std::uint8_t, kMaxFrame> bytes{unit};
   std::ranges::copy(pdu, bytes.begin() + 1);
-  const int error = framer_.send(std::span(bytes).first(pdu.size() + 1));
-  if (error == 0) return {};
+  const auto request = std::span(bytes).first(pdu.size() + 1);
+  port_.begin_send();
+  const int error = framer_->send(request);
+  port_.end_send();
+  if (error == 0) {
+    return timing_.echo ? hear_echo(request) : tl::expected<void, Fault>{};
+  }
   auto fault = lost(error == EAGAIN ? "the line takes no more bytes" : std::strerror(error));
   fault.value().sent = error == EAGAIN;
   return fault;
 }
 
+/// Takes what was sent off the wire again. Something else instead of it is a late answer or a second master: then it is
+/// not known what is still to come.
+tl::expected<void, Fault> LineClient::hear_echo(std::span<const std::uint8_t> request) {
+  const auto wanted = framer_->image(request);
+  const auto deadline = after(steady_clock::now(), on_the_line(request.subspan(1)) + kEchoTime);
+  std::vector<std::uint8_t> heard(wanted.size());
+  for (std::size_t size = 0; size < heard.size();) {
+    const auto woke = stop_.wait(port_.descriptor(), POLLIN, deadline);
+    if (woke == Woke::Stopped) return stopping();
+    if (woke == Woke::Deadline) break;
+    const auto got = port_.read(std::span(heard).subspan(size));
+    if (!got) return lost(got.error());
+    size += *got;
+  }
+  last_byte_ = steady_clock::now();
+  if (heard == wanted) return {};
+  quieten(timing_.timeout / 2);
+  auto fault = failed(Failure::BadReply, "the line does not echo what was sent");
+  fault.value().sent = true;
+  return fault;
+}
+
+std::chrono::nanoseconds LineClient::on_the_line(std::span<const std::uint8_t> pdu) const {
+  return static_cast<std::int64_t>(framer_->wire_size(pdu.size() + kPduOverhead)) * timing_.character;
+}
+
+std::size_t LineClient::buffered() const {
+  int count = 0;
+  return ::ioctl(port_.descriptor(), FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
 /// Everybody executes it and nobody answers (Modbus over serial line V1.02 2.1): the wire is held until they have.
-tl::expected<void, Fault> RtuClient::broadcast(std::span<const std::uint8_t> pdu) {
+tl::expected<void, Fault> LineClient::broadcast(std::span<const std::uint8_t> pdu) {
   if (auto quiet = hush(); !quiet) return quiet;
   if (auto sent = send(0, pdu); !sent) return sent;
-  const auto on_the_line = static_cast<int>(pdu.size() + kPduOverhead) * timing_.character;
-  last_byte_ = after(steady_clock::now(), on_the_line + timing_.turnaround);
+  last_byte_ = after(steady_clock::now(), (timing_.echo ? 0ns : on_the_line(pdu)) + timing_.turnaround);
   if (stop_.sleep_until(last_byte_) == Woke::Stopped) return stopping();
   return tl::unexpected(Fault{Failure::Timeout, "a broadcast: no unit confirms it", 0, true});
 }
 
 /// Until the first byte, by `deadline`, and then until `bytes` are there or a pause has ended the frame.
-Woke RtuClient::await(std::size_t bytes, TimePoint deadline) const {
+Woke LineClient::await(std::size_t bytes, TimePoint deadline) const {
   const auto first = stop_.wait(port_.descriptor(), POLLIN, deadline);
   if (first != Woke::Ready) return first;
   auto last_growth = steady_clock::now();
@@ -212,7 +255,8 @@ Woke RtuClient::await(std::size_t bytes, TimePoint deadline) const {
     if (there != before) last_growth = now;
     before = there;
     // Five bytes may be a whole exception answer, for which a longer wait would be lost time.
-    const auto pause = there == kRefusalSize ? std::max<std::chrono::nanoseconds>(timing_.gap, 3ms) : kFrameBreak;
+    const auto pause =
+        there == framer_->wire_size(kRefusalSize) ? std::max<std::chrono::nanoseconds>(timing_.gap, 3ms) : kFrameBreak;
     if (now - last_growth >= pause) return Woke::Ready;
     const auto missing = static_cast<int>(bytes - there) * timing_.character;
     const auto nap = std::clamp<std::chrono::nanoseconds>(missing, 100us, pause);
@@ -220,13 +264,13 @@ Woke RtuClient::await(std::size_t bytes, TimePoint deadline) const {
   }
 }
 
-RtuClient::Verdict RtuClient::receive(const Shape& shape) {
-  const auto received = framer_.receive();
+LineClient::Verdict LineClient::receive(const Shape& shape) {
+  const auto received = framer_->receive();
   last_byte_ = steady_clock::now();
   if (received == Framer::Received::Lost) return Verdict::Lost;
   if (received == Framer::Received::Nonsense) return Verdict::Garbage;
-  const auto& frame = framer_.frame;
-  framer_.error = "answer to another request";
+  const auto& frame = framer_->frame;
+  framer_->error = "answer to another request";
   if (received == Framer::Received::OtherUnit) return judge_other_unit();
   if (frame[0] != shape.unit) return Verdict::Garbage;  // the broadcast address
   if (frame[1] == (shape.function | kRefused)) return Verdict::Refusal;
@@ -240,8 +284,8 @@ RtuClient::Verdict RtuClient::receive(const Shape& shape) {
 }
 
 /// Another unit's frame is late when that unit owes one; libmodbus has not looked at its CRC.
-RtuClient::Verdict RtuClient::judge_other_unit() {
-  const std::span<const std::uint8_t> frame(framer_.frame);
+LineClient::Verdict LineClient::judge_other_unit() {
+  const std::span<const std::uint8_t> frame(framer_->frame);
   const auto size = std::min(size_of(shape_of(frame)), frame.size());
   if (crc16(frame.first(size)) != 0 || !owed_.holds(frame[0])) return Verdict::Garbage;
   owed_.settle_frames(frame.first(size));
@@ -249,8 +293,8 @@ RtuClient::Verdict RtuClient::judge_other_unit() {
 }
 
 /// Something came that is no answer to us; ours may be a part of it, or still follow.
-tl::unexpected<Fault> RtuClient::discard(const Shape& shape) {
-  const std::string why = framer_.error;
+tl::unexpected<Fault> LineClient::discard(const Shape& shape) {
+  const std::string why = framer_->error;
   owed_.add(shape);
   quieten(timing_.timeout / 2);
   return failed(Failure::BadReply, why);
@@ -259,7 +303,7 @@ tl::unexpected<Fault> RtuClient::discard(const Shape& shape) {
 /// No answer came. Gives it a little longer before the wire is used again, so that it does not run into the next
 /// request; not for a unit that owes one already: it is probably dead, and must cost the others one timeout and no
 /// more.
-void RtuClient::hold(const Shape& shape) {
+void LineClient::hold(const Shape& shape) {
   const bool first_miss = !owed_.holds(shape.unit);
   owed_.add(shape);
   if (!first_miss) return;
@@ -269,12 +313,12 @@ void RtuClient::hold(const Shape& shape) {
 }
 
 /// Drains to silence, for less than a timeout. A port that is lost meanwhile shows at the next request.
-void RtuClient::quieten(std::chrono::milliseconds longest) {
+void LineClient::quieten(std::chrono::milliseconds longest) {
   std::array<std::uint8_t, 512> head;
   const auto silence =
       std::max<std::chrono::nanoseconds>(timing_.gap, std::min<std::chrono::milliseconds>(20ms, longest));
   const auto drained = port_.drain(silence, steady_clock::now() + longest, head);
-  owed_.settle_frames(std::span(head).first(std::min(head.size(), drained.bytes)));
+  settle_drained(head, drained);
   last_byte_ = steady_clock::now();
 }
 

@@ -1,17 +1,21 @@
-// Modbus RTU: nothing but its shape tells an answer from a late one, so the client keeps account of what is owed.
+// Modbus RTU and ASCII: nothing but its shape tells an answer from a late one, so the client keeps account of what is
+// owed.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <utility>
 
+#include "drivers/modbus/framer.hpp"
 #include "drivers/modbus/owed.hpp"
 #include "drivers/modbus/wire_client.hpp"
 
 namespace ferrule::drivers::modbus {
 
-class RtuClient final : public WireClient {
+class LineClient final : public WireClient {
  public:
-  RtuClient(Port& port, const StopSignal& stop, const Timing& timing)
-      : WireClient(port, stop, timing, Framer::Framing::Rtu) {}
+  LineClient(Port& port, const StopSignal& stop, const Timing& timing, std::unique_ptr<Framer> framer)
+      : WireClient(port, stop, timing), framer_(std::move(framer)) {}
 
   tl::expected<void, Fault> opened() override;
   tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) override;
@@ -28,7 +32,11 @@ class RtuClient final : public WireClient {
   std::optional<Request> distinct(const Request& request) const;
   tl::expected<void, Fault> hush();
   tl::expected<void, Fault> send(std::uint8_t unit, std::span<const std::uint8_t> pdu);
+  tl::expected<void, Fault> hear_echo(std::span<const std::uint8_t> request);
   tl::expected<void, Fault> broadcast(std::span<const std::uint8_t> pdu);
+  std::chrono::nanoseconds on_the_line(std::span<const std::uint8_t> pdu) const;
+  std::size_t buffered() const;
+  void settle_drained(std::span<const std::uint8_t> head, const Drained& drained);
   Woke await(std::size_t bytes, TimePoint deadline) const;
   Verdict receive(const Shape& shape);
   Verdict judge_other_unit();
@@ -37,6 +45,7 @@ class RtuClient final : public WireClient {
   void hold(const Shape& shape);
   void quieten(std::chrono::milliseconds longest);
 
+  const std::unique_ptr<Framer> framer_;
   Owed owed_;  // survives the port: the devices do
   TimePoint last_byte_{};
   std::optional<std::uint8_t> doubted_;  // the unit that sent a refusal of which it is not known what it refuses

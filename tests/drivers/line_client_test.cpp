@@ -123,6 +123,7 @@ TEST_F(RtuClientTest, HoldsTheWireAfterABroadcast) {
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 32
 TEST_F(RtuClientTest, ReadsAnAnswerThatComesInSingleBytes) {
   peer.expect(kAskTwo).reply_in_single_bytes(with_crc("01 03 04 00 01 00 02"));
   peer.start();
@@ -130,6 +131,7 @@ TEST_F(RtuClientTest, ReadsAnAnswerThatComesInSingleBytes) {
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 32
 TEST_F(RtuClientTest, ReadsTheLargestFrame) {
   std::string data;
   for (int i = 0; i < 125; ++i) data += " 12 34";
@@ -139,6 +141,7 @@ TEST_F(RtuClientTest, ReadsTheLargestFrame) {
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 31
 TEST_F(RtuClientTest, NamesExceptionsByTheirConsequence) {
   for (const auto* code : {"01", "02", "03", "04", "05", "06", "0a", "0b", "77"}) {
     peer.expect(kAskTwo).reply(with_crc(std::string("01 83 ") + code));
@@ -165,6 +168,7 @@ TEST_F(RtuClientTest, GivesUpAtTheTimeoutAndThenAsksForLessUntilTheDebtIsSettled
   EXPECT_EQ(peer.finish(), "");
 }
 
+// FAULTS 28
 TEST_F(RtuClientTest, NeverTakesALateAnswerForANewOne) {
   peer.expect(kAskTwo);
   peer.expect(kAskOne)
@@ -232,6 +236,7 @@ TEST_F(RtuClientTest, CostsADeadUnitOneTimeoutForEachAttempt) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, 5 * 100ms);  // two timeouts each would be six
 }
 
+// FAULTS 32
 TEST_F(RtuClientTest, DiscardsNoiseAndRecovers) {
   peer.expect(kAskTwo).reply("01 03 04 00 01 00 02 00 00");  // wrong CRC
   peer.expect(kAskOne).reply(with_crc("01 03 02 00 07"));
@@ -358,6 +363,7 @@ void answer_late(int descriptor, const std::atomic<bool>& done, std::atomic<std:
   }
 }
 
+// FAULTS 28
 TEST(RtuClient, GivesNoWrongValueInThousandsOfReadsWithRandomLateness) {
   StopSignal stop;
   PairPort port(stop);

@@ -1,0 +1,37 @@
+"""Each fault of the field buses, by its number, has a test that stands under the comment `FAULTS NUMBER`."""
+
+import pathlib
+import re
+
+import pytest
+
+_TESTS = pathlib.Path(__file__).parent
+_MARK = re.compile(r"(?://|#) FAULTS ([\d, ]+)(?:[^\n]*)\n(?:\s*(?://|///|#)[^\n]*\n)*(?:class \w+[^;]*?};\n\n)?\s*(?:TEST|@pytest|def test_|RC_GTEST)", re.DOTALL)
+
+_FAULTS = {
+    28: "an RTU answer later than the timeout",
+    29: "a TCP answer late, with a wrong transaction id, or from a gateway that never echoes it",
+    30: "a unit dies on a bus of ten",
+    31: "exceptions by meaning",
+    32: "noise, leading 00, own echo, glued and split frames, the largest frame",
+    33: "a register refused inside a block",
+    34: "a device that drops, that takes one client, that is cut off",
+    35: "a USB adapter that comes back under another name",
+    36: "NaN, infinities, sentinels, rollover, 64 bits, -0.0",
+    37: "a command on a dead bus",
+}
+
+
+def _marked() -> dict[int, int]:
+    counts = dict.fromkeys(_FAULTS, 0)
+    for file in [*_TESTS.rglob("*_test.cpp"), *_TESTS.rglob("*_test.py")]:
+        for mark in _MARK.finditer(file.read_text()):
+            for number in re.findall(r"\d+", mark[1]):
+                if int(number) in counts:
+                    counts[int(number)] += 1
+    return counts
+
+
+@pytest.mark.parametrize("fault", _FAULTS)
+def test_fault_has_a_test(fault):
+    assert _marked()[fault] > 0, f"no test for fault {fault}: {_FAULTS[fault]}"
