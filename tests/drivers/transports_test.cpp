@@ -395,8 +395,9 @@ TEST_F(TlsPortTest, TakesTheNameThatItIsToldForTheHosts) {
   EXPECT_EQ(reading("other", settings), "00 2a ff fe");
 }
 
-TEST_F(TlsPortTest, SaysThatTheDeviceRefusesOurCertificateAndWhichFileIsMissing) {
-  EXPECT_NE(reading("server", files("stranger")).find("alert"), std::string::npos);
+TEST_F(TlsPortTest, GetsNothingWithACertificateThatTheDeviceDoesNotTrustAndSaysWhichFileIsMissing) {
+  // In TLS 1.3 the device refuses us when we have begun to ask; its alert may be overtaken by the end of the connection.
+  EXPECT_EQ(reading("server", files("stranger")).substr(0, 11), "[port-lost]");
   auto settings = files("client");
   settings.key = "/nowhere/client.key";
   EXPECT_NE(reading("server", settings).find("cannot use the key /nowhere/client.key"), std::string::npos);
