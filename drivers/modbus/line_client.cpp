@@ -29,7 +29,6 @@ constexpr std::size_t kPduOverhead = 3;  // unit and CRC
 // A pause that ends a frame. The specification's 1.5 characters do not survive a USB adapter, which hands over what it
 // has every 16 ms.
 constexpr std::chrono::nanoseconds kFrameBreak = 60ms;
-constexpr std::chrono::milliseconds kEchoTime{50};  // in which an adapter hands over our own bytes
 
 // Nanoseconds by which the kernel may end a wait too late, instead of 50,000: at 115,200 baud a byte takes 95,000.
 constexpr unsigned long kTimerSlack = 5'000;
@@ -207,7 +206,7 @@ tl::expected<void, Fault> LineClient::send(std::uint8_t unit, std::span<const st
 /// not known what is still to come.
 tl::expected<void, Fault> LineClient::hear_echo(std::span<const std::uint8_t> request) {
   const auto wanted = framer_->image(request);
-  const auto deadline = after(steady_clock::now(), on_the_line(request.subspan(1)) + kEchoTime);
+  const auto deadline = after(steady_clock::now(), on_the_line(request.subspan(1)) + timing_.timeout);
   std::vector<std::uint8_t> heard(wanted.size());
   for (std::size_t size = 0; size < heard.size();) {
     const auto woke = stop_.wait(port_.descriptor(), POLLIN, deadline);

@@ -40,7 +40,7 @@ class RtuClientTest : public ::testing::Test {
   StopSignal stop;
   PairPort port{stop};
   ScriptedPeer peer{port.peer};
-  Timing timing{100ms, 2ms, 1us};
+  Timing timing{500ms, 2ms, 1us};
   std::unique_ptr<Client> client = [this] {
     auto made = make_rtu_client(port, stop, timing);
     EXPECT_TRUE(made->opened());
@@ -162,7 +162,7 @@ TEST_F(RtuClientTest, GivesUpAtTheTimeoutAndThenAsksForLessUntilTheDebtIsSettled
   peer.start();
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(read(kTwo), "[timeout]");
-  EXPECT_GE(std::chrono::steady_clock::now() - before, 100ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - before, 500ms);
   EXPECT_EQ(read(kTwo), "00 07 00 08");
   EXPECT_EQ(read(kTwo), "00 09 00 0a");
   EXPECT_EQ(peer.finish(), "");
@@ -233,7 +233,7 @@ TEST_F(RtuClientTest, CostsADeadUnitOneTimeoutForEachAttempt) {
   EXPECT_EQ(read(kTwo), "[timeout]");
   const auto before = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(read(kTwo), "[timeout]");
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 5 * 100ms);  // two timeouts each would be six
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 5 * 500ms);  // two timeouts each would be six
 }
 
 // FAULTS 32
@@ -310,7 +310,7 @@ TEST_F(RtuClientTest, DoesNotWaitForALineThatNeverFallsSilent) {
   });
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(read(kTwo), "[bad-reply]");
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 500ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 5s);
   done = true;
   babbler.join();
 }

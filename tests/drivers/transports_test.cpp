@@ -85,7 +85,7 @@ class AsciiTest : public ::testing::Test {
   PairPort port{stop};
   ScriptedPeer peer{port.peer};
   std::unique_ptr<Client> client = [this] {
-    auto made = make_ascii_client(port, stop, {100ms, 0ns, 1us});
+    auto made = make_ascii_client(port, stop, {500ms, 0ns, 1us});
     EXPECT_TRUE(made->opened());
     return made;
   }();
@@ -137,7 +137,7 @@ TEST_F(AsciiTest, NeverTakesALateAnswerForANewOne) {
 TEST(EchoingLine, HasItsEchoTakenOffBeforeTheAnswer) {
   StopSignal stop;
   PairPort port(stop);
-  const auto client = make_rtu_client(port, stop, {100ms, 2ms, 1us, 100ms, true});
+  const auto client = make_rtu_client(port, stop, {500ms, 2ms, 1us, 100ms, true});
   ASSERT_TRUE(client->opened());
   ScriptedPeer peer(port.peer);
   peer.expect("01 03 00 00 00 02 c4 0b").reply("01 03 00 00 00 02 c4 0b").reply(with_crc("01 03 04 00 2a ff fe"));
@@ -152,7 +152,7 @@ TEST(EchoingLine, HasItsEchoTakenOffBeforeTheAnswer) {
 TEST(EchoingLine, GivesNoValueWhenNobodySaidThatItEchoes) {
   StopSignal stop;
   PairPort port(stop);
-  const auto client = make_rtu_client(port, stop, {100ms, 2ms, 1us});
+  const auto client = make_rtu_client(port, stop, {500ms, 2ms, 1us});
   ASSERT_TRUE(client->opened());
   ScriptedPeer peer(port.peer);
   // The echo of this request has the length and the function of its answer.
@@ -168,7 +168,7 @@ TEST(EchoingLine, GivesNoValueWhenNobodySaidThatItEchoes) {
 TEST(LeadingZero, IsNotTakenForABroadcastOrAnAnswer) {
   StopSignal stop;
   PairPort port(stop);
-  const auto client = make_rtu_client(port, stop, {100ms, 2ms, 1us});
+  const auto client = make_rtu_client(port, stop, {500ms, 2ms, 1us});
   ASSERT_TRUE(client->opened());
   ScriptedPeer peer(port.peer);
   auto glued = with_crc("01 03 04 00 2a ff fe");
@@ -185,7 +185,7 @@ class SilentAboutIds : public ::testing::Test {
   StopSignal stop;
   PairPort port{stop};
   ScriptedPeer peer{port.peer};
-  std::unique_ptr<Client> client = make_tcp_client(port, stop, {100ms, 0ns, 0ns}, Ids::Ignored);
+  std::unique_ptr<Client> client = make_tcp_client(port, stop, {500ms, 0ns, 0ns}, Ids::Ignored);
 };
 
 TEST_F(SilentAboutIds, IsBelievedWhenTheConfigurationSaysSo) {
@@ -289,7 +289,7 @@ TEST(TcpPort, GoesToItsStandbyAddressWhenTheFirstDoesNotConnectOrAnswer) {
   dead.close();  // the slave serves one connection after the other
 
   TcpPort port("127.0.0.1", silent.port(), stop, {10s, 0ms, "127.0.0.1", standby.port()});
-  const auto client = make_tcp_client(port, stop, {50ms, 0ns, 0ns});
+  const auto client = make_tcp_client(port, stop, {500ms, 0ns, 0ns});
   ASSERT_TRUE(port.open(steady_clock::now() + 5s));
   ASSERT_TRUE(client->opened());
   while (port.is_open()) EXPECT_EQ(outcome(*client), "[timeout] no answer");
