@@ -141,6 +141,7 @@ class Guest {
     require(frame.body.size() + 2 <= max_packet_size_, "the client's Maximum Packet Size holds");  // [MQTT-3.1.2-27]
     const auto packet = decode(frame, version_, Sender::Server);
     require(packet.has_value(), "what the broker sends is well-formed");
+    if (!connected_ && std::holds_alternative<Auth>(*packet)) return;  // a challenge
     require(std::holds_alternative<Connack>(*packet) == !connected_, "CONNACK is first and once");  // [MQTT-3.2.0-1]
     connected_ = true;
     ended_ = std::holds_alternative<Disconnect>(*packet);
