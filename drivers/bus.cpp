@@ -14,6 +14,7 @@
 #include "drivers/failure_log.hpp"
 #include "drivers/registry.hpp"
 #include "drivers/schedule.hpp"
+#include "drivers/utilisation.hpp"
 #include "drivers/write_queue.hpp"
 
 namespace ferrule::drivers {
@@ -56,6 +57,7 @@ class Bus::Impl {
         writes_(*driver_, clock_),
         random_(seed_of(settings_.name)),
         reconnect_(settings_.reconnect),
+        utilisation_(clock_.now()),
         schedule_(settings_.devices.size(), settings_.offline_after, settings_.offline_retry,
                   std::uniform_real_distribution<double>(0, 1)(random_), seed_of(settings_.name)),
         log_(settings_.devices.size() + 1),
@@ -63,6 +65,7 @@ class Bus::Impl {
         causes_(settings_.devices.size(), Failure::None) {
     status_.name = settings_.name;
     status_.port = driver_->port_name();
+    status_.planned = driver_->planned_utilisation();
     for (auto& device : settings_.devices) {
       status_.devices.emplace_back().name = device.name;
       status_.devices.back().polled = false;
@@ -137,6 +140,7 @@ class Bus::Impl {
   bool proven_ = false;  // somebody has answered since the port was opened
   bool rests_ = false;   // closed because there was nothing to ask for long enough
   TimePoint used_at_{};
+  Utilisation utilisation_;
   bool announced_ = false;  // every point was said to be Bad for want of a port
   Schedule schedule_;
   FailureLog log_;  // the last place is the port's
@@ -189,7 +193,10 @@ void Bus::Impl::loop() {
     const auto now = clock_.now();
     const auto next = schedule_.size() > 0 ? schedule_.next() : Schedule::Next{0, now + kLongestIdle};
     const bool may_rest = rests_ && next.due > now && !writes_.waiting();
-    if (!may_rest && !driver_->is_open() && !connect()) continue;
+    if (!may_rest && !driver_->is_open()) {
+      connect();
+      continue;  // writes that waited for the port come first
+    }
     if (next.due > now) {
       idle(std::min({next.due, writes_.next(), now + kLongestIdle}));
     } else {
@@ -249,8 +256,9 @@ bool Bus::Impl::connect() {
 /// The wire was ours from `began` until now.
 void Bus::Impl::used(TimePoint began) {
   used_at_ = clock_.now();
+  const auto share = utilisation_.add(began, used_at_);
   const std::lock_guard lock(mutex_);
-  status_.busy += used_at_ - began;
+  status_.utilisation = share;
 }
 
 /// Everything else waits: a command is rare, and somebody stands there.

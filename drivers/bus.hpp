@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -50,7 +51,8 @@ struct BusStatus {
   std::uint64_t connects = 0;  ///< times the port was opened
   std::uint64_t losses = 0;    ///< times it was lost or could not be opened
   PollTimes poll_times;
-  std::chrono::nanoseconds busy{0};  ///< time that requests, writes too, and their answers have taken so far
+  double utilisation = 0;         ///< share of the last minute in which the wire was in use, 0 to 1
+  std::optional<double> planned;  ///< the same as the configuration lets expect; nothing where nobody can say
   std::vector<DeviceStatus> devices;
 };
 

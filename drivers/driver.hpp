@@ -59,6 +59,8 @@ class Driver {
   virtual tl::expected<bool, Fault> holds(PointIndex point, const Value& value) = 0;
   /// The task that reads the point; nothing when none does.
   virtual std::optional<std::size_t> task_of(PointIndex point) const = 0;
+  /// The share of the wire's time that the tasks will take, 1 being all of it; nothing where that is not known.
+  virtual std::optional<double> planned_utilisation() const { return std::nullopt; }
   /// Names the request for a log line: "unit 3, function 4, addresses 0..9".
   virtual std::string describe(std::size_t number) const = 0;
 };

@@ -18,6 +18,7 @@
 #include "gateway/passwd.hpp"
 #include "gateway/run.hpp"
 #include "gateway/settings.hpp"
+#include "gateway/simulate.hpp"
 #include "gateway/tools.hpp"
 #include "gateway/uplink_test.hpp"
 
@@ -40,8 +41,8 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 10> kVerbs{"run",   "check", "status", "top",  "tap",
-                                                  "ports", "read",  "passwd", "demo", "version"};
+constexpr std::array<std::string_view, 13> kVerbs{"run",   "check", "status",   "top",    "tap",  "ports",  "read",
+                                                  "write", "scan",  "simulate", "passwd", "demo", "version"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -66,14 +67,67 @@ void add_ask_options(CLI::App& verb, AskOptions& options) {
   verb.add_flag("--json", options.json, "As JSON, for programs");
 }
 
-void add_read_options(CLI::App& verb, ReadOptions& options) {
+template <class Options>
+void add_bus_options(CLI::App& verb, Options& options) {
   verb.add_option("FILE", options.file, "Configuration (YAML) that has the bus")->required();
   verb.add_option("BUS", options.bus, "Name of the bus")->required();
+}
+
+template <class Options>
+void add_place_options(CLI::App& verb, Options& options, const std::vector<std::string>& tables) {
+  add_bus_options(verb, options);
   verb.add_option("UNIT", options.unit, "Unit id")->required()->check(CLI::Range(0, 255));
-  verb.add_option("TABLE", options.table, "coil, discrete, input or holding")
+  verb.add_option("TABLE", options.table, fmt::format("{}", fmt::join(tables, ", ")))
       ->required()
-      ->check(CLI::IsMember({"coil", "discrete", "input", "holding"}));
+      ->check(CLI::IsMember(tables));
   verb.add_option("ADDRESS", options.address, "As on the wire, from 0")->required()->check(CLI::Range(0, 65535));
+}
+
+void add_write_options(CLI::App& verb, WriteOptions& options) {
+  add_place_options(verb, options, {"coil", "holding"});
+  verb.add_option("VALUE", options.value, "A number, true, false, or a string in double quotes")->required();
+  verb.add_option("--type", options.type, "As in the configuration (default: uint16, of a coil bool)");
+  verb.add_option("--byte-order", options.byte_order, "ABCD, BADC, CDAB or DCBA")->capture_default_str();
+}
+
+void add_scan_options(CLI::App& verb, ScanVerbOptions& options) {
+  add_bus_options(verb, options);
+  auto& scan = options.scan;
+  verb.add_option("--first", scan.first_unit, "First unit id")->capture_default_str()->check(CLI::Range(0, 255));
+  verb.add_option("--last", scan.last_unit, "Last unit id")->capture_default_str()->check(CLI::Range(0, 255));
+  verb.add_option("--baud", scan.bauds, "Rates to try instead of the line's own and the usual ones")->delimiter(',');
+  verb.add_flag("--all", scan.every_setting, "Try the other rates and parities though somebody has answered");
+  verb.add_option_function<int>(
+          "--timeout", [&scan](int time) { scan.timeout = std::chrono::milliseconds(time); },
+          "For each unit, in ms: 200")
+      ->check(CLI::Range(10, 10'000));
+  verb.add_option_function<int>(
+          "--pause", [&scan](int time) { scan.pause = std::chrono::milliseconds(time); }, "Between requests, in ms: 20")
+      ->check(CLI::Range(0, 10'000));
+}
+
+void add_simulate_options(CLI::App& verb, SimulateOptions& options) {
+  verb.add_option("FILE", options.file, "Configuration (YAML) of the devices")->required();
+  verb.add_option("--port", options.first_port, "Of the first bus, the others follow (default: free ones)");
+  verb.add_option("--seed", options.seed, "Of values and faults, to repeat a run")->capture_default_str();
+  auto& faults = options.faults;
+  const auto share = [&](const char* name, double& value, const char* what) {
+    verb.add_option(name, value, what)->check(CLI::Range(0.0, 1.0))->type_name("SHARE");
+  };
+  share("--drop", faults.drop, "Share of requests, 0 to 1, that get no answer");
+  share("--exception", faults.exception, "Share that is refused");
+  share("--late", faults.late, "Share that is answered 2 s late");
+  share("--garbage", faults.garbage, "Share that is answered with random bytes");
+  verb.add_option_function<int>(
+          "--delay", [&faults](int time) { faults.delay = std::chrono::milliseconds(time); }, "Of every answer, in ms")
+      ->check(CLI::Range(0, 60'000));
+  verb.add_option("--exception-code", faults.exception_code, "4: device failure")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 11));
+}
+
+void add_read_options(CLI::App& verb, ReadOptions& options) {
+  add_place_options(verb, options, {"coil", "discrete", "input", "holding"});
   verb.add_option("COUNT", options.count, "How many registers or bits")
       ->capture_default_str()
       ->check(CLI::Range(1, 125));
@@ -142,6 +196,16 @@ int run_command_line(int argc, char** argv) {
   auto* uplink_test_verb = uplink_verb->add_subcommand(
       "test", "Try the way to a cloud step by step: name, connection, TLS, login, one message");
   add_uplink_test_options(*uplink_test_verb, uplink_options);
+  WriteOptions write_options;
+  auto* write_verb = app.add_subcommand("write", "Write a coil or holding register once and read it back");
+  add_write_options(*write_verb, write_options);
+  SimulateOptions simulate_options;
+  auto* simulate_verb = app.add_subcommand(
+      "simulate", "Serve the Modbus devices of a configuration, with faults if wanted, until SIGTERM or SIGINT");
+  add_simulate_options(*simulate_verb, simulate_options);
+  ScanVerbOptions scan_options;
+  auto* scan_verb = app.add_subcommand("scan", "Find the units of a bus, at which line settings, and what they are");
+  add_scan_options(*scan_verb, scan_options);
   auto* version_verb = app.add_subcommand("version", "Print the version");
   try {
     app.parse(argc, argv);
@@ -164,6 +228,9 @@ int run_command_line(int argc, char** argv) {
     if (*ports_verb) return print_ports();
     if (*read_verb) return print_registers(read_options);
     if (*uplink_test_verb) return test_uplink(uplink_options);
+    if (*write_verb) return write_value(write_options);
+    if (*scan_verb) return print_scan(scan_options);
+    if (*simulate_verb) return simulate(simulate_options);
     if (*version_verb) fmt::print("ferrule {}\n", FERRULE_VERSION);
     return EX_OK;
   } catch (const config::Error& error) {

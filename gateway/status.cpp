@@ -44,8 +44,15 @@ json device_json(const drivers::DeviceStatus& device) {
 json bus_json(const drivers::BusStatus& bus) {
   json devices = json::array();
   for (const auto& device : bus.devices) devices.push_back(device_json(device));
-  return {{"name", bus.name},         {"port", bus.port},     {"connected", bus.connected},   {"trouble", bus.trouble},
-          {"connects", bus.connects}, {"losses", bus.losses}, {"devices", std::move(devices)}};
+  return {{"name", bus.name},
+          {"port", bus.port},
+          {"connected", bus.connected},
+          {"trouble", bus.trouble},
+          {"connects", bus.connects},
+          {"losses", bus.losses},
+          {"utilisation", bus.utilisation},
+          {"planned", bus.planned ? json(*bus.planned) : json()},
+          {"devices", std::move(devices)}};
 }
 
 json uplink_json(const bridge::UplinkStatus& uplink) {
@@ -103,6 +110,12 @@ void append_buses(std::string& text, const json& buses) {
     const auto trouble = bus.value("trouble", "");
     auto title = fmt::format("{:<14} {:<16}", word(bus, "name"), "");
     if (!trouble.empty()) title += ' ' + mqtt::for_log(trouble);
+    if (const auto share = bus.find("utilisation"); trouble.empty() && share != bus.end() && share->is_number()) {
+      title += fmt::format(" {:.0f} % busy", share->get<double>() * 100);
+      const auto planned = bus.find("planned");
+      if (planned != bus.end() && planned->is_number())
+        title += fmt::format(", planned {:.0f} %", planned->get<double>() * 100);
+    }
     text += title.substr(0, title.find_last_not_of(' ') + 1) + '\n';
     for (const auto& device : bus.value("devices", json::array())) {
       const auto failure = word(device, "failure");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,7 +13,9 @@
 #include "drivers/modbus/decode.hpp"
 #include "drivers/modbus/plausible.hpp"
 #include "drivers/modbus/wire.hpp"
+#include "drivers/modbus/write.hpp"
 #include "drivers/serial_list.hpp"
+#include "gateway/commands.hpp"
 #include "gateway/settings.hpp"
 
 namespace ferrule::gateway {
@@ -63,7 +66,91 @@ void print_words(std::span<const std::uint8_t> data, const drivers::modbus::Requ
   }
 }
 
+/// The value's place as a point of the configuration, so that types and byte orders are read in one way only.
+drivers::PointSettings point_of(const WriteOptions& options) {
+  const auto yaml = fmt::format(
+      "buses: {{b: {{type: modbus-tcp, host: h}}}}\n"
+      "devices: {{d: {{bus: b, points: {{p: {{register: {}, address: {}, write: true{}{}}}}}}}}}\n",
+      options.table, options.address, options.type.empty() ? "" : ", type: " + options.type,
+      options.table == "holding" ? ", byte_order: " + options.byte_order : "");
+  const auto document = config::Document::parse(yaml, "the command line");
+  auto buses = drivers::read_buses(document.root());
+  document.finish();
+  return buses.at(0).devices.at(0).points.at(0);
+}
+
+int fail(const std::string& what, const drivers::Fault& fault) {
+  fmt::print(stderr, "ferrule: {}: {}: {}\n", what, name(fault.failure), fault.detail);
+  return EX_UNAVAILABLE;
+}
+
+void show_progress(const std::string& line, int unit, std::size_t found) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\r{}{}unit {:3}, {} found ", line, line.empty() ? "" : ", ", unit, found);
+}
+
+void show_unit(const drivers::modbus::FoundUnit& unit) {
+  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\r{:40}\r", "");
+  fmt::print("unit {}{}{}{}{}\n", unit.unit, unit.line.empty() ? "" : ": ", unit.line,
+             unit.identity.empty() ? "" : ": ", unit.identity);
+  std::fflush(stdout);
+}
+
 }  // namespace
+
+int write_value(const WriteOptions& options) {
+  const auto settings = load_settings(options.file);
+  const auto* bus = find_bus(settings.buses, options.bus);
+  if (bus == nullptr) return EX_USAGE;
+  const auto point = point_of(options);
+  const auto value = command_value(options.value);
+  if (!value) {
+    fmt::print(stderr, "ferrule: {} is no JSON number, boolean or string\n", options.value);
+    return EX_DATAERR;
+  }
+  const drivers::StopSignal stop;
+  const auto wire = drivers::modbus::make_wire(*bus, stop);
+  const auto what = fmt::format("bus {}, unit {}, {} {}", bus->name, options.unit, options.table, options.address);
+  const auto pdu = drivers::modbus::write_pdu(*value, point, point.write->function, {});
+  if (!pdu) {
+    fmt::print(stderr, "ferrule: {}: {}\n", what, pdu.error());
+    return EX_DATAERR;
+  }
+  if (const auto opened = wire.open(std::chrono::steady_clock::now() + kConnectTime); !opened) {
+    return fail(what, opened.error());
+  }
+  const auto unit = static_cast<std::uint8_t>(options.unit);
+  const auto written = wire.client->write(unit, *pdu);
+  if (!written) return fail(what, written.error());
+  const auto extent = drivers::modbus::extent_of(point);
+  const drivers::modbus::Request request{unit, point.table, extent.address, static_cast<std::uint16_t>(extent.width)};
+  const auto answer = wire.client->read(request);
+  if (!answer) return fail(what + " is written, but not read back", answer.error());
+  fmt::print("{}: written; it now holds\n", what);
+  if (drivers::modbus::is_bits(request.table)) {
+    print_bits(*answer, request);
+  } else {
+    print_words(*answer, request);
+  }
+  return EX_OK;
+}
+
+int print_scan(const ScanVerbOptions& options) {
+  const auto settings = load_settings(options.file);
+  const auto* bus = find_bus(settings.buses, options.bus);
+  if (bus == nullptr) return EX_USAGE;
+  const drivers::StopSignal stop;
+  std::size_t found = 0;
+  const auto trouble =
+      drivers::modbus::scan(*bus, options.scan, stop, {show_progress, [&](const drivers::modbus::FoundUnit& unit) {
+                                                         show_unit(unit);
+                                                         ++found;
+                                                       }});
+  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\r{:40}\r", "");
+  if (!trouble.empty()) fmt::print(stderr, "ferrule: bus {}: {}\n", bus->name, trouble);
+  if (trouble.empty() && found == 0) fmt::print(stderr, "ferrule: bus {}: nobody answers\n", bus->name);
+  return found > 0 ? EX_OK : EX_UNAVAILABLE;
+}
 
 int print_ports() {
   const auto ports = drivers::list_serial_ports();

@@ -48,6 +48,10 @@ class Client {
   /// Sends a write (see write_pdu) once, and waits until the unit confirms it. On a serial line unit 0 is everybody:
   /// nobody confirms, and it fails as Timeout, sent.
   virtual tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) = 0;
+  /// Sends any other request, and returns what the unit answers, from the function code on. On a serial line only its
+  /// unit and function tell the answer from another: for the person who asks, not for values.
+  virtual tl::expected<std::span<const std::uint8_t>, Fault> ask(std::uint8_t unit,
+                                                                 std::span<const std::uint8_t> pdu) = 0;
 };
 
 /// Whether the answers of a TCP peer carry the transaction id of their request, as they must (Modbus TCP guide V1.0b

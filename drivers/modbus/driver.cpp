@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "drivers/modbus/budget.hpp"
 #include "drivers/modbus/decode.hpp"
 #include "drivers/modbus/wire.hpp"
 #include "drivers/modbus/write.hpp"
@@ -17,6 +18,11 @@ namespace {
 constexpr std::chrono::milliseconds kRefusedInterval = std::chrono::minutes(5);
 constexpr std::uint8_t kIllegalFunction = 0x01;  // Modbus AP v1.1b3 7: no other address will fare better
 
+std::optional<double> planned(const BusSettings& settings) {
+  const auto budget = line_budget(settings);
+  return budget ? std::optional(budget->utilisation) : std::nullopt;
+}
+
 bool bit_of(std::span<const std::uint8_t> data, std::size_t index) { return (data[index / 8] >> (index % 8) & 1) != 0; }
 
 }  // namespace
@@ -27,7 +33,7 @@ std::unique_ptr<Driver> make_driver(const BusSettings& settings, const StopSigna
 }
 
 ModbusDriver::ModbusDriver(const BusSettings& settings, std::unique_ptr<Port> port, std::unique_ptr<Client> client)
-    : port_(std::move(port)), client_(std::move(client)) {
+    : port_(std::move(port)), client_(std::move(client)), planned_(planned(settings)) {
   for (std::uint32_t device = 0; device < settings.devices.size(); ++device) {
     const auto& unit = settings.devices[device];
     if (!is_broadcast(settings, unit)) {

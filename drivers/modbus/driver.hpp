@@ -34,6 +34,7 @@ class ModbusDriver final : public Driver {
   tl::expected<void, Fault> write(PointIndex point, const Value& value) override;
   tl::expected<bool, Fault> holds(PointIndex point, const Value& value) override;
   std::optional<std::size_t> task_of(PointIndex point) const override;
+  std::optional<double> planned_utilisation() const override { return planned_; }
   std::string describe(std::size_t number) const override;
 
  private:
@@ -58,6 +59,7 @@ class ModbusDriver final : public Driver {
 
   const std::unique_ptr<Port> port_;
   const std::unique_ptr<Client> client_;
+  const std::optional<double> planned_;
   std::vector<Encoding> encodings_;  // by PointIndex
   std::vector<Entry> entries_;
   std::unordered_map<PointIndex, CounterGuard> counters_;

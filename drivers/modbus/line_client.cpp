@@ -76,6 +76,31 @@ tl::expected<void, Fault> LineClient::write(std::uint8_t unit, std::span<const s
   return check_echo(*answer, pdu);
 }
 
+/// Its length is not known: the silence after it ends it.
+LineClient::Answer LineClient::ask(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+  if (auto quiet = hush(); !quiet) return tl::unexpected(std::move(quiet.error()));
+  if (auto sent = send(unit, pdu); !sent) return tl::unexpected(std::move(sent.error()));
+  const auto deadline = after(steady_clock::now(), (timing_.echo ? 0ns : on_the_line(pdu)) + timing_.timeout);
+  const auto woke = stop_.wait(port_.descriptor(), POLLIN, deadline);
+  if (woke == Woke::Stopped) return stopping();
+  if (woke == Woke::Deadline) {
+    owed_.add({unit, pdu[0], 0});
+    return failed(Failure::Timeout, "no answer");
+  }
+  std::array<std::uint8_t, 2 * kMaxFrame> head;
+  const auto longest = static_cast<std::int64_t>(head.size()) * timing_.character + kFrameBreak;
+  const auto drained = port_.drain(kFrameBreak, after(steady_clock::now(), longest + kFrameBreak), head);
+  last_byte_ = steady_clock::now();
+  if (drained.lost) return lost("the line hung up");
+  asked_ = framer_->frames_in(std::span(head).first(std::min(head.size(), drained.bytes)));
+  if (asked_.size() < kRefusalSize || crc16(asked_) != 0 || asked_[0] != unit) {
+    return failed(Failure::BadReply, "no answer to this request");
+  }
+  if (asked_[1] == (pdu[0] | kRefused)) return tl::unexpected(refusal(asked_[2]));
+  if (asked_[1] != pdu[0]) return failed(Failure::BadReply, "answer to another request");
+  return std::span<const std::uint8_t>(asked_).subspan(1, asked_.size() - kPduOverhead);
+}
+
 /// The answer that is still owed would pass for the new one. Asks something else first (a request `like` that, of
 /// another length), and throws that answer away.
 tl::expected<void, Fault> LineClient::settle(const Shape& shape, const Request& like) {

@@ -20,6 +20,7 @@ class LineClient final : public WireClient {
   tl::expected<void, Fault> opened() override;
   tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) override;
   tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) override;
+  tl::expected<std::span<const std::uint8_t>, Fault> ask(std::uint8_t unit, std::span<const std::uint8_t> pdu) override;
 
  private:
   using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;
@@ -46,7 +47,8 @@ class LineClient final : public WireClient {
   void quieten(std::chrono::milliseconds longest);
 
   const std::unique_ptr<Framer> framer_;
-  Owed owed_;  // survives the port: the devices do
+  std::vector<std::uint8_t> asked_;  // the answer to `ask`
+  Owed owed_;                        // survives the port: the devices do
   TimePoint last_byte_{};
   std::optional<std::uint8_t> doubted_;  // the unit that sent a refusal of which it is not known what it refuses
 };

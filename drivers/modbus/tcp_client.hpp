@@ -18,6 +18,10 @@ class TcpClient final : public WireClient {
   tl::expected<void, Fault> opened() override;
   tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) override;
   tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) override;
+  tl::expected<std::span<const std::uint8_t>, Fault> ask(std::uint8_t unit,
+                                                         std::span<const std::uint8_t> pdu) override {
+    return exchange(unit, pdu);
+  }
 
  private:
   using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;

@@ -32,6 +32,10 @@ class FakeClient final : public Client {
     return {};
   }
 
+  tl::expected<std::span<const std::uint8_t>, Fault> ask(std::uint8_t, std::span<const std::uint8_t>) override {
+    return tl::unexpected(Fault{Failure::Timeout, "no answer", 0});
+  }
+
   std::deque<std::string> answers;
   std::vector<std::string> written;
   std::optional<Fault> refuse_writes;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "drivers/failure_log.hpp"
+#include "drivers/utilisation.hpp"
 
 namespace ferrule::drivers {
 namespace {
@@ -169,6 +170,16 @@ TEST(Schedule, CountsOnlyMissesInARow) {
   EXPECT_EQ(schedule.missed(0, kStart), Health::Offline);
   EXPECT_EQ(schedule.answered(0, kStart), Health::Offline);
   EXPECT_EQ(schedule.health(0), Health::Online);
+}
+
+TEST(Utilisation, IsThatOfTheLastWholeMinuteOnceThereWasOne) {
+  const TimePoint start{1h};
+  Utilisation utilisation(start);
+  EXPECT_DOUBLE_EQ(utilisation.add(start + 1s, start + 2s), 0.5);
+  EXPECT_DOUBLE_EQ(utilisation.add(start + 9s, start + 10s), 0.2);
+  EXPECT_DOUBLE_EQ(utilisation.add(start + 59s, start + 60s), 0.05);
+  EXPECT_DOUBLE_EQ(utilisation.add(start + 60s, start + 90s), 0.05) << "until the next minute is over";
+  EXPECT_DOUBLE_EQ(utilisation.add(start + 90s, start + 120s), 1.0);
 }
 
 TEST(FailureLog, TellsTheFirstAndThenOnceAMinuteHowManyMore) {

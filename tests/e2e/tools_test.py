@@ -52,6 +52,28 @@ def test_read_says_what_is_wrong(file):
     assert code == 69 and err[-1].endswith("input 60000..60000: point-rejected: exception 02 (illegal data address)"), err
 
 
+def test_write_writes_once_and_shows_what_the_device_holds(file):
+    process = Process([BINARY, "write", file, "field", 1, "holding", 100, "1.5", "--type", "float32"])
+    assert process.wait(20) == 0, process.err
+    assert process.out[0] == "bus field, unit 1, holding 100: written; it now holds"
+    assert "  {register: holding, address: 100, type: float32, byte_order: ABCD}  # 1.5" in process.out
+    process = Process([BINARY, "write", file, "field", 1, "coil", 8, "true"])
+    assert process.wait(20) == 0 and process.out[1] == "  {register: coil, address: 8}  # true", process.err
+
+
+def test_write_refuses_what_the_type_cannot_hold_and_reports_refusals(file):
+    process = Process([BINARY, "write", file, "field", 1, "holding", 100, "70000"])
+    assert process.wait(20) == 65 and not process.out, process.err
+    process = Process([BINARY, "write", file, "field", 1, "holding", 60000, "1"])
+    assert process.wait(20) == 69 and "exception 02 (illegal data address)" in process.err[-1], process.err
+
+
+def test_scan_finds_units_and_what_they_are(file):
+    process = Process([BINARY, "scan", file, "field", "--first", 1, "--last", 2, "--timeout", 1000])
+    assert process.wait(60) == 0, process.err
+    assert len(process.out) == 1 and process.out[0].startswith("unit 1"), process.out
+
+
 def test_ports_lists_what_there_is():
     process = Process([BINARY, "ports"])
     assert process.wait(10) == 0 and not process.err

@@ -58,3 +58,32 @@ class SerialServer:
     def close(self):
         self.process.kill()
         self.slave.close()
+
+
+class OtherSlave:
+    """pymodbus over UDP, TLS (with the certificates of `directory`) or ASCII on a pty pair in `directory`. `bus` is its section."""
+
+    def __init__(self, kind: str, directory: pathlib.Path, units: dict):
+        self.processes = []
+        port = free_port()
+        if kind == "ascii":
+            near, far = directory / "near", directory / "far"
+            self._run(["socat", f"pty,raw,echo=0,link={near}", f"pty,raw,echo=0,link={far}"])
+            wait_until(lambda: near.exists() and far.exists(), 10, "socat made the pty pair")
+            arguments = [far]
+            self.bus = {"type": "modbus-ascii", "port": str(near), "line": {"parity": "none", "data_bits": 8}}
+        elif kind == "udp":
+            arguments = [port]
+            self.bus = {"type": "modbus-udp", "host": "127.0.0.1", "port": port}
+        else:
+            arguments = [port] + [directory / name for name in ("ca.crt", "server.crt", "server.key")]
+            files = {name: str(directory / file) for name, file in (("ca", "ca.crt"), ("cert", "client.crt"), ("key", "client.key"))}
+            self.bus = {"type": "modbus-tls", "host": "localhost", "port": port, "tls": files}
+        self._run([sys.executable, pathlib.Path(__file__).with_name("tcp_slave.py"), kind, *arguments], _lines(units))
+
+    def _run(self, command, stdin=None):
+        self.processes.append(Process(command, stdin=stdin))
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.kill()
