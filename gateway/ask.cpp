@@ -42,6 +42,15 @@ int print_status(const AskOptions& options) {
   return status->value("problems", json::array()).empty() ? EX_OK : kProblems;
 }
 
+int print_events(const AskOptions& options, std::uint64_t limit) {
+  auto client = connect(options);
+  if (!client) return report(client.error());
+  const auto events = client->call({{"command", "events"}, {"limit", limit}});
+  if (!events) return report(events.error());
+  fmt::print("{}", options.json ? events->dump(2) + '\n' : events_text(*events));
+  return EX_OK;
+}
+
 // top
 
 namespace {

@@ -17,6 +17,9 @@ struct AskOptions {
 /// user may not ask.
 int print_status(const AskOptions& options);
 
+/// Prints the newest `limit` events, the newest last.
+int print_events(const AskOptions& options, std::uint64_t limit);
+
 /// The status and every point, again each second until Ctrl-C; once when standard output is no terminal.
 int show_top(const AskOptions& options);
 

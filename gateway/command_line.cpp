@@ -41,8 +41,7 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 13> kVerbs{"run",   "check", "status",   "top",    "tap",  "ports",  "read",
-                                                  "write", "scan",  "simulate", "passwd", "demo", "version"};
+constexpr std::array<std::string_view, 14> kVerbs{"run", "check", "status", "top", "tap", "ports", "read", "write", "scan", "simulate", "passwd", "demo", "version", "events"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -163,6 +162,10 @@ int run_command_line(int argc, char** argv) {
   add_ask_options(*status_verb, ask_options);
   auto* top_verb = app.add_subcommand("top", "Show the running gateway's devices and values live; end with Ctrl-C");
   add_socket_option(*top_verb, ask_options);
+  std::uint64_t limit = 50;
+  auto* events_verb = app.add_subcommand("events", "Show what was wrong and for how long, who wrote, who logged in");
+  events_verb->add_option("--limit", limit, "How many, the newest")->capture_default_str();
+  add_ask_options(*events_verb, ask_options);
   std::string filter;
   std::uint64_t count = 0;
   auto* tap_verb = app.add_subcommand("tap", "Show publications as they pass the running gateway's broker");
@@ -218,6 +221,7 @@ int run_command_line(int argc, char** argv) {
     if (*run_verb) return run(file);
     if (*check_verb) return check(file);
     if (*status_verb) return print_status(ask_options);
+    if (*events_verb) return print_events(ask_options, limit);
     if (*top_verb) return show_top(ask_options);
     if (*tap_verb) return print_tap(ask_options, filter, count);
     if (*passwd_verb) {

@@ -141,7 +141,7 @@ std::optional<std::string> Commands::objection(Target& target, const mqtt::Publi
 }
 
 Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
-  Reply reply{publication.topic + std::string(kResultSuffix), {}, publication.topic};
+  Reply reply{publication.topic + std::string(kResultSuffix), {}, publication.topic, publication.origin};
   const auto properties = mqtt::Properties::trusted(publication.properties);
   if (const auto data = properties.text(mqtt::PropertyId::CorrelationData)) {  // [MQTT-3.3.2-16]
     reply.properties = mqtt::PropertyBuilder().add(mqtt::PropertyId::CorrelationData, *data).encoded();
@@ -155,8 +155,13 @@ Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
 
 void Commands::answer(const Reply& reply, const WriteResult& result) {
   if (log_limit_.allow(clock_.now())) {
-    spdlog::log(result.outcome == Outcome::Ok ? spdlog::level::info : spdlog::level::warn, "command {}: {}{}{}",
-                mqtt::for_log(reply.command_topic), name(result.outcome), result.why.empty() ? "" : ": ", result.why);
+    spdlog::log(result.outcome == Outcome::Ok ? spdlog::level::info : spdlog::level::warn,
+                "command {} of client {}: {}{}{}", mqtt::for_log(reply.command_topic), mqtt::for_log(reply.client),
+                name(result.outcome), result.why.empty() ? "" : ": ", result.why);
+  }
+  if (way_.note) {
+    way_.note("client " + reply.client, fmt::format("{}: {}{}{}", reply.command_topic, name(result.outcome),
+                                                    result.why.empty() ? "" : ": ", result.why));
   }
   const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.utc().time_since_epoch());
   mqtt::Publication publication;

@@ -45,6 +45,8 @@ class Commands final : public mqtt::Consumer {
     std::function<bool(std::size_t bus, drivers::WriteRequest&&)> submit;
     std::function<void(mqtt::PublicationPtr)> publish;
     std::function<void(std::function<void()>)> post;
+    /// Who wrote, and what became of it, for the audit; broker thread, never from within `append`. May be empty.
+    std::function<void(std::string_view who, std::string_view what)> note = {};
   };
 
   Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock);
@@ -62,6 +64,7 @@ class Commands final : public mqtt::Consumer {
     std::string topic;
     std::string properties;
     std::string command_topic;
+    std::string client;  ///< who sent the command
   };
 
   Reply reply_to(const mqtt::Publication& publication) const;

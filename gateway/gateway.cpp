@@ -10,6 +10,8 @@
 #include <cstring>
 #include <tuple>
 
+#include "gateway/status.hpp"
+
 namespace ferrule::gateway {
 
 namespace {
@@ -22,6 +24,7 @@ constexpr std::size_t kMaxBatchesUnderWay = 10'000;
 /// Each takes up to 19 MiB while it computes an Argon2id hash.
 constexpr std::size_t kPasswordThreads = 2;
 constexpr auto kUplinkGrace = 500ms;
+constexpr const char* kEventTopic = "$SYS/ferrule/events";
 constexpr auto kFarewell = 50ms;  // for the loop to send what is left to the clients
 
 }  // namespace
@@ -31,7 +34,8 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
       loop_(loop),
       broker_(settings_.broker, clock_),
       password_checks_([&loop](std::function<void()> task) { loop.post(std::move(task)); }, kPasswordThreads,
-                       settings_.broker.access.max_logins_waiting) {
+                       settings_.broker.access.max_logins_waiting),
+      events_(clock_, [this](const Event& event) { tell(event); }) {
   const bool persistent = prepare_state_dir();
   const auto post = [this](std::function<void()> task) { loop_.post(std::move(task)); };
   store_ = std::make_unique<mqtt::Store>(
@@ -39,6 +43,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
       [this](mqtt::StoreFile& file, const std::string& what) {
         broker_.store_failed(file, what);
         for (auto& uplink : uplinks_) uplink->store_failed(file, what);
+        events_.store_failed(file, what);
       });
   for (const auto& uplink : settings_.uplinks) {
     uplinks_.push_back(
@@ -47,6 +52,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
     broker_.attach(*uplinks_.back());
   }
   if (persistent) restore_sessions();
+  keep_events();
   for (std::size_t i = 0; i < settings_.broker.listen.size(); ++i) {
     listeners_.push_back(std::make_unique<mqtt::Listener>(
         loop_, settings_.broker.listen[i], i,
@@ -59,6 +65,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
     show("store/failures", store_->failures());
     show("store/backlog", store_->backlog());
   });
+  broker_.on_login([this](const mqtt::LoginReport& report) { note_login(report); });
   broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
   take_commands();
   for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);
@@ -104,6 +111,34 @@ void Gateway::restore_sessions() {
   }
 }
 
+/// A gateway without a file for them keeps its events in memory.
+void Gateway::keep_events() {
+  if (access(settings_.state_dir.c_str(), W_OK | X_OK) != 0) return;
+  try {
+    events_.keep(settings_.state_dir / "events.db", *store_);
+  } catch (const std::runtime_error& error) {
+    spdlog::warn("events: {}: kept in memory only", error.what());
+  }
+}
+
+void Gateway::tell(const Event& event) {
+  mqtt::Publication publication;
+  publication.topic = kEventTopic;
+  publication.payload = event_json_text(event);
+  publication.qos = mqtt::Qos::AtLeastOnce;
+  publication.published = clock_.now();
+  // Not now: what happened may have happened inside the broker.
+  loop_.post([this, shared = std::make_shared<const mqtt::Publication>(std::move(publication))] {
+    if (!stopping_) broker_.publish(shared);
+  });
+}
+
+void Gateway::note_login(const mqtt::LoginReport& report) {
+  events_.note(report.ok ? "login" : "login-failed",
+               fmt::format("user {}", report.user.empty() ? "(none)" : report.user),
+               fmt::format("from {}{}", report.peer, report.ok ? "" : fmt::format(": {}", report.why)));
+}
+
 void Gateway::take_commands() {
   std::vector<WritablePoint> writable;
   for (std::size_t bus = 0; bus < settings_.buses.size(); ++bus) {
@@ -122,7 +157,8 @@ void Gateway::take_commands() {
   const Commands::Way way{
       [this](std::size_t bus, drivers::WriteRequest&& request) { return lines_[bus]->bus->submit(std::move(request)); },
       [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
-      [this](std::function<void()> task) { loop_.post(std::move(task)); }};
+      [this](std::function<void()> task) { loop_.post(std::move(task)); },
+      [this](std::string_view who, std::string_view what) { events_.note("write", who, what); }};
   commands_ = std::make_unique<Commands>(settings_.id, std::move(writable), way, bus_clock_);
   broker_.attach(*commands_);
 }
@@ -141,7 +177,11 @@ void Gateway::start() {
   for (auto& uplink : uplinks_) uplink->start();
   for (const auto& announcement : std::exchange(announcements_, {})) broker_.publish(announcement);
   start_bus(0);
-  loop_.every(1s, [this] { broker_.tick(); });
+  events_.note("start", "gateway", FERRULE_VERSION);
+  loop_.every(1s, [this] {
+    broker_.tick();
+    if (!stopping_) events_.tick(conditions(buses(), uplinks()));
+  });
   loop_.every(100ms, [this] {
     if (stopping_) return;
     broker_.tick_disk();
@@ -198,6 +238,8 @@ void Gateway::stop_polling() {
 void Gateway::stop() {
   if (std::exchange(stopping_, true)) return;
   spdlog::info("stopping");
+  events_.note("stop", "gateway", FERRULE_VERSION);
+  events_.flush();
   listeners_.clear();
   stop_polling();
   // Behind the last batches of the buses, so that these still reach the outboxes.

@@ -11,6 +11,7 @@
 #include "bridge/uplink.hpp"
 #include "drivers/bus.hpp"
 #include "gateway/commands.hpp"
+#include "gateway/event_log.hpp"
 #include "gateway/settings.hpp"
 #include "mapping/mapper.hpp"
 #include "mqtt/broker.hpp"
@@ -50,6 +51,8 @@ class Gateway {
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
   std::string status_line() const;                   ///< "3/4 devices ok, queue 0, uplink up"
   bool stopping() const { return stopping_; }
+  EventLog& events() { return events_; }
+  const EventLog& events() const { return events_; }
   std::uint64_t skipped_readings() const { return skipped_readings_; }  ///< because the broker thread was behind
 
  private:
@@ -63,6 +66,9 @@ class Gateway {
   void take_commands();
   bool prepare_state_dir() const;
   void restore_sessions();
+  void keep_events();
+  void tell(const Event& event);
+  void note_login(const mqtt::LoginReport& report);
   void add_bus(std::size_t index);
   void start_bus(std::size_t index);
   void take(Line& line, std::span<const drivers::Reading> readings);
@@ -78,6 +84,7 @@ class Gateway {
   // Owned by the broker thread.
   mqtt::Broker broker_;
   mqtt::PasswordChecks password_checks_;
+  EventLog events_;  // outlives the store, which writes its file
   std::vector<std::unique_ptr<bridge::Uplink>> uplinks_;
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplinks, whose files it writes
   std::vector<std::unique_ptr<mqtt::Listener>> listeners_;

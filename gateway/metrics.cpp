@@ -239,6 +239,8 @@ std::string metrics_of(const Gateway& gateway, const OperationCounters& operatio
   out.counter("ferrule_reloads_total", "Times the configuration was read again, by result.");
   out.sample({{"result", "ok"}}, number(operation.reloads));
   out.sample({{"result", "failed"}}, number(operation.failed_reloads));
+  out.counter("ferrule_events_suppressed_total", "Events that were not kept because there were too many at once.");
+  out.sample({}, number(gateway.events().suppressed()));
   add_process(out, gateway.started());
   return out.text();
 }

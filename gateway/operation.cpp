@@ -13,6 +13,11 @@ Operation::Operation(mqtt::Loop& loop, Gateway& gateway) : gateway_(gateway), ta
   if (gateway.settings().http) open_http(loop);
 }
 
+void Operation::reloaded(bool ok) {
+  ++(ok ? counters_.reloads : counters_.failed_reloads);
+  gateway_.events().note(ok ? "reload" : "reload-failed", "gateway", ok ? "taken over" : "all stays as it was");
+}
+
 /// Unless the configuration names its place, a gateway that cannot have a control socket runs without.
 void Operation::open_control(mqtt::Loop& loop) {
   const auto& settings = gateway_.settings();

@@ -19,7 +19,7 @@ class Operation {
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
 
-  void reloaded(bool ok) { ++(ok ? counters_.reloads : counters_.failed_reloads); }
+  void reloaded(bool ok);
 
  private:
   void open_control(mqtt::Loop& loop);

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <cstring>
@@ -34,6 +35,7 @@ void raise_descriptor_limit() {
 }  // namespace
 
 int run(const std::filesystem::path& file) {
+  ::umask(0077);  // queues and sessions hold what clients published
   limit_malloc_arenas();
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);

@@ -140,24 +140,33 @@ void append_uplinks(std::string& text, const json& uplinks) {
 
 }  // namespace
 
-std::vector<std::string> problems(const std::vector<drivers::BusStatus>& buses,
+std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
                                   const std::vector<bridge::UplinkStatus>& uplinks) {
-  std::vector<std::string> found;
+  std::vector<Condition> found;
   for (const auto& bus : buses) {
     // One cause for all of the bus's devices is one problem.
     if (!bus.connected && !bus.trouble.empty()) {
-      found.push_back(fmt::format("bus {}: {}", bus.name, bus.trouble));
+      found.push_back({"bus-lost", "bus " + bus.name, bus.trouble});
       continue;
     }
     for (const auto& device : bus.devices) {
-      if (troubled(device)) found.push_back(fmt::format("device {}: {}", device.name, name(device.failure)));
+      if (troubled(device)) {
+        found.push_back({"device-silent", "device " + device.name, std::string(name(device.failure))});
+      }
     }
   }
   for (const auto& uplink : uplinks) {
     if (uplink.last_error.empty()) continue;
-    found.push_back(fmt::format("uplink {}: {}, {} messages wait", uplink.name, uplink.last_error, uplink.queued));
+    found.push_back({"uplink-down", "uplink " + uplink.name,
+                     fmt::format("{}, {} messages wait", uplink.last_error, uplink.queued)});
   }
   return found;
+}
+
+std::vector<std::string> problems(const std::vector<Condition>& conditions) {
+  std::vector<std::string> sentences;
+  for (const auto& condition : conditions) sentences.push_back(fmt::format("{}: {}", condition.who, condition.cause));
+  return sentences;
 }
 
 json status_of(const Gateway& gateway) {
@@ -171,7 +180,7 @@ json status_of(const Gateway& gateway) {
           {"id", gateway.settings().id},
           {"uptime", seconds_since(gateway.started())},
           {"summary", gateway.status_line()},
-          {"problems", problems(buses, uplinks)},
+          {"problems", problems(conditions(buses, uplinks))},
           {"buses", std::move(bus_list)},
           {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
           {"uplinks", std::move(uplink_list)}};
@@ -192,8 +201,24 @@ json points_of(const Gateway& gateway) {
   return points;
 }
 
+json events_of(const Gateway& gateway, std::size_t limit) {
+  const auto& events = gateway.events().events();
+  json newest = json::array();
+  for (auto i = events.size() - std::min(limit, events.size()); i < events.size(); ++i) {
+    newest.push_back(event_json(events[i]));
+  }
+  return newest;
+}
+
 void add_status_commands(Control& control, const Gateway& gateway) {
   control.on("status", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(status_of(gateway)); });
+  control.on("events", [&gateway](const ControlRequest& request, ControlReply reply) {
+    const auto limit = request.body.find("limit");
+    if (limit != request.body.end() && !limit->is_number_unsigned()) {
+      return reply.error("bad-request", "\"limit\" is how many events");
+    }
+    reply.result(events_of(gateway, limit == request.body.end() ? EventLog::kMost : limit->get<std::size_t>()));
+  });
   control.on("points", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(points_of(gateway)); });
 }
 

@@ -7,22 +7,26 @@
 
 #include "bridge/uplink.hpp"
 #include "drivers/bus.hpp"
+#include "gateway/event_log.hpp"
 
 namespace ferrule::gateway {
 
 class Control;
 class Gateway;
 
-/// What is wrong, a sentence each, e.g. "device plc2: timeout" or "uplink hq: connection refused, 312 messages wait";
-/// empty when all is well. What has not been tried yet is not wrong.
-std::vector<std::string> problems(const std::vector<drivers::BusStatus>& buses,
+/// What is wrong, e.g. "device plc2" by "timeout", or "uplink hq" by "connection refused, 312 messages wait"; nothing
+/// when all is well. What has not been tried yet is not wrong.
+std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
                                   const std::vector<bridge::UplinkStatus>& uplinks);
+/// The same as sentences: "device plc2: timeout".
+std::vector<std::string> problems(const std::vector<Condition>& conditions);
 
 /// As docs/control.md has it.
 nlohmann::json status_of(const Gateway& gateway);
 nlohmann::json points_of(const Gateway& gateway);
+nlohmann::json events_of(const Gateway& gateway, std::size_t limit);  ///< the newest, the oldest of them first
 
-/// Adds the commands `status` and `points`; `gateway` outlives `control`.
+/// Adds the commands `status`, `points` and `events`; `gateway` outlives `control`.
 void add_status_commands(Control& control, const Gateway& gateway);
 
 /// The status on one screen, from what the `status` command answered.

@@ -71,6 +71,14 @@ struct NamedCounter {
 /// Those that mosquitto's topics do not tell.
 std::span<const NamedCounter> own_counters();
 
+/// Somebody came in under a name, or did not.
+struct LoginReport {
+  std::string user;  ///< empty: none was named
+  std::string peer;  ///< who it is, for people: "192.168.1.20:50123 (client hmi)"
+  bool ok = false;
+  std::string_view why;  ///< not; valid during the call
+};
+
 /// Does no I/O of its own: transports feed it bytes through the Sink that `accept` returns, and it writes to
 /// transports. Thread: every member is called on the broker thread.
 class Broker {
@@ -90,6 +98,8 @@ class Broker {
   void set_access(std::shared_ptr<const Access> access);
   /// Where passwords are checked; it must outlive the broker. Without one that happens at once, on this thread.
   void check_passwords_with(PasswordChecker& checker);
+  /// Told of each login, as it happens; not of clients that come in without a name. `told` does not call the broker.
+  void on_login(std::function<void(const LoginReport&)> told);
   /// Takes over the sessions, retained publications and wills that the journal's file has, and writes there what
   /// changes from now on. At most once, before the first connection. What it throws: std::runtime_error.
   void persist(std::unique_ptr<SessionJournal> journal);

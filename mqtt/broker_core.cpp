@@ -238,6 +238,8 @@ Broker::~Broker() = default;
 void Broker::attach(Consumer& consumer) { impl_->consumers.push_back(&consumer); }
 void Broker::detach(Consumer& consumer) { std::erase(impl_->consumers, &consumer); }
 void Broker::set_access(std::shared_ptr<const Access> access) { impl_->set_access(std::move(access)); }
+void Broker::on_login(std::function<void(const LoginReport&)> told) { impl_->login_told = std::move(told); }
+
 void Broker::check_passwords_with(PasswordChecker& checker) { impl_->password_checker = &checker; }
 void Broker::accept(std::unique_ptr<Transport> transport) { impl_->accept(std::move(transport)); }
 void Broker::publish(PublicationPtr publication) {

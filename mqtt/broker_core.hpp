@@ -130,6 +130,7 @@ class BrokerCore {
   std::vector<Consumer*> consumers;
   std::function<void()> schedule_flush;
   std::vector<std::function<void(const Broker::Show&)>> other_figures;
+  std::function<void(const LoginReport&)> login_told;
   PasswordChecker* password_checker = nullptr;  // none: checked at once
   BrokerCounters totals;                        // what `counters` cannot read elsewhere
   DeliveryCounters deliveries;

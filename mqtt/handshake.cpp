@@ -32,6 +32,7 @@ void BrokerCore::enter(Connection& connection, const Connect& packet, Identity i
   half_open_.erase(std::exchange(connection.half_open, 0));
   bool present = false;
   Client& client = session_for(packet, present);
+  const std::string user = identity.user;
   grant(client, std::move(identity));
   offline_.erase({std::min(client.will_due, client.expires), &client});
   client.will_due = client.expires = Time::max();  // [MQTT-3.1.2-26]
@@ -43,6 +44,7 @@ void BrokerCore::enter(Connection& connection, const Connect& packet, Identity i
   save(client);
   connection.accepted(packet);
   spdlog::debug("broker: {} connected", connection.who());
+  if (login_told && !user.empty()) login_told({user, connection.who(), true, {}});
   ++totals.clients_connected;
   ++totals.clients_total;
   totals.clients_maximum = std::max<std::uint64_t>(totals.clients_maximum, clients_.size());

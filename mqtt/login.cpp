@@ -30,6 +30,7 @@ void BrokerCore::log_in(Connection& connection, const Connect& packet, const Fra
   auto identity = identify_without_password(peer, packet);
   if (identity) return enter(connection, packet, std::move(*identity));
   ++totals.logins_failed;
+  if (login_told) login_told({std::string(packet.user_name.value_or("")), connection.who(), false, identity.error().detail});
   reject(connection, packet.version, identity.error());
 }
 
@@ -139,6 +140,7 @@ void BrokerCore::fail_login(Connection& connection, const Refusal& refusal) {
   const std::string address = connection.identity().address;
   const std::string user = connection.login->identity.user;
   const auto waits = bans_.failed(address, user, now_);
+  if (login_told) login_told({user, connection.who(), false, refusal.detail});
   if (may_log()) {
     const bool may_be_right = access_->has_user(user) && !access_->admits(connection.login->identity);
     spdlog::warn("broker: {}: login as '{}' failed: {} [{}]{}", connection.who(), for_log(user),

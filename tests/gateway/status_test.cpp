@@ -26,23 +26,26 @@ drivers::BusStatus bus(bool connected, std::string trouble, std::vector<drivers:
   return status;
 }
 
-TEST(Problems, AreNoneWhileAllIsWell) { EXPECT_TRUE(problems({bus(true, "", {device("meter1", true)})}, {}).empty()); }
+TEST(Problems, AreNoneWhileAllIsWell) {
+  EXPECT_TRUE(conditions({bus(true, "", {device("meter1", true)})}, {}).empty());
+}
 
 TEST(Problems, AreNoneBeforeTheFirstPoll) {
-  EXPECT_TRUE(problems({bus(false, "", {device("meter1", false)})}, {}).empty());
+  EXPECT_TRUE(conditions({bus(false, "", {device("meter1", false)})}, {}).empty());
 }
 
 TEST(Problems, NameADeviceAndWhatItFailsBy) {
-  const auto found = problems({bus(true, "", {device("a", true), device("b", false, drivers::Failure::Timeout)})}, {});
+  const auto found =
+      problems(conditions({bus(true, "", {device("a", true), device("b", false, drivers::Failure::Timeout)})}, {}));
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0], "device b: timeout");
 }
 
 TEST(Problems, CountABusThatCannotBeOpenedOnce) {
-  const auto found =
-      problems({bus(false, "no such file",
-                    {device("a", false, drivers::Failure::PortLost), device("b", false, drivers::Failure::PortLost)})},
-               {});
+  const auto found = problems(
+      conditions({bus(false, "no such file",
+                      {device("a", false, drivers::Failure::PortLost), device("b", false, drivers::Failure::PortLost)})},
+                 {}));
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0], "bus line1: no such file");
 }
@@ -52,7 +55,8 @@ TEST(Problems, SayHowMuchWaitsForAnUplink) {
   uplink.name = "hq";
   uplink.last_error = "connection refused";
   uplink.queued = 312;
-  EXPECT_EQ(problems({}, {uplink}), std::vector<std::string>{"uplink hq: connection refused, 312 messages wait"});
+  EXPECT_EQ(problems(conditions({}, {uplink})),
+            std::vector<std::string>{"uplink hq: connection refused, 312 messages wait"});
 }
 
 TEST(StatusText, ShowsProblemsDevicesAndUplinks) {
