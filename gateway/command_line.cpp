@@ -13,7 +13,10 @@
 #include "config/node.hpp"
 #include "drivers/modbus/budget.hpp"
 #include "gateway/ask.hpp"
+#include "gateway/completion.hpp"
 #include "gateway/demo.hpp"
+#include "gateway/diag.hpp"
+#include "gateway/doctor.hpp"
 #include "gateway/log.hpp"
 #include "gateway/passwd.hpp"
 #include "gateway/run.hpp"
@@ -41,7 +44,7 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 14> kVerbs{"run", "check", "status", "top", "tap", "ports", "read", "write", "scan", "simulate", "passwd", "demo", "version", "events"};
+constexpr std::array<std::string_view, 18> kVerbs{"run", "check", "status", "top", "tap", "ports", "read", "write", "scan", "simulate", "passwd", "demo", "version", "events", "doctor", "diag", "users", "completion"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -179,6 +182,31 @@ int run_command_line(int argc, char** argv) {
   passwd_verb->add_option("USER", passwd_options.user, "Whose password")->required();
   passwd_verb->add_flag("--delete", passwd_options.remove, "Remove the user instead");
   passwd_verb->add_flag("!--no-scram", passwd_options.scram, "Without the keys for SCRAM-SHA-256");
+  auto* users_verb = app.add_subcommand("users", "Add, change and remove users of a password file");
+  users_verb->require_subcommand(1);
+  const auto add_users_verb = [&](const char* name, const char* text) {
+    auto* verb = users_verb->add_subcommand(name, text);
+    verb->add_option("FILE", file, "Password file")->required();
+    verb->add_option("USER", passwd_options.user, "Whose")->required();
+    return verb;
+  };
+  auto* users_add_verb = add_users_verb("add", "Add a user; asks for the password, or reads a line of standard input");
+  add_users_verb("passwd", "Change a user's password");
+  auto* users_remove_verb = add_users_verb("rm", "Remove a user");
+  DoctorOptions doctor_options;
+  auto* doctor_verb = app.add_subcommand(
+      "doctor",
+      "Find what keeps a gateway from working, each with the command that mends it; run it as the gateway's user");
+  doctor_verb->add_option("FILE", doctor_options.file, "Configuration (YAML)")->required();
+  doctor_verb->add_option("--socket", doctor_options.socket, "The gateway's control socket")->type_name("PATH");
+  DiagOptions diag_options;
+  auto* diag_verb =
+      app.add_subcommand("diag", "Pack what a bug report needs into one file, without passwords and keys");
+  diag_verb->add_option("FILE", diag_options.file, "Configuration (YAML)");
+  diag_verb->add_option("--output", diag_options.output, "Where to write (default: ferrule-diag-<time>.tar.gz here)")
+      ->type_name("PATH");
+  diag_verb->add_option("--socket", diag_options.socket, "The gateway's control socket")->type_name("PATH");
+  auto* completion_verb = app.add_subcommand("completion", "Print what bash needs to complete verbs and options");
   DemoOptions demo_options;
   auto* demo_verb =
       app.add_subcommand("demo", "Show a simulated plant's data flow to a stand-in cloud; needs no hardware");
@@ -228,6 +256,15 @@ int run_command_line(int argc, char** argv) {
       passwd_options.file = file;
       return passwd(passwd_options);
     }
+    if (*users_verb) {
+      passwd_options.file = file;
+      passwd_options.remove = users_remove_verb->parsed();
+      passwd_options.exists = !users_add_verb->parsed();
+      return passwd(passwd_options);
+    }
+    if (*doctor_verb) return doctor(doctor_options);
+    if (*diag_verb) return diag(diag_options);
+    if (*completion_verb) return print_completion();
     if (*demo_verb) return demo(demo_options);
     if (*ports_verb) return print_ports();
     if (*read_verb) return print_registers(read_options);

@@ -152,6 +152,10 @@ void Demo::introduce() {
 }
 
 int Demo::run() {
+  // On a terminal the lines would stand inside the table, which is drawn over them.
+  if (terminal_window().rows > 0) {
+    log_lines_to([this](std::string line) { loop_.post([this, line = std::move(line)] { screen_.say(line); }); });
+  }
   introduce();
   const auto url = fmt::format("mqtt://{}:{}", cloud_.host, cloud_.port);
   observer_.emplace(
@@ -171,6 +175,8 @@ int Demo::run() {
   loop_.on_signal({SIGINT, SIGTERM}, [this](int) { end(options_.once ? 1 : 0); });
   loop_.run();
   observer_.reset();
+  set_up_log();
+  quiet_log();
   return exit_code_;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -9,7 +10,10 @@
 
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace ferrule::gateway {
 
@@ -27,6 +31,21 @@ class Priority final : public spdlog::custom_flag_formatter {
     out.append(priority, priority + 3);
   }
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
+};
+
+class Lines final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit Lines(std::function<void(std::string)> show) : show_(std::move(show)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    const auto level = spdlog::level::to_string_view(line.level);
+    show_(fmt::format("{}: {}", std::string_view(level.data(), level.size()),
+                      std::string_view(line.payload.data(), line.payload.size())));
+  }
+  void flush_() override {}
+
+  const std::function<void(std::string)> show_;
 };
 
 /// systemd.exec(5): JOURNAL_STREAM is device and inode of the stream that the journal reads.
@@ -50,6 +69,12 @@ void set_up_log() {
   logger->set_formatter(std::move(formatter));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
+}
+
+void log_lines_to(std::function<void(std::string)> show) {
+  const auto level = spdlog::get_level();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("ferrule", std::make_shared<Lines>(std::move(show))));
+  spdlog::set_level(level);
 }
 
 void quiet_log() { spdlog::set_level(spdlog::level::warn); }

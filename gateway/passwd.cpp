@@ -7,6 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -136,6 +137,11 @@ class Replacement {
   int descriptor_ = -1;
 };
 
+bool has_user(std::string_view text, const std::string& user) {
+  const auto parsed = mqtt::PasswordFile::parse(text);
+  return std::ranges::find(parsed.lines, user, &mqtt::PasswordFile::Line::user) != parsed.lines.end();
+}
+
 }  // namespace
 
 int passwd(const PasswdOptions& options) {
@@ -154,6 +160,12 @@ int passwd(const PasswdOptions& options) {
     auto read = mqtt::read_password_text(file);
     if (!read) fail(file, read.error(), EX_NOINPUT);
     text = std::move(*read);
+  }
+  if (options.exists && has_user(text, options.user) != *options.exists) {
+    fail(file,
+         *options.exists ? fmt::format("has no user \"{}\"", options.user)
+                         : fmt::format("has a user \"{}\" already", options.user),
+         EX_DATAERR);
   }
   if (options.remove) {
     if (!mqtt::remove_user(text, options.user)) fail(file, fmt::format("has no user \"{}\"", options.user), EX_DATAERR);

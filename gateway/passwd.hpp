@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace ferrule::gateway {
@@ -10,7 +11,9 @@ struct PasswdOptions {
   std::filesystem::path file;  ///< created when missing
   std::string user;
   bool remove = false;  ///< the user, instead of setting a password
-  bool scram = true;    ///< write the keys for SCRAM-SHA-256 too
+  /// Whether the user must be there already, or must not be; else either will do.
+  std::optional<bool> exists = {};
+  bool scram = true;  ///< write the keys for SCRAM-SHA-256 too
 };
 
 /// Asks for the password twice at a terminal, without showing it; otherwise reads one line of standard input. The file

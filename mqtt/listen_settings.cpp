@@ -42,7 +42,9 @@ std::uint16_t usual_port(const ListenSettings& listen) {
 }
 
 void read_tcp(const config::Node& node, ListenSettings& listen) {
-  listen.port = static_cast<std::uint16_t>(node["port"].integer(usual_port(listen), 0, 65535));
+  // 0 in place of one that is wrong: it is not like another's.
+  const std::int64_t fallback = node["port"].present() ? 0 : usual_port(listen);
+  listen.port = static_cast<std::uint16_t>(node["port"].integer(fallback, 0, 65535));
   listen.bind = node["bind"].text(listen.bind);
   listen.dual_stack = node["dual_stack"].boolean(false);
   if (listen.dual_stack && listen.bind != "::") {

@@ -1,4 +1,14 @@
-# Completes Ferrule's verbs and options from what its --help says, and files otherwise.
+#include "gateway/completion.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+namespace ferrule::gateway {
+
+namespace {
+
+constexpr const char* kBash =
+    R"bash(# Completes Ferrule's verbs and options from what its --help says, and files otherwise.
 _ferrule() {
   local current=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}
   if ((COMP_CWORD == 1)); then
@@ -10,3 +20,13 @@ _ferrule() {
   fi
 }
 complete -o filenames -F _ferrule ferrule
+)bash";
+
+}  // namespace
+
+int print_completion() {
+  fmt::print("{}", kBash);
+  return EX_OK;
+}
+
+}  // namespace ferrule::gateway
