@@ -36,7 +36,7 @@ def _finding(out, begins):
 
 def test_doctor_finds_nothing_wrong_where_nothing_is(tmp_path, closing):
     cloud = closing(Cloud(tmp_path / "cloud"))
-    file = _write(tmp_path, uplinks={"hq": {"url": f"mqtt://127.0.0.1:{cloud.port}", "out": [{"from": "#"}], "queue": {"max_size": "1MB"}}})
+    file = _write(tmp_path, uplinks={"hq": {"url": f"mqtt://127.0.0.1:{cloud.port}", "out": [{"from": "#"}]}}, queue={"max_size": "1MB"})
     code, out, err = _doctor(file)
     # A machine that keeps no time of its own is the machine's affair.
     assert [line for line in out if line.startswith("BAD") and "clock" not in line] == [], (out, err)
