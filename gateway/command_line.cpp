@@ -44,7 +44,9 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 19> kVerbs{"run", "check", "status", "top", "tap", "ports", "read", "write", "scan", "simulate", "passwd", "demo", "version", "events", "doctor", "diag", "users", "completion", "uplink"};
+constexpr std::array<std::string_view, 19> kVerbs{
+    "run",    "check", "status",  "top",    "tap",    "ports", "read",  "write",      "scan",  "simulate",
+    "passwd", "demo",  "version", "events", "doctor", "diag",  "users", "completion", "uplink"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
