@@ -33,14 +33,47 @@ std::uint32_t Node::State::name_index(std::string_view name) {
   return found->second;
 }
 
-Error Node::State::error() const {
-  std::vector<const Found*> sorted;
-  for (const auto& found : mistakes) sorted.push_back(&found);
-  const auto place = [](const Found* found) { return found->at == kNowhere ? 0 : std::uint64_t{found->at} + 1; };
-  std::stable_sort(sorted.begin(), sorted.end(), [&](auto* a, auto* b) { return place(a) < place(b); });
+bool Node::State::has_mistakes() const {
+  return !mistakes.empty() ||
+         std::ranges::any_of(included, [](const auto& file) { return file.second->has_mistakes(); });
+}
+
+namespace {
+
+/// In the order of their places; of the file as a whole first.
+std::vector<Mistake> in_order(const Source& source, std::vector<Node::State::Found> list) {
+  const auto place = [](const auto& found) { return found.at == kNowhere ? 0 : std::uint64_t{found.at} + 1; };
+  std::ranges::stable_sort(list, {}, place);
   std::vector<Mistake> result;
-  for (const auto* found : sorted) result.push_back(source.mistake(found->at, found->path, found->message));
-  return Error(std::move(result), unlisted);
+  for (const auto& found : list) result.push_back(source.mistake(found.at, found.path, found.message));
+  return result;
+}
+
+/// A file, then those that it includes in the order of their places.
+template <class Visit>
+void visit_files(const Node::State& file, const Visit& visit) {
+  visit(file);
+  std::vector<std::pair<Offset, const Node::State*>> included;
+  for (const auto& [tree, state] : file.included) included.emplace_back(tree->at, state.get());
+  std::ranges::sort(included);
+  for (const auto& [at, state] : included) visit_files(*state, visit);
+}
+
+}  // namespace
+
+Error Node::State::error() const {
+  std::vector<Mistake> result;
+  std::size_t more = 0;
+  visit_files(*this, [&](const State& file) {
+    std::ranges::move(in_order(file.source, file.mistakes), std::back_inserter(result));
+    more += file.unlisted;
+  });
+  return Error(std::move(result), more);
+}
+
+Node::State* Node::State::included_at(const Tree& tree) const {
+  if (tree.tag != Tag::Include || tree.kind == Kind::Null) return nullptr;
+  return included.find(&tree)->second.get();
 }
 
 std::string_view kind_name(Kind kind) {
@@ -78,8 +111,7 @@ Document Document::load(const std::filesystem::path& file) {
 }
 
 Document Document::parse(std::string text, std::string file_name) {
-  auto state = std::make_unique<Node::State>(Source(std::move(text), std::move(file_name)));
-  state->directory = std::filesystem::path(state->source.file()).parent_path();
+  auto state = std::make_unique<Node::State>(std::move(text), std::move(file_name), nullptr);
   parse_yaml(*state);
   return Document(std::move(state));
 }
@@ -90,17 +122,15 @@ std::filesystem::path Document::directory() const { return state_->directory.emp
 
 void Document::finish() const {
   root().report_unknown();
-  if (!state_->mistakes.empty()) throw state_->error();
+  if (state_->has_mistakes()) throw state_->error();
 }
 
 std::vector<Mistake> Document::warnings() const {
-  auto sorted = state_->warnings;
-  std::ranges::stable_sort(sorted, {}, &Node::State::Found::at);
   std::vector<Mistake> result;
-  for (const auto& found : sorted) {
-    result.push_back(state_->source.mistake(found.at, found.path, found.message));
-    result.back().warning = true;
-  }
+  visit_files(*state_, [&](const Node::State& file) {
+    std::ranges::move(in_order(file.source, file.warnings), std::back_inserter(result));
+  });
+  for (auto& found : result) found.warning = true;
   return result;
 }
 

@@ -18,12 +18,19 @@ bool Node::is_list() const { return tree_ != nullptr && tree_->kind == Kind::Lis
 bool Node::is_scalar() const { return tree_ != nullptr && tree_->kind == Kind::Scalar; }
 
 Node Node::child(const Entry& entry) const {
+  if (auto* file = state_->included_at(*entry.value)) return included(*file, std::string(entry.key), false);
   return {entry.value, state_,
           std::make_shared<const Link>(Link{link_, tree_, std::string(entry.key), entry.key_at, false})};
 }
 
+// What is wrong with it has its place in its own file.
+Node Node::included(State& file, std::string key, bool item) const {
+  return {file.root, &file, std::make_shared<const Link>(Link{link_, nullptr, std::move(key), file.root->at, item})};
+}
+
 Node Node::item(std::size_t index) const {
   const auto* value = tree_->children->items[index];
+  if (auto* file = state_->included_at(*value)) return included(*file, fmt::format("[{}]", index), true);
   return {value, state_,
           std::make_shared<const Link>(Link{link_, nullptr, fmt::format("[{}]", index), value->at, true})};
 }

@@ -65,6 +65,8 @@ class Node {
   /// are secrets.
   std::string text(std::string_view fallback = {}) const;
   std::string required_text() const;  ///< not empty either
+  /// (`!include PATH` stands for a map or a list in a file of its own, in whose directory its relative paths start; at
+  /// most 100 files.)
   /// The path of a file; a relative one starts at the configuration's directory. Empty when absent.
   std::string file_path() const;
   /// Text that no mistake shows: neither in its message nor in the source line below.
@@ -106,6 +108,7 @@ class Node {
   Node(const Tree* tree, State* state, std::shared_ptr<const Link> link);
   Node child(const Entry& entry) const;
   Node item(std::size_t index) const;
+  Node included(State& file, std::string key, bool item) const;
   std::uint32_t own_place() const;
   void remember_missed(std::string_view key) const;
   void report_unknown() const;

@@ -19,7 +19,8 @@ namespace ferrule::config {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;
-constexpr std::size_t kMaxValues = 1'000'000;  // aliases followed
+constexpr std::size_t kMaxValues = 1'000'000;  // aliases followed, in all files
+constexpr std::size_t kMaxFiles = 100;         // included
 
 constexpr std::string_view kYamlTag = "tag:yaml.org,2002:";
 
@@ -80,7 +81,7 @@ class Builder : public YAML::EventHandler {
       throw Stop{at, "is an alias of a value that it is a part of"};
     }
     count(found->second->weight, at);
-    if (stack_.size() + found->second->height > kMaxDepth) too_deep(at);
+    if (state_.depth + stack_.size() + found->second->height > kMaxDepth) too_deep(at);
     attach(*found->second, at);
   }
 
@@ -89,6 +90,7 @@ class Builder : public YAML::EventHandler {
     auto& tree = add(Kind::Scalar, mark, tag, anchor);
     tree.text = keep(tree.at, value);
     check_closed(tree);
+    if (tree.tag == Tag::Include) include(tree);
     attach(tree);
   }
 
@@ -128,12 +130,14 @@ class Builder : public YAML::EventHandler {
     return mark.pos < 0 ? 0 : static_cast<Offset>(std::min(static_cast<std::size_t>(mark.pos), text_.size()));
   }
 
+  /// Whether what begins now is a key rather than a value.
+  bool is_key() const { return !stack_.empty() && stack_.back().tree->kind == Kind::Map && !stack_.back().have_key; }
   bool key_pending() const { return !stack_.empty() && stack_.back().have_key; }
 
   void count(std::size_t values, Offset at) {
-    values_ += values;
-    if (values_ > kMaxValues)
-      throw Stop{at, fmt::format("is where the file grows beyond {} values, aliases included", kMaxValues)};
+    state_.top->values += values;
+    if (state_.top->values > kMaxValues)
+      throw Stop{at, fmt::format("is where the configuration grows beyond {} values, aliases included", kMaxValues)};
   }
 
   [[noreturn]] static void too_deep(Offset at) {
@@ -166,6 +170,8 @@ class Builder : public YAML::EventHandler {
       tree.tag = Tag::Env;
     } else if (tag == "!file" && tree.kind == Kind::Scalar) {
       tree.tag = Tag::File;
+    } else if (tag == "!include" && tree.kind == Kind::Scalar && !is_key()) {
+      tree.tag = Tag::Include;
     } else if (tag.starts_with(kYamlTag)) {
       const auto name = tag.substr(kYamlTag.size());
       if (name == "str" && tree.kind == Kind::Scalar) tree.quoted = true;
@@ -174,6 +180,38 @@ class Builder : public YAML::EventHandler {
       if (!natural) wrong_tag(tree, fmt::format("!!{}", name));
     } else if (tag != "!") {
       wrong_tag(tree, tag);
+    }
+  }
+
+  // Reads the file that stands for the value.
+  void include(Node::Tree& tree) {
+    const auto wrong = [&](std::string message) { no_value(tree, "!include", std::move(message)); };
+    if (tree.text.empty()) return wrong("needs the path of a file: !include PATH");
+    const auto file = state_.directory / std::filesystem::path(tree.text);
+    for (const auto* around = &state_; around != nullptr; around = around->includer) {
+      std::error_code none;
+      if (std::filesystem::equivalent(around->source.file(), file, none))
+        return wrong("includes the file that it is a part of");
+    }
+    if (++state_.top->files > kMaxFiles)
+      throw Stop{tree.at, fmt::format("is more than the {} files that may be included", kMaxFiles)};
+    std::string text;
+    std::string why;
+    if (!read_file(file, kMaxFile, true, text, why)) return wrong(fmt::format("file {} {}", file.string(), why));
+    try {
+      auto& included =
+          *(state_.included[&tree] = std::make_unique<Node::State>(std::move(text), file.string(), &state_));
+      included.depth = state_.depth + stack_.size();
+      parse_yaml(included);
+      tree.height = included.root->height;
+      tree.weight = included.root->weight;
+    } catch (const Error& error) {
+      // What is no YAML has recorded why; what is no text could not.
+      if (state_.included[&tree] == nullptr) {
+        state_.included.erase(&tree);
+        return wrong(fmt::format("cannot be included: {}", error.mistakes().front().text()));
+      }
+      tree.blamed = true, tree.kind = Kind::Null;
     }
   }
 
@@ -190,12 +228,17 @@ class Builder : public YAML::EventHandler {
     state_.record(open.key_at, open.key, key_path(open.key), "has no colon behind it, and no value");
   }
 
-  // Nobody reads a value with such a tag: one mistake is enough.
-  void wrong_tag(Node::Tree& tree, std::string_view tag) {
+  // Nobody reads such a value: one mistake is enough.
+  void no_value(Node::Tree& tree, std::string_view key, std::string message) {
     tree.blamed = true;
     if (tree.kind == Kind::Scalar) tree.kind = Kind::Null;
-    state_.record(tree.at, tag, key_pending() ? key_path(stack_.back().key) : path(),
-                  fmt::format("has a tag that means nothing here: {} (known tags: !env NAME, !file PATH)", tag));
+    state_.record(tree.at, key, key_pending() ? key_path(stack_.back().key) : path(), std::move(message));
+  }
+
+  void wrong_tag(Node::Tree& tree, std::string_view tag) {
+    no_value(
+        tree, tag,
+        fmt::format("has a tag that means nothing here: {} (known tags: !env NAME, !file PATH, !include PATH)", tag));
   }
 
   // Most values stand in the file as they are, so most need no memory of their own.
@@ -216,7 +259,7 @@ class Builder : public YAML::EventHandler {
   void open(Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
             YAML::EmitterStyle::value style) {
     auto& tree = add(kind, mark, tag, anchor);
-    if (stack_.size() >= kMaxDepth) too_deep(tree.at);
+    if (state_.depth + stack_.size() >= kMaxDepth) too_deep(tree.at);
     tree.children = std::make_unique<Children>();
     auto& level = stack_.emplace_back();
     level.tree = &tree;
@@ -326,7 +369,6 @@ class Builder : public YAML::EventHandler {
   std::vector<Open> stack_;
   std::unordered_map<YAML::anchor_t, Node::Tree*> anchors_;
   Node::Tree* last_ = nullptr;
-  std::size_t values_ = 0;
   int documents_ = 0;
 };
 
@@ -373,7 +415,9 @@ void parse_yaml(Node::State& state) {
     give_up(at, fmt::format("is not valid YAML: {}{}", e.msg, hint_for(state.source, last, e.msg)));
   }
   if (state.root == nullptr || state.root->kind == Kind::Null) give_up(kNowhere, "is empty");
-  if (state.root->kind != Kind::Map)
+  if (state.includer != nullptr && state.root->kind == Kind::Scalar)
+    give_up(state.root->at, "must be a map or a list to be included, is a single value");
+  if (state.includer == nullptr && state.root->kind != Kind::Map)
     give_up(state.root->at, fmt::format("must be a map of sections, is {}", kind_name(state.root->kind)));
 }
 

@@ -131,6 +131,7 @@ std::string Node::text(std::string_view fallback) const {
       return from_environment().value_or(std::string(fallback));
     case Tag::File:
       return from_file().value_or(std::string(fallback));
+    case Tag::Include:  // a map or a list, which a node is at once
     case Tag::None:
       break;
   }

@@ -65,7 +65,8 @@ std::vector<std::size_t> guessed_secrets(std::string_view line) {
 
 }  // namespace
 
-Source::Source(std::string text, std::string file) : text_(std::move(text)), file_(std::move(file)) {
+Source::Source(std::string text, std::string file, std::shared_ptr<Secrets> secrets)
+    : text_(std::move(text)), file_(std::move(file)), secrets_(std::move(secrets)) {
   if (text_.size() > kMaxFile) throw Error({file_, 0, 0}, {}, "is larger than 16MiB");
   if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF")) {
     throw Error({file_, 0, 0}, {}, "is UTF-16 text (save it as UTF-8)");
@@ -130,14 +131,15 @@ Location Source::locate(Offset at) const {
 void Source::hide(Offset first, Offset last) { hidden_.push_back({first, last}); }
 
 void Source::hide(std::string secret) {
-  if (secret.size() < kShortestSecret || std::find(secrets_.begin(), secrets_.end(), secret) != secrets_.end()) return;
-  secrets_.push_back(std::move(secret));
+  auto& secrets = *secrets_;
+  if (secret.size() < kShortestSecret || std::find(secrets.begin(), secrets.end(), secret) != secrets.end()) return;
+  secrets.push_back(std::move(secret));
   // Longest first, so that no secret hides a part of another one and leaves the rest.
-  std::sort(secrets_.begin(), secrets_.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  std::sort(secrets.begin(), secrets.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
 }
 
 std::string Source::without_secrets(std::string text) const {
-  for (const auto& secret : secrets_) {
+  for (const auto& secret : *secrets_) {
     for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + kStars.size())) {
       text.replace(at, secret.size(), kStars);
     }
@@ -153,7 +155,7 @@ std::vector<Source::Range> Source::hidden_in(Offset first, std::string_view line
     if (range.last <= first || range.first >= first + size) continue;
     ranges.push_back({range.first > first ? range.first - first : 0, std::min(range.last - first, size)});
   }
-  for (const auto& secret : secrets_) {
+  for (const auto& secret : *secrets_) {
     for (auto at = line.find(secret); at != std::string_view::npos; at = line.find(secret, at + secret.size())) {
       ranges.push_back({static_cast<Offset>(at), static_cast<Offset>(at + secret.size())});
     }

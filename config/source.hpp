@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,15 +16,19 @@ using Offset = std::uint32_t;                 ///< of a byte in the text
 constexpr Offset kNowhere = 0xFFFF'FFFF;      ///< the file as a whole
 constexpr std::size_t kMaxFile = 16U << 20U;  ///< bytes
 
+using Secrets = std::vector<std::string>;  ///< longest first
+
 /// A text with its line beginnings, and the ranges of it that must not be shown.
 class Source {
  public:
   /// Throws Error for a text that is empty, too large, full of open brackets, or no text: UTF-16, not
   /// UTF-8, control characters. A byte order mark is dropped.
-  Source(std::string text, std::string file);
+  /// Files that belong to one configuration share the secrets that none of them may show.
+  Source(std::string text, std::string file, std::shared_ptr<Secrets> secrets);
 
   const std::string& text() const { return text_; }
   const std::string& file() const { return file_; }
+  const std::shared_ptr<Secrets>& secrets() const { return secrets_; }
 
   /// Columns count characters from 1.
   Location locate(Offset at) const;
@@ -54,7 +59,7 @@ class Source {
   std::string file_;
   std::vector<Offset> lines_;  // offset of each line's first byte
   std::vector<Range> hidden_;
-  std::vector<std::string> secrets_;
+  std::shared_ptr<Secrets> secrets_;
 };
 
 /// Where a YAML value begins whose tag and anchor begin at `at`.

@@ -17,7 +17,7 @@
 namespace ferrule::config {
 
 enum class Kind : std::uint8_t { Null, Scalar, List, Map };
-enum class Tag : std::uint8_t { None, Env, File };
+enum class Tag : std::uint8_t { None, Env, File, Include };
 
 struct Entry {
   std::string_view key;
@@ -62,8 +62,15 @@ struct Node::Link {
   bool item = false;
 };
 
+/// One file of a configuration; owns those that it includes.
 struct Node::State {
-  explicit State(Source text) : source(std::move(text)) {}
+  /// `outer`: the file that includes this one; null for the configuration itself.
+  State(std::string text, std::string file, State* outer)
+      : source(std::move(text), std::move(file),
+               outer != nullptr ? outer->source.secrets() : std::make_shared<Secrets>()),
+        includer(outer),
+        top(outer != nullptr ? outer->top : this),
+        directory(std::filesystem::path(source.file()).parent_path()) {}
 
   struct Found {
     Offset at;
@@ -74,11 +81,20 @@ struct Node::State {
 
   void record(Offset at, std::string_view key, std::string path, std::string message);
   std::uint32_t name_index(std::string_view name);
+  bool has_mistakes() const;  ///< in this file or one that it includes, as `error`
   Error error() const;
   void hide(const Tree& tree);
+  /// What stands at `!include`, in its own file; null for any other value.
+  State* included_at(const Tree& tree) const;
 
   Source source;
+  State* const includer;
+  State* const top;  // the configuration itself
   std::filesystem::path directory;
+  std::size_t depth = 0;   // levels above its root, in the files around it
+  std::size_t values = 0;  // of the top: in all files, aliases followed
+  std::size_t files = 0;   // of the top: that are included
+  std::unordered_map<const Tree*, std::unique_ptr<State>> included;
   std::deque<Tree> trees;
   std::deque<std::string> strings;
   const Tree* root = nullptr;
