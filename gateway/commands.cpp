@@ -19,6 +19,7 @@ using drivers::Value;
 using drivers::WriteResult;
 using namespace std::chrono_literals;
 
+constexpr std::string_view kCommandSuffix = "/set";
 constexpr std::string_view kResultSuffix = "/result";
 constexpr std::size_t kMostPayload = 4096;
 constexpr double kStepTolerance = 1e-9;  // of a step: 0.3 is three steps of 0.1
@@ -101,16 +102,16 @@ Commands::Commands(std::string gateway_id, std::vector<WritablePoint> points, Wa
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::PublicationPtr& publication, bool) {
   const auto found = targets_.find(publication->topic);
-  if (found == targets_.end()) return mqtt::Ticket{0};
+  if (found == targets_.end()) {
+    if (is_command(*publication)) refuse(reply_to(*publication), "there is no point here that can be written");
+    return mqtt::Ticket{0};
+  }
   ++received_;
   auto& target = found->second;
   auto value = wanted_value(publication->payload, target.point.words);
   auto reply = reply_to(*publication);
-  const auto refuse = [&](std::string why) {
-    way_.post([this, reply, result = WriteResult{Outcome::Rejected, std::move(why)}] { answer(reply, result); });
-  };
   if (auto why = objection(target, *publication, value)) {
-    refuse(std::move(*why));
+    refuse(reply, std::move(*why));
     return mqtt::Ticket{0};
   }
   drivers::WriteRequest request{target.point.point,
@@ -122,8 +123,20 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::Publicatio
   request.done = [this, reply](const WriteResult& result) {
     way_.post([this, reply, result] { answer(reply, result); });
   };
-  if (!way_.submit(target.point.bus, std::move(request))) refuse("too many commands wait for this bus");
+  if (!way_.submit(target.point.bus, std::move(request))) refuse(reply, "too many commands wait for this bus");
   return mqtt::Ticket{0};
+}
+
+void Commands::refuse(const Reply& reply, std::string why) {
+  way_.post([this, reply, result = WriteResult{Outcome::Rejected, std::move(why)}] { answer(reply, result); });
+}
+
+bool Commands::subscribes(std::string_view topic) const { return targets_.contains(std::string(topic)); }
+
+/// Whether somebody else than the gateway, whose points may be called `set`, means a point of ours.
+bool Commands::is_command(const mqtt::Publication& publication) const {
+  return !publication.origin.empty() && publication.topic.starts_with(own_prefix_) &&
+         publication.topic.ends_with(kCommandSuffix);
 }
 
 std::optional<std::string> Commands::objection(Target& target, const mqtt::Publication& publication,
@@ -147,9 +160,10 @@ Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
     reply.properties = mqtt::PropertyBuilder().add(mqtt::PropertyId::CorrelationData, *data).encoded();
   }
   const auto topic = properties.text(mqtt::PropertyId::ResponseTopic);
-  // We publish where we are told to, but nobody makes us publish what would pass for a reading or for a command.
-  const bool ours = topic && topic->starts_with(own_prefix_) && !topic->ends_with(kResultSuffix);
-  if (topic && mqtt::is_valid_topic_name(*topic) && !topic->starts_with('$') && !ours) reply.topic = *topic;
+  if (!topic || !mqtt::is_valid_topic_name(*topic) || topic->starts_with('$')) return reply;
+  // Nobody makes us publish what would pass for a reading or for a command, nor what he may not publish himself.
+  const bool ours = topic->starts_with(own_prefix_) && !topic->ends_with(kResultSuffix);
+  if (!ours && way_.may_publish(publication.origin, *topic)) reply.topic = *topic;
   return reply;
 }
 

@@ -34,9 +34,10 @@ struct WritablePoint {
 /// Takes commands from the broker and gives each to its bus at most once. A command is a JSON number, boolean or
 /// string, or an object that has it as "v"; for an enum a word of it, with or without quotes, or a code. Its answer
 /// `{"ts":..,"result":"ok|rejected|timeout|uncertain","why":".."}` goes to the publication's Response Topic with its
-/// Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16], else to
-/// `<topic>/set/result`. A command that was published with RETAIN is rejected: it would be carried out again by whoever
-/// subscribes later. Belongs to the broker thread.
+/// Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16] if its publisher might publish there itself, else to
+/// `<topic>/set/result`. A client's command under the gateway's name to a point that is not there or not writable is
+/// rejected. A command that was published with RETAIN is rejected: it would be carried out again by whoever subscribes
+/// later. Belongs to the broker thread.
 class Commands final : public mqtt::Consumer {
  public:
   /// `submit` gives a write to a bus, false when that has no room; `publish` is called on the broker thread, never from
@@ -45,6 +46,8 @@ class Commands final : public mqtt::Consumer {
     std::function<bool(std::size_t bus, drivers::WriteRequest&&)> submit;
     std::function<void(mqtt::PublicationPtr)> publish;
     std::function<void(std::function<void()>)> post;
+    /// Whether who published the command might publish to that topic.
+    std::function<bool(std::string_view client_id, std::string_view topic)> may_publish;
     /// Who wrote, and what became of it, for the audit; broker thread, never from within `append`. May be empty.
     std::function<void(std::string_view who, std::string_view what)> note = {};
   };
@@ -52,6 +55,7 @@ class Commands final : public mqtt::Consumer {
   Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock);
 
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
+  bool subscribes(std::string_view topic) const override;
   std::uint64_t received() const { return received_; }
 
  private:
@@ -67,6 +71,8 @@ class Commands final : public mqtt::Consumer {
     std::string client;  ///< who sent the command
   };
 
+  bool is_command(const mqtt::Publication& publication) const;
+  void refuse(const Reply& reply, std::string why);
   Reply reply_to(const mqtt::Publication& publication) const;
   /// Why a command is not carried out; nothing when it is.
   std::optional<std::string> objection(Target& target, const mqtt::Publication& publication,

@@ -158,6 +158,7 @@ void Gateway::take_commands() {
       [this](std::size_t bus, drivers::WriteRequest&& request) { return lines_[bus]->bus->submit(std::move(request)); },
       [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
       [this](std::function<void()> task) { loop_.post(std::move(task)); },
+      [this](std::string_view client, std::string_view topic) { return broker_.may_publish(client, topic); },
       [this](std::string_view who, std::string_view what) { events_.note("write", who, what); }};
   commands_ = std::make_unique<Commands>(settings_.id, std::move(writable), way, bus_clock_);
   broker_.attach(*commands_);

@@ -53,6 +53,13 @@ bool BrokerCore::may_enter(Connection& connection, const Connect& packet, const 
   return true;
 }
 
+bool BrokerCore::client_may_publish(std::string_view client_id, std::string_view topic) const {
+  const auto found = clients_.find(client_id);
+  if (found == clients_.end() || topic.starts_with('$')) return false;
+  const auto& access = found->second->access;
+  return access == nullptr || access->may_publish.allow(topic);
+}
+
 void BrokerCore::set_access(std::shared_ptr<const Access> access) {
   start_turn();
   const auto old = std::exchange(access_, std::move(access));  // kept until nobody borrows from it

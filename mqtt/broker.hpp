@@ -96,6 +96,8 @@ class Broker {
   /// Who may do what from now on: sessions whose user may no longer be here are disconnected (0x87), all others go on
   /// under the new rules. Listeners are as many as before.
   void set_access(std::shared_ptr<const Access> access);
+  /// Whether the client that is, or was, there by that id might publish to the topic now. False for ids nobody has.
+  bool may_publish(std::string_view client_id, std::string_view topic) const;
   /// Where passwords are checked; it must outlive the broker. Without one that happens at once, on this thread.
   void check_passwords_with(PasswordChecker& checker);
   /// Told of each login, as it happens; not of clients that come in without a name. `told` does not call the broker.

@@ -239,7 +239,9 @@ void Broker::attach(Consumer& consumer) { impl_->consumers.push_back(&consumer);
 void Broker::detach(Consumer& consumer) { std::erase(impl_->consumers, &consumer); }
 void Broker::set_access(std::shared_ptr<const Access> access) { impl_->set_access(std::move(access)); }
 void Broker::on_login(std::function<void(const LoginReport&)> told) { impl_->login_told = std::move(told); }
-
+bool Broker::may_publish(std::string_view client_id, std::string_view topic) const {
+  return impl_->client_may_publish(client_id, topic);
+}
 void Broker::check_passwords_with(PasswordChecker& checker) { impl_->password_checker = &checker; }
 void Broker::accept(std::unique_ptr<Transport> transport) { impl_->accept(std::move(transport)); }
 void Broker::publish(PublicationPtr publication) {

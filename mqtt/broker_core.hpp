@@ -96,6 +96,7 @@ class BrokerCore {
   void auth(Connection& connection, const Frame& frame);
   void forget_login(Connection& connection);
   void set_access(std::shared_ptr<const Access> access);
+  bool client_may_publish(std::string_view client_id, std::string_view topic) const;
 
   // routing.cpp: publications and their acknowledgements.
   void publish_from(Connection& connection, const Publish& packet);
@@ -139,6 +140,7 @@ class BrokerCore {
   struct Outcome {  // of routing one publication
     Ticket ticket = 0;
     bool delivered = false;
+    bool taken = false;  // by a session, or by a consumer
     Reason refused = Reason::Success;
     std::string_view detail{};  // static text: why it was refused
   };

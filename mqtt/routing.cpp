@@ -81,9 +81,9 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
     return connection.close();
   }
   ack.ticket = outcome.ticket;
-  ack.reason = outcome.refused != Reason::Success         ? outcome.refused
-               : outcome.delivered || outcome.ticket != 0 ? Reason::Success
-                                                          : Reason::NoMatchingSubscribers;
+  ack.reason = outcome.refused != Reason::Success ? outcome.refused
+               : outcome.taken                    ? Reason::Success
+                                                  : Reason::NoMatchingSubscribers;
   ack.detail = outcome.detail;
   client.last_ticket = std::max(client.last_ticket, outcome.ticket);
   if (packet.qos == Qos::ExactlyOnce && !is_error(ack.reason)) {  // refused: a new publication next time [MQTT-4.3.3-9]
@@ -194,6 +194,10 @@ BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const S
   if (journal_ != nullptr) journal_->follow(outcome.ticket);
   bool kept = publication->retain && keep_retained(publication);  // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
   outcome.delivered = deliver_all(publication, publisher);
+  outcome.taken = outcome.delivered || outcome.ticket != 0 ||
+                  (durable && std::ranges::any_of(consumers, [&](const Consumer* consumer) {
+                     return consumer->subscribes(publication->topic);
+                   }));
   kept |= outcome.delivered && journal_ != nullptr && journal_->added();
   if (settings.sparkplug_certificates && sparkplug::kind_of(publication->topic) == sparkplug::Kind::Birth) {
     kept |= keep_certificate(*publication);

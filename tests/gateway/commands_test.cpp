@@ -38,7 +38,10 @@ class CommandsTest : public ::testing::Test {
                         return true;
                       },
                       [this](mqtt::PublicationPtr publication) { answers.push_back(std::move(publication)); },
-                      [this](std::function<void()> task) { posted.push_back(std::move(task)); }},
+                      [this](std::function<void()> task) { posted.push_back(std::move(task)); },
+                      [](std::string_view client, std::string_view topic) {
+                        return client == "hmi" && topic.starts_with("hmi/");
+                      }},
         clock);
   }
 
@@ -49,6 +52,7 @@ class CommandsTest : public ::testing::Test {
     publication.payload = std::move(payload);
     publication.retain = retain;
     publication.properties = std::move(properties);
+    publication.origin = origin;
     ASSERT_EQ(commands->append(std::make_shared<const mqtt::Publication>(publication), true).value(), mqtt::Ticket{0});
     EXPECT_THAT(answers, IsEmpty()) << "nothing is published from within the broker's round";
     for (const auto& task : std::exchange(posted, {})) task();
@@ -79,6 +83,7 @@ class CommandsTest : public ::testing::Test {
 
   FakeClock clock;
   bool full = false;
+  std::string origin = "hmi";
   std::vector<std::size_t> buses;
   std::vector<drivers::WriteRequest> requests;
   std::vector<mqtt::PublicationPtr> answers;
@@ -125,7 +130,7 @@ TEST_F(CommandsTest, AnswersWhereItIsToldToWithTheCorrelationData) {
 
 TEST_F(CommandsTest, AreNotMadeToPublishReadingsOrCommands) {
   make();
-  for (const auto* topic : {"plant1/boiler/pressure", "plant1/boiler/setpoint/set", "$SYS/x", "a/+/b"}) {
+  for (const auto* topic : {"plant1/boiler/pressure", "plant1/boiler/setpoint/set", "$SYS/x", "hmi/+/b"}) {
     command("1", false, mqtt::PropertyBuilder().add(mqtt::PropertyId::ResponseTopic, topic).encoded());
     finish(requests.size() - 1, {});
     ASSERT_EQ(answers.size(), 1u);
@@ -146,10 +151,39 @@ TEST_F(CommandsTest, AreNeverTakenFromARetainedPublication) {
 TEST_F(CommandsTest, LeaveOtherTopicsAlone) {
   make();
   command("1", false, {}, "plant1/boiler/setpoint");
-  command("1", false, {}, "plant1/boiler/other/set");
+  command("1", false, {}, "plant2/boiler/other/set");
+  origin.clear();
+  command("1", false, {}, "plant1/boiler/set");  // a point of the gateway's own, of that name
   EXPECT_THAT(requests, IsEmpty());
   EXPECT_THAT(answered(), IsEmpty());
   EXPECT_EQ(commands->received(), 0u);
+}
+
+TEST_F(CommandsTest, ToAPointThatCannotBeWrittenAreRejected) {
+  make();
+  command("1", false, {}, "plant1/boiler/pressure/set");
+  EXPECT_THAT(requests, IsEmpty());
+  EXPECT_THAT(answered(), ElementsAre("plant1/boiler/pressure/set/result "
+                                      R"({"ts":1700000000000,"result":"rejected",)"
+                                      R"("why":"there is no point here that can be written"})"));
+}
+
+TEST_F(CommandsTest, HaveTheirAnswersOnlyWhereTheirPublisherMightPublish) {
+  make();
+  command("1", false, mqtt::PropertyBuilder().add(mqtt::PropertyId::ResponseTopic, "other/gateway/set").encoded());
+  origin = "somebody else";
+  command("1", false, mqtt::PropertyBuilder().add(mqtt::PropertyId::ResponseTopic, "hmi/7/answers").encoded());
+  finish(0, {});
+  finish(1, {});
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_EQ(answers[0]->topic, "plant1/boiler/setpoint/set/result");
+  EXPECT_EQ(answers[1]->topic, "plant1/boiler/setpoint/set/result");
+}
+
+TEST_F(CommandsTest, HaveASubscriber) {
+  make();
+  EXPECT_TRUE(commands->subscribes("plant1/boiler/setpoint/set"));
+  EXPECT_FALSE(commands->subscribes("plant1/boiler/pressure/set"));
 }
 
 TEST_F(CommandsTest, EndWhenTheirMessageExpires) {

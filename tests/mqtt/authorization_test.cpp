@@ -67,6 +67,16 @@ TEST(Authorization, DeniesPublishingWhereOnlySubscribingIsAllowed) {
   plant.user5("readonly").send("32 [ ('plant1/x') 0001 [] ]").expect("40 [ 0001 87 [ 1F ('no rule allows it') ] ]");
 }
 
+TEST(Authorization, IsKnownToWhoPublishesForAClient) {
+  Plant plant;
+  plant.user("hmi", "panel");
+  const auto& broker = plant.world.broker;
+  EXPECT_TRUE(broker.may_publish("panel", "plant1/boiler/mode/set"));
+  EXPECT_FALSE(broker.may_publish("panel", "plant1/boiler/mode"));
+  EXPECT_FALSE(broker.may_publish("panel", "$SYS/x"));
+  EXPECT_FALSE(broker.may_publish("nobody", "plant1/boiler/mode/set"));
+}
+
 TEST(Authorization, DoesNotRetainWhatItDenies) {
   Plant plant;
   plant.user("hmi").send("31 [ ('plant1/x') '1' ]");

@@ -23,6 +23,8 @@ class FakeConsumer final : public Consumer {
     return ticket == tickets.end() ? 0 : ticket->second;
   }
 
+  bool subscribes(std::string_view topic) const override { return topic == "taken"; }
+
   std::string seen;
   std::map<std::string, Ticket, std::less<>> tickets;
   std::map<std::string, Reason, std::less<>> refuses;
@@ -40,6 +42,15 @@ TEST(Consumers, SeeEveryPublicationInOrder) {
   world.broker.detach(consumer);
   world.publish("e", "x");
   EXPECT_EQ(consumer.seen, "a b! c! will d ");
+}
+
+TEST(Consumers, CountAsSubscribersOfWhatTheyDoSomethingWith) {
+  World world;
+  FakeConsumer consumer;
+  world.broker.attach(consumer);
+  Peer pub = world.client5("pub");
+  pub.send("32 [ ('taken') 0001 [] 'x' ]").expect("40 02 0001");
+  pub.send("32 [ ('free') 0002 [] 'x' ]").expect("40 [ 0002 10 ]");
 }
 
 TEST(Acknowledgement, WaitsUntilTheTicketIsCommitted) {
