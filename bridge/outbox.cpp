@@ -20,14 +20,13 @@ constexpr std::uint64_t kUnwritten = 5'000;     // messages that wait for their 
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr publication, std::string topic,
                                                         mqtt::Qos qos, bool durable) {
-  if (durable && !disk_error_.empty()) return tl::unexpected(mqtt::Reason::ImplementationSpecificError);
+  const bool failing = durable && !disk_error_.empty();
+  if (failing && !file_.full()) return tl::unexpected(mqtt::Reason::ImplementationSpecificError);
   Entry entry;
   entry.cost = row_cost(topic.empty() ? publication->topic.size() : topic.size(), publication->payload.size(),
                         publication->properties.size());
-  if (tail_bytes_ > kTailBytes || (bytes_ + entry.cost > settings_.max_size && !make_room(entry.cost))) {
-    ++counters_.dropped_full;
-    if (settings_.when_full == WhenFull::Reject) return tl::unexpected(mqtt::Reason::QuotaExceeded);
-    return 0;
+  if (failing || tail_bytes_ > kTailBytes || (bytes_ + entry.cost > limit() && !make_room(entry.cost))) {
+    return refuse(entry.cost);
   }
   entry.seq = take_seq();
   entry.publication = std::move(publication);
@@ -48,22 +47,31 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr pub
   if (!disk_error_.empty()) return 0;
   if (durable || settings_.commit_interval == 0ms) write({&added});
   const auto ticket = durable ? added.written_by : 0;
-  if (unwritten_ > kUnwritten) write_older_than(0ms);
+  if (unwritten_ > kUnwritten && !owing_ && !file_.full()) write_older_than(0ms);
   return ticket;
 }
 
+/// By the policy. With drop-oldest the publisher is told too when the disk is why, or there will be room soon.
+tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::refuse(std::uint64_t cost) {
+  ++dropped();
+  const bool never = settings_.when_full == WhenFull::DropOldest && cost > settings_.max_size;
+  if (never || settings_.when_full == WhenFull::DropNewest) return 0;
+  return tl::unexpected(mqtt::Reason::QuotaExceeded);
+}
+
+/// For a message of `cost` bytes, if the policy allows it.
 bool Outbox::make_room(std::uint64_t cost) {
-  if (settings_.when_full != WhenFull::DropOldest || cost > settings_.max_size) return false;
-  const auto needed = bytes_ + cost - settings_.max_size;
+  if (settings_.when_full != WhenFull::DropOldest || cost > limit()) return false;
+  const auto needed = bytes_ + cost - limit();
   const auto freed = drop_from(head_, needed);
   if (freed >= needed) return true;
   if (!backlog_) return false;
   drop_from_disk(needed - freed);
-  return bytes_ + cost <= settings_.max_size + slack();
+  return bytes_ + cost <= limit() + slack();
 }
 
 /// How much is dropped from the disk at a time, and by how much the queue may exceed its bound until that is done.
-std::uint64_t Outbox::slack() const { return settings_.max_size / 20; }
+std::uint64_t Outbox::slack() const { return limit() / 20; }
 
 /// Drops the oldest of one part, but what is in flight; returns the bytes freed.
 std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes) {
@@ -74,9 +82,9 @@ std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes) {
       continue;
     }
     freed += entry->cost;
-    ++counters_.dropped_full;
+    ++dropped();
     const auto index = entry - part.begin();
-    if (entry->maybe_on_disk) erasures_.push_back({entry->seq, {}});
+    if (entry->maybe_on_disk) erasures_.push_back({entry->seq, entry->cost, {}});
     forget(part, entry);
     entry = part.begin() + index;
   }
@@ -86,7 +94,7 @@ std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes) {
 void Outbox::drop_from_disk(std::uint64_t needed) {
   if (dropping_ || loading_ || !disk_error_.empty()) return;
   dropping_ = true;
-  const auto bytes = std::max(needed, slack());
+  const auto bytes = file_.full() ? piece() : std::max(needed, slack());
   const auto removed = std::make_shared<OutboxFile::Removed>();
   const auto ticket =
       post([this, removed, bytes, after = last_in_head_] { *removed = file_.drop_oldest(after, bytes); });
@@ -101,7 +109,7 @@ void Outbox::dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t
   if (!disk_error_.empty()) return;  // rolled back
   rows_ -= std::min(removed.rows, rows_);
   bytes_ -= std::min(removed.bytes, bytes_);
-  counters_.dropped_full += removed.rows;
+  dropped() += removed.rows;
   // Those of them that were still in memory, on their way to the disk.
   for (auto entry = tail_.begin(); entry != tail_.end() && entry->seq <= removed.last;) {
     if (entry->unwritten || entry->written_by > ticket) {
@@ -159,7 +167,7 @@ void Outbox::hold(Seq seq) {
 bool Outbox::settle(Seq seq) {
   const auto entry = find(seq);
   if (entry == head_.end()) {
-    erasures_.push_back({seq, {}});
+    erasures_.push_back({seq, 0, {}});
     return false;
   }
   if (!entry->maybe_on_disk) ++counters_.never_written;
@@ -172,7 +180,7 @@ void Outbox::park(Seq seq, mqtt::Reason reason) {
   if (entry == head_.end()) return;
   if (entry->unwritten && disk_error_.empty()) write({&*entry});
   ++counters_.parked;
-  erasures_.push_back({seq, reason});
+  erasures_.push_back({seq, entry->cost, reason});
   forget(head_, entry);
 }
 
@@ -218,7 +226,7 @@ Outbox::Entries::iterator Outbox::find(Seq seq) {
 
 /// Takes it out of the queue and off the disk.
 void Outbox::remove(Entries::iterator entry) {
-  if (entry->maybe_on_disk) erasures_.push_back({entry->seq, {}});
+  if (entry->maybe_on_disk) erasures_.push_back({entry->seq, entry->cost, {}});
   forget(head_, entry);
 }
 

@@ -1,6 +1,7 @@
 // The broker thread's part of an outbox: what waits for one cloud, in order, most of it on disk and its head in memory.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -30,6 +31,10 @@ namespace ferrule::bridge {
 /// A message that somebody waits for is handed to the store at once. The others are when they are `commit_interval`
 /// old, unless the cloud acknowledged them before: a healthy uplink leaves the disk alone.
 ///
+/// On a full disk the queue's bound is what it holds by then, with the policy for a full queue. What could not be
+/// written is tried again every second. Then, and as long as the disk is full, it is written in pieces: a deletion
+/// needs as much of SQLite's log as it frees.
+///
 /// Thread: the broker's. `file`, `store` and `clock` must outlive it.
 class Outbox {
  public:
@@ -49,7 +54,8 @@ class Outbox {
   };
 
   struct Counters {
-    std::uint64_t dropped_full = 0;     ///< by the policy for a full queue
+    std::uint64_t dropped_full = 0;     ///< by the policy for a full queue, because of `max_size`
+    std::uint64_t dropped_disk = 0;     ///< likewise, because the disk was full
     std::uint64_t dropped_expired = 0;  ///< the Message Expiry Interval ran out
     std::uint64_t parked = 0;           ///< refused by the cloud for good; kept in the database
     std::uint64_t never_written = 0;    ///< acknowledged before they had to be on disk
@@ -61,8 +67,8 @@ class Outbox {
   Outbox& operator=(const Outbox&) = delete;
 
   /// `topic` is the one at the cloud, empty for the publication's own. Returns the ticket to wait for when `durable`;
-  /// refuses with QuotaExceeded when the queue is full and its policy says so, and with ImplementationSpecificError
-  /// what cannot be made durable because the disk fails.
+  /// refuses with QuotaExceeded when the queue or the disk is full and its policy says so, and with
+  /// ImplementationSpecificError what cannot be made durable because the disk fails.
   tl::expected<mqtt::Ticket, mqtt::Reason> append(mqtt::PublicationPtr publication, std::string topic, mqtt::Qos qos,
                                                   bool durable);
 
@@ -81,7 +87,7 @@ class Outbox {
   void committed(mqtt::Ticket ticket);
   /// Whether something that was handed to the store in vain is not on disk yet: until then nobody may be told that what
   /// it waits for is.
-  bool owes_disk() const { return !disk_error_.empty() || committed_ < owed_until_; }
+  bool owes_disk() const { return !disk_error_.empty() || owing_ || committed_ < owed_until_; }
   void failed(const std::string& what);  ///< the store could not write the file; tried again every second
   void flush();                          ///< hands everything to the store
   void on_loaded(std::function<void()> told) { on_loaded_ = std::move(told); }
@@ -97,6 +103,7 @@ class Outbox {
  private:
   struct Erasure {
     Seq seq;
+    std::uint64_t cost;
     std::optional<mqtt::Reason> parked;
   };
   using Entries = std::deque<Entry>;
@@ -104,8 +111,12 @@ class Outbox {
   static constexpr std::size_t kHeadRows = 4'096;
   static constexpr std::uint64_t kHeadBytes = 8 << 20;
 
+  void reserve_first();
   Seq take_seq();
   void reserve();
+  std::uint64_t limit() const { return std::min(settings_.max_size, disk_limit_); }
+  tl::expected<mqtt::Ticket, mqtt::Reason> refuse(std::uint64_t cost);
+  std::uint64_t& dropped() { return file_.full() ? counters_.dropped_disk : counters_.dropped_full; }
   bool make_room(std::uint64_t cost);
   std::uint64_t drop_from(Entries& part, std::uint64_t bytes);
   std::uint64_t slack() const;
@@ -116,7 +127,12 @@ class Outbox {
   void write(const std::vector<Entry*>& entries);
   void write_older_than(std::chrono::milliseconds age);
   bool any_older_than(std::chrono::milliseconds age) const;
-  void write_erasures();
+  std::vector<Entry*> unwritten(std::chrono::milliseconds age, std::uint64_t bytes);
+  void write_erasures(std::uint64_t bytes = UINT64_MAX);
+  void write_pieces(std::chrono::milliseconds age);
+  bool write_piece(std::chrono::milliseconds age);
+  std::uint64_t piece() const;
+  void watch_room();
   void retry_disk();
   void start_over();
 
@@ -156,7 +172,9 @@ class Outbox {
   std::deque<std::pair<mqtt::Ticket, std::vector<Erasure>>> erasing_;  ///< not committed
   std::chrono::steady_clock::time_point erasures_since_{}, retry_at_{}, load_again_at_{};
   mqtt::Ticket committed_ = 0;
-  mqtt::Ticket owed_until_ = 0;  ///< of what was written again after a failure
+  mqtt::Ticket owed_until_ = 0;            ///< of what was written again after a failure
+  bool owing_ = false;                     ///< some of it is to be written yet
+  std::uint64_t disk_limit_ = UINT64_MAX;  ///< bytes, while the disk is full
   std::uint64_t times_set_aside_ = 0;
   std::string disk_error_;
   Counters counters_;

@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kErasures = 1'000;
 constexpr Seq kSeqBlock = 100'000;  // Seqs reserved on disk at a time
 constexpr auto kDiskRetry = 1s;
+constexpr int kPieces = 16;  // that are written at a time while the disk is full
 
 /// Between the monotonic clock and the calendar.
 milliseconds calendar_offset(const mqtt::Clock& clock) {
@@ -48,16 +49,33 @@ Row make_row(const Outbox::Entry& entry, milliseconds offset) {
 
 Outbox::Outbox(OutboxFile& file, mqtt::Store& store, const QueueSettings& settings, mqtt::Clock& clock)
     : file_(file), store_(store), settings_(settings), clock_(clock) {
-  next_seq_ = file_.reserved();
-  reserved_ = next_seq_ + kSeqBlock;
-  file_.begin();
-  file_.reserve(reserved_);
-  file_.commit();
+  next_seq_ = reserved_ = file_.reserved();
   rows_ = file_.rows();
   bytes_ = file_.bytes();
   times_set_aside_ = file_.times_set_aside();
   backlog_ = true;
   loaded(file_.load(0, kHeadRows, kHeadBytes));
+  reserve_first();
+  watch_room();
+}
+
+/// Before anything is sent, because receivers recognise repetitions by Seq. Where the disk is full even for that, they
+/// begin where the calendar stands, as those of a new file do.
+void Outbox::reserve_first() {
+  for (const bool again : {true, false}) {
+    try {
+      file_.begin();
+      file_.reserve(next_seq_ + kSeqBlock);
+      file_.commit();
+      reserved_ = next_seq_ + kSeqBlock;
+      return;
+    } catch (const std::runtime_error& error) {
+      file_.rollback();
+      if (!file_.full()) throw;
+      if (again) continue;  // by now the reserve has been given back
+      next_seq_ = reserved_ = std::max(next_seq_, seq_of_today());
+    }
+  }
 }
 
 Seq Outbox::take_seq() {
@@ -86,9 +104,9 @@ void Outbox::tick() {
     if (now >= retry_at_) retry_disk();
     return;
   }
-  if (bytes_ > settings_.max_size && backlog_ && settings_.when_full == WhenFull::DropOldest) {
-    drop_from_disk(bytes_ - settings_.max_size);
-  }
+  watch_room();
+  if (bytes_ > limit()) make_room(0);
+  if (owing_ || file_.full()) return write_pieces(owing_ ? 0ms : settings_.commit_interval);
   if (any_older_than(settings_.commit_interval)) {
     write_older_than(settings_.commit_interval / 2);
   }
@@ -105,17 +123,52 @@ bool Outbox::any_older_than(milliseconds age) const {
   return unwritten_ > 0 && (std::ranges::any_of(head_, old) || std::ranges::any_of(tail_, old));
 }
 
-void Outbox::write_older_than(milliseconds age) {
+/// The oldest of them, of `bytes` and one more.
+std::vector<Outbox::Entry*> Outbox::unwritten(milliseconds age, std::uint64_t bytes) {
   const auto limit = clock_.now() - age;
   std::vector<Entry*> entries;
+  std::uint64_t found = 0;
   each([&](Entry& entry) {
-    if (entry.unwritten && entry.added <= limit) entries.push_back(&entry);
+    if (!entry.unwritten || entry.added > limit || found >= bytes) return;
+    found += entry.cost;
+    entries.push_back(&entry);
   });
-  if (!entries.empty()) write(entries);
+  return entries;
 }
 
-void Outbox::write(const std::vector<Entry*>& entries) {
+void Outbox::write_older_than(milliseconds age) {
   write_erasures();
+  if (const auto entries = unwritten(age, UINT64_MAX); !entries.empty()) write(entries);
+}
+
+/// Some transactions, each behind the commit of the one before, once those of the last time are on disk.
+void Outbox::write_pieces(milliseconds age) {
+  if (committed_ < owed_until_) return;
+  for (int i = 0; i < kPieces; ++i) {
+    if (!write_piece(age)) {
+      owing_ = false;
+      return;
+    }
+    owed_until_ = store_.last_ticket();
+    store_.read([] {}, {});  // ends the transaction
+  }
+}
+
+/// What frees room first; false when there is nothing.
+bool Outbox::write_piece(milliseconds age) {
+  if (!erasures_.empty()) {
+    write_erasures(piece());
+    return true;
+  }
+  const auto entries = unwritten_ > 0 ? unwritten(age, piece()) : std::vector<Entry*>();
+  if (!entries.empty()) write(entries);
+  return !entries.empty();
+}
+
+/// Bytes of messages whose pages the log takes for certain: it is kept at half the reserve at least.
+std::uint64_t Outbox::piece() const { return file_.reserve() / 16; }
+
+void Outbox::write(const std::vector<Entry*>& entries) {
   std::vector<Entry> copies;
   for (const auto* entry : entries) copies.push_back(*entry);
   const auto ticket = post([this, copies = std::move(copies), offset = calendar_offset(clock_)] {
@@ -129,16 +182,20 @@ void Outbox::write(const std::vector<Entry*>& entries) {
   }
 }
 
-void Outbox::write_erasures() {
+/// The first of them, of `bytes` and one more.
+void Outbox::write_erasures(std::uint64_t bytes) {
   if (erasures_.empty()) return;
+  auto end = erasures_.begin();
+  for (std::uint64_t taken = 0; end != erasures_.end() && taken < bytes; ++end) taken += end->cost + 1;
+  std::vector<Erasure> taken(erasures_.begin(), end);
+  erasures_.erase(erasures_.begin(), end);
   const auto now = calendar(clock_.now(), calendar_offset(clock_));
-  const auto ticket = post([this, erasures = erasures_, now] {
-    for (const auto& erasure : erasures) {
+  const auto ticket = post([this, taken, now] {
+    for (const auto& erasure : taken) {
       erasure.parked ? static_cast<void>(file_.park(erasure.seq, *erasure.parked, now)) : file_.erase(erasure.seq);
     }
   });
-  erasing_.emplace_back(ticket, std::move(erasures_));
-  erasures_.clear();
+  erasing_.emplace_back(ticket, std::move(taken));
   erasures_since_ = clock_.now();
 }
 
@@ -155,26 +212,43 @@ void Outbox::committed(mqtt::Ticket ticket) {
 }
 
 void Outbox::failed(const std::string& what) {
-  if (disk_error_.empty()) retry_at_ = clock_.now() + kDiskRetry;
+  const bool again = !disk_error_.empty();
+  const bool ran_out = file_.full() && disk_limit_ == UINT64_MAX;  // by now the reserve has been given back
+  if (!again) retry_at_ = clock_.now() + (ran_out ? 0s : kDiskRetry);
   disk_error_ = what.empty() ? "unknown error" : what;
+  watch_room();
+  if (file_.full() && !ran_out && !again) disk_limit_ -= disk_limit_ / 16;  // if the policy is to drop, more has to go
   each([this](Entry& entry) {
     if (entry.unwritten || entry.written_by <= committed_) return;
     entry.unwritten = true;
     ++unwritten_;
   });
-  std::vector<Erasure> again;
-  for (auto& [ticket, erasures] : erasing_) std::ranges::move(erasures, std::back_inserter(again));
+  std::vector<Erasure> lost;
+  for (auto& [ticket, erasures] : erasing_) std::ranges::move(erasures, std::back_inserter(lost));
   erasing_.clear();
-  erasures_.insert(erasures_.begin(), again.begin(), again.end());
+  erasures_.insert(erasures_.begin(), lost.begin(), lost.end());
+}
+
+/// While the disk is full the queue may hold what it holds now, or at least what the reserve takes.
+void Outbox::watch_room() {
+  if (!file_.full()) {
+    disk_limit_ = UINT64_MAX;
+    return;
+  }
+  if (disk_limit_ == UINT64_MAX) disk_limit_ = std::max(bytes_, file_.reserve() / 2);
+  if (!disk_error_.empty() || clock_.now() < retry_at_) return;
+  retry_at_ = clock_.now() + kDiskRetry;
+  reserve();  // a commit finds out whether there is room again
 }
 
 void Outbox::retry_disk() {
   disk_error_.clear();
+  retry_at_ = clock_.now() + kDiskRetry;
   store_.resume(file_);
   reserve();
-  write_erasures();
-  write_older_than(0ms);
+  owing_ = true;
   owed_until_ = store_.last_ticket();
+  if (bytes_ > limit()) make_room(0);
 }
 
 /// The file was found damaged and set aside with the backlog: what is in memory goes into the new one.
@@ -192,10 +266,14 @@ void Outbox::start_over() {
 }
 
 void Outbox::flush() {
-  if (!disk_error_.empty()) retry_disk();
-  write_erasures();
-  write_older_than(0ms);
+  if (!disk_error_.empty()) store_.resume(file_);
+  disk_error_.clear();
   reserved_ = next_seq_;
+  if (owing_ || file_.full()) {
+    while (write_piece(0ms)) store_.read([] {}, {});
+  } else {
+    write_older_than(0ms);
+  }
   reserve();
 }
 

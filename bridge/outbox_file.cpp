@@ -50,6 +50,11 @@ std::uint64_t row_cost(std::size_t topic_bytes, std::size_t payload_bytes, std::
   return kRowOverhead + topic_bytes + (bytes + kPage - 1) / kPage * kPage;
 }
 
+Seq seq_of_today() {
+  using std::chrono::microseconds;
+  return count(std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+}
+
 /// The open database and what of it is kept in memory.
 class OutboxFile::Database {
  public:
@@ -80,11 +85,8 @@ class OutboxFile::Database {
 
 void OutboxFile::Database::load(bool fresh) {
   if (fresh) {
-    // A new file begins where no older one of this gateway can have got to: receivers recognise repeats by Seq.
     auto& begin = statement("UPDATE meta SET reserved = ?");
-    begin.bind(
-        1, std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-               .count());
+    begin.bind(1, number(seq_of_today()));  // receivers recognise repetitions by Seq
     begin.exec();
   }
   auto& select = statement("SELECT reserved, rows, bytes FROM meta WHERE id = 1");
@@ -134,6 +136,8 @@ void OutboxFile::rollback() noexcept {
 
 std::uint64_t OutboxFile::size_on_disk() const { return database_->file.size_on_disk(); }
 std::uint64_t OutboxFile::times_set_aside() const { return database_->file.times_set_aside(); }
+bool OutboxFile::full() const { return database_->file.full(); }
+std::uint64_t OutboxFile::reserve() const { return database_->file.reserve(); }
 
 void OutboxFile::insert(const Row& row) {
   guarded([&](Database& database) {

@@ -30,6 +30,9 @@ struct Row {
 /// What a message counts for in the bound on the queue: its bytes and what SQLite adds to them.
 std::uint64_t row_cost(std::size_t topic_bytes, std::size_t payload_bytes, std::size_t properties_bytes);
 
+/// Where the Seqs of a new file begin: no older file of this gateway can have got there.
+Seq seq_of_today();
+
 /// Thread: the store's, but for the constructor and what is marked otherwise; the members that read may also be called
 /// between the constructor and the first job. Members throw std::runtime_error when SQLite refuses.
 ///
@@ -85,6 +88,8 @@ class OutboxFile final : public mqtt::StoreFile {
 
   std::uint64_t size_on_disk() const;     ///< Any thread. Bytes of the database and its log.
   std::uint64_t times_set_aside() const;  ///< Any thread. Since the start.
+  bool full() const;                      ///< Any thread. The disk is: see DatabaseFile.
+  std::uint64_t reserve() const;          ///< Any thread. Bytes that are given back then.
 
  private:
   class Database;

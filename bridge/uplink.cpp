@@ -197,7 +197,8 @@ UplinkStatus Uplink::Impl::status() const {
   status.in_flight = outbox_->in_flight();
   status.stalled = now_ == UplinkState::Online && status.in_flight > 0 && clock_.now() - answered_at_ >= kStalled;
   status.acknowledged = acknowledged_;
-  status.dropped = counters.dropped_full;
+  status.dropped = counters.dropped_full + counters.dropped_disk;
+  status.dropped_disk = counters.dropped_disk;
   status.expired = counters.dropped_expired;
   status.skipped = skipped_ + link_->dropped();
   status.parked = counters.parked;

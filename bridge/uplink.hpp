@@ -27,6 +27,7 @@ struct UplinkStatus {
   bool stalled = false;                ///< online, but the cloud acknowledges nothing
   std::uint64_t acknowledged = 0;      ///< since the start
   std::uint64_t dropped = 0;           ///< since the start, by the policy for a full queue
+  std::uint64_t dropped_disk = 0;      ///< of those: because the disk was full
   std::uint64_t expired = 0;           ///< since the start, because their Message Expiry Interval ran out
   std::uint64_t skipped = 0;           ///< since the start: QoS 0 while not online, or a topic that `to` made too long
   std::uint64_t parked = 0;            ///< since the start: refused by the cloud for good

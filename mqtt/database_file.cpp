@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,7 +23,12 @@ namespace {
 constexpr std::size_t kMaxInterned = 20'000;         // topics; the others stand in their rows
 constexpr std::uintmax_t kCheckAllBelow = 32 << 20;  // bytes: a bigger file is checked only where it is read
 constexpr std::int64_t kVacuumAbove = 2'048;         // free pages
+constexpr std::int64_t kVacuumPages = 512;           // at a time
 constexpr std::uint64_t kPage = 4'096;
+
+constexpr int kLargestLog = 1'024;  // pages, before they are written back to the database
+
+std::int64_t to_pages(std::uint64_t bytes) { return static_cast<std::int64_t>(bytes / kPage); }
 
 bool is_damage(const SQLite::Exception& error) {
   return error.getErrorCode() == SQLITE_CORRUPT || error.getErrorCode() == SQLITE_NOTADB;
@@ -59,7 +65,8 @@ DatabaseFile::DatabaseFile(std::filesystem::path path, const DatabaseFormat& for
     : path_(std::move(path)),
       format_(format),
       opened_(std::move(opened)),
-      lock_(std::make_unique<Lock>(std::filesystem::path(path_) += ".lock")) {
+      lock_(std::make_unique<Lock>(std::filesystem::path(path_) += ".lock")),
+      reserve_(std::filesystem::path(path_) += ".reserve") {
   if (make || std::filesystem::exists(path_)) open();
 }
 
@@ -67,39 +74,54 @@ DatabaseFile::~DatabaseFile() { close(); }
 
 void DatabaseFile::close() {
   statements_.clear();
+  // On a full disk the log keeps its room: the next start needs it to delete.
+  if (database_ && full_) sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   database_.reset();
 }
 
 void DatabaseFile::open() {
-  for (bool retried = false;; retried = true) {
+  for (bool renewed = false, gave_back = false;;) {
     try {
       open_database();
       size_on_disk_ = std::filesystem::file_size(path_);
+      set_full(!reserve_.take());
       return;
     } catch (const Unusable& error) {
-      if (retried) throw;
+      if (std::exchange(renewed, true)) throw;
       set_aside(error.what());
     } catch (const SQLite::Exception& error) {
-      if (retried || !is_damage(error)) {
+      note(error);
+      const bool damage = std::exchange(damaged_, false);
+      if (damage && !std::exchange(renewed, true)) {
+        set_aside(error.what());
+      } else if (!full_ || std::exchange(gave_back, true)) {
         close();
         throw std::runtime_error(fmt::format("cannot open {}: {}", path_.string(), error.what()));
       }
-      set_aside(error.what());
     }
   }
 }
 
+/// SQLite would make it readable for everybody. Its log gets the same permissions.
+void make_for_us_alone(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0) return;  // SQLite says why
+  [[maybe_unused]] const int ignored = fchmod(descriptor, 0600);
+  ::close(descriptor);
+}
+
 void DatabaseFile::open_database() {
   close();
+  make_for_us_alone(path_);
   database_ = std::make_unique<SQLite::Database>(
       path_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOFOLLOW, 5'000);
+  // Before anything is read: the lock is ours anyway, and the index of the log needs no file then, which may find no
+  // room.
+  execute("PRAGMA locking_mode = EXCLUSIVE");
   // With a header and nothing in it, its creation was cut short.
   const bool fresh = pragma("schema_version") == 0 && pragma("application_id") == 0;
   if (fresh) execute("PRAGMA auto_vacuum = INCREMENTAL");  // has an effect only before the first table
-  execute("PRAGMA journal_mode = WAL");
-  execute("PRAGMA synchronous = FULL");  // NORMAL gives back committed rows after a power cut
-  execute("PRAGMA journal_size_limit = 8388608");
-  execute("PRAGMA foreign_keys = OFF");
+  tune();
   if (!fresh) {
     check();
     return opened_(false);
@@ -110,6 +132,24 @@ void DatabaseFile::open_database() {
   execute(format_.create);
   opened_(true);
   transaction.commit();
+}
+
+void DatabaseFile::tune() {
+  execute("PRAGMA journal_mode = WAL");
+  execute("PRAGMA synchronous = FULL");  // NORMAL gives back committed rows after a power cut
+  execute(fmt::format("PRAGMA journal_size_limit = {}", reserve_.size()).c_str());
+  execute("PRAGMA wal_autocheckpoint = 0");  // see write_back
+  execute("PRAGMA secure_delete = OFF");     // Debian's default overwrites what is deleted
+  execute("PRAGMA temp_store = MEMORY");
+  execute("PRAGMA foreign_keys = OFF");
+  log_pages_ = kLargestLog;  // whatever is in there is written back after the first commit
+  sqlite3_wal_hook(
+      database_->getHandle(),
+      [](void* self, sqlite3*, const char*, int pages) {
+        static_cast<DatabaseFile*>(self)->log_pages_ = pages;
+        return SQLITE_OK;
+      },
+      this);
 }
 
 void DatabaseFile::check() {
@@ -145,8 +185,45 @@ void DatabaseFile::explain() {
   try {
     throw;
   } catch (const SQLite::Exception& error) {
-    damaged_ = damaged_ || is_damage(error);
+    note(error);
     throw std::runtime_error(fmt::format("{}: {}", path_.string(), error.what()));
+  }
+}
+
+/// Of an error of SQLite: what has to be done because of it.
+void DatabaseFile::note(const SQLite::Exception& error) {
+  damaged_ = damaged_ || is_damage(error);
+  doubtful_ = doubtful_ || error.getExtendedErrorCode() == SQLITE_IOERR_FSYNC;
+  if (error.getErrorCode() != SQLITE_FULL && !(error.getErrorCode() == SQLITE_IOERR && found_no_room())) return;
+  run_out();
+}
+
+void DatabaseFile::run_out() {
+  reserve_.give_back();
+  set_full(true);
+}
+
+/// What SQLite calls an I/O error may be a quota, or a limit on files. Asks its files for their last errno.
+bool DatabaseFile::found_no_room() const {
+  if (!database_) return false;
+  for (const int which : {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}) {
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(database_->getHandle(), "main", which, &file);
+    int cause = 0;
+    if (file == nullptr || file->pMethods == nullptr) continue;
+    file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &cause);
+    if (cause == ENOSPC || cause == EDQUOT || cause == EFBIG) return true;
+  }
+  return false;
+}
+
+void DatabaseFile::set_full(bool full) {
+  if (full_.exchange(full) == full) return;
+  if (full) {
+    spdlog::warn("{}: the disk of {} is full: nothing is added until {} KB are free again", format_.name,
+                 path_.string(), 2 * reserve_.size() >> 10);
+  } else {
+    spdlog::info("{}: the disk of {} has room again", format_.name, path_.string());
   }
 }
 
@@ -157,9 +234,9 @@ void DatabaseFile::require_open() const {
 // Transactions
 
 void DatabaseFile::begin() {
-  if (damaged_ || !database_) {
+  if (damaged_ || doubtful_ || !database_) {
     if (damaged_) set_aside("it was found damaged while in use");
-    damaged_ = false;
+    damaged_ = doubtful_ = false;
     open();
   }
   guarded([this] { statement("BEGIN IMMEDIATE").exec(); });
@@ -167,12 +244,10 @@ void DatabaseFile::begin() {
 
 void DatabaseFile::commit() {
   guarded([this] {
+    if (full_) spare_the_rest();
     statement("COMMIT").exec();
-    if (pragma("freelist_count") > kVacuumAbove) execute("PRAGMA incremental_vacuum(512)");
-    std::error_code error;
-    const auto log = std::filesystem::file_size(std::filesystem::path(path_) += "-wal", error);
-    size_on_disk_ = static_cast<std::uint64_t>(pragma("page_count")) * kPage + (error ? 0 : log);
   });
+  tidy();
 }
 
 void DatabaseFile::rollback() noexcept {
@@ -180,8 +255,67 @@ void DatabaseFile::rollback() noexcept {
   try {
     for (auto& [sql, prepared] : statements_) prepared->tryReset();
     if (sqlite3_get_autocommit(database_->getHandle()) == 0) execute("ROLLBACK");  // SQLite may have done so already
+    if (full_) write_back();
   } catch (const std::exception& error) {
     spdlog::error("{}: rollback: {}", format_.name, error.what());
+  }
+}
+
+// Room
+
+/// After a commit. What fails here is tried again after the next one: the commit holds.
+void DatabaseFile::tidy() {
+  try {
+    if (full_) write_back();  // then there is room in the log to move pages
+    hand_back_pages();
+    if (full_ || log_pages_ >= std::min<std::int64_t>(kLargestLog, to_pages(reserve_.size() / 2))) write_back();
+    std::error_code error;
+    const auto log = std::filesystem::file_size(std::filesystem::path(path_) += "-wal", error);
+    size_on_disk_ = static_cast<std::uint64_t>(pragma("page_count")) * kPage + (error ? 0 : log);
+  } catch (const SQLite::Exception& error) {
+    note(error);
+    spdlog::warn("{}: {}: tidying up: {}", format_.name, path_.string(), error.what());
+  }
+  if (full_ && reserve_.take()) set_full(false);
+}
+
+/// On a full disk what makes the database grow has to leave enough of the reserve for the log to be written back: else
+/// nothing could be deleted any more.
+void DatabaseFile::spare_the_rest() {
+  const auto grows = growth();
+  if (grows <= 0 || has_room_for(grows + static_cast<std::int64_t>(reserve_.size() / 4))) return;
+  throw SQLite::Exception("the rest of the disk is for what frees room", SQLITE_FULL);
+}
+
+/// Bytes by which the file grows when the log is written back to it.
+std::int64_t DatabaseFile::growth() {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path_, error);
+  return error ? 0 : (pragma("page_count") * static_cast<std::int64_t>(kPage)) - static_cast<std::int64_t>(size);
+}
+
+/// A log that is never written back grows for ever. When the disk has no room for what the database grows by, the
+/// reserve is needed now: later there would be more in the log than it takes. Where even that is not enough nothing is
+/// tried, because it would be eaten up without getting anywhere.
+void DatabaseFile::write_back() {
+  const auto grows = growth();
+  if (!has_room_for(grows)) run_out();
+  if (!has_room_for(grows)) return;
+  sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+}
+
+bool DatabaseFile::has_room_for(std::int64_t bytes) const {
+  if (bytes <= 0) return true;
+  std::error_code error;
+  const auto space = std::filesystem::space(path_, error);
+  return error || space.available >= static_cast<std::uint64_t>(bytes);
+}
+
+/// Free pages beyond what is soon used again, a few at a time; on a full disk all that the reserve has room to move.
+void DatabaseFile::hand_back_pages() {
+  const auto pages = full_ ? std::min(kVacuumPages, to_pages(reserve_.size() / 4)) : kVacuumPages;
+  if (pragma("freelist_count") > (full_ ? 2 * pages : kVacuumAbove)) {
+    execute(fmt::format("PRAGMA incremental_vacuum({})", pages).c_str());
   }
 }
 

@@ -12,9 +12,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mqtt/disk_reserve.hpp"
+
 namespace SQLite {
 class Column;
 class Database;
+class Exception;
 class Statement;
 }  // namespace SQLite
 
@@ -29,6 +32,9 @@ struct DatabaseFormat {
   std::string_view when_damaged;  ///< for the log line, what becomes of the contents: "what it holds is not sent"
 };
 
+/// When the disk is full it gives back a reserve, so that what was accepted before still gets there, deleting works,
+/// and a start does. `full` says so: until the reserve could be taken again, whoever adds to the file is to do without.
+///
 /// Thread: the store's, but for the constructor and what is marked otherwise.
 class DatabaseFile {
  public:
@@ -74,12 +80,25 @@ class DatabaseFile {
   const std::filesystem::path& path() const { return path_; }   ///< Any thread.
   std::uint64_t size_on_disk() const { return size_on_disk_; }  ///< Any thread. Bytes of the database and its log.
   std::uint64_t times_set_aside() const { return set_aside_; }  ///< Any thread. Since the start.
+  bool full() const { return full_; }                           ///< Any thread. The disk has no room but the reserve.
+  std::uint64_t reserve() const { return reserve_.size(); }     ///< Any thread. Bytes.
 
  private:
   class Lock;
   void open();
   void open_database();
+  void tune();
   void check();
+  void tidy();
+  void write_back();
+  void hand_back_pages();
+  void spare_the_rest();
+  std::int64_t growth();
+  bool has_room_for(std::int64_t bytes) const;
+  void note(const SQLite::Exception& error);
+  bool found_no_room() const;
+  void run_out();
+  void set_full(bool full);
   void set_aside(const std::string& why);
   void close();
   void require_open() const;
@@ -90,13 +109,17 @@ class DatabaseFile {
   const DatabaseFormat format_;
   const std::function<void(bool)> opened_;
   const std::unique_ptr<Lock> lock_;
+  DiskReserve reserve_;
   // Owned by the store thread
   std::unique_ptr<SQLite::Database> database_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // by literal
   bool damaged_ = false;
+  bool doubtful_ = false;  // an fsync failed: what the kernel still has of the file is not what the disk has
+  int log_pages_ = 0;      // in the log as of the last commit
   // Any thread
   std::atomic<std::uint64_t> size_on_disk_ = 0;
   std::atomic<std::uint64_t> set_aside_ = 0;
+  std::atomic<bool> full_ = false;
 };
 
 /// The table `topic (id, name)` of a database: a gateway has few topics and many publications, whose rows need not hold

@@ -173,10 +173,11 @@ void BrokerCore::publish(const PublicationPtr& publication) { route(publication,
 BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const Subscriber* publisher, bool durable) {
   const SessionJournal::Whole whole(journal_.get());
   Outcome outcome;
-  if (durable && journal_ != nullptr && journal_->failing() && needs_disk(publication, publisher)) {
+  if (durable && journal_ != nullptr && (journal_->full() || journal_->failing()) &&
+      needs_disk(publication, publisher)) {
     ++totals.publications_refused;
-    outcome.refused = Reason::ImplementationSpecificError;
-    outcome.detail = "the disk does not take it";
+    outcome.refused = journal_->full() ? Reason::QuotaExceeded : Reason::ImplementationSpecificError;
+    outcome.detail = journal_->full() ? "the disk is full" : "the disk does not take it";
     return outcome;
   }
   for (Consumer* consumer : consumers) {

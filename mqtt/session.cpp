@@ -72,7 +72,7 @@ bool Session::deliver(const PublicationPtr& publication, FanOut& fan_out, const 
 
 void Session::number_and_store(Outgoing& outgoing) {
   outgoing.number = next_number_++;
-  if (journal_ != nullptr) outgoing.change = journal_->add_receiver(row_, delivery_of(outgoing));
+  if (journal_ != nullptr && !journal_->full()) outgoing.change = journal_->add_receiver(row_, delivery_of(outgoing));
 }
 
 void Session::resume(Time now) {
@@ -210,6 +210,10 @@ std::size_t Session::append(Delivery delivery, FanOut& fan_out) {
 
 void Session::enqueue(Outgoing outgoing) {
   ready_ = false;
+  if (journal_ != nullptr && journal_->full()) {  // somebody who waits for it was refused before
+    ++counters_.dropped_full;
+    return;
+  }
   const std::size_t size = queue_cost(*outgoing.publication);
   // What only waits for the disk would be in flight by now.
   const std::size_t spare = journal_ != nullptr && online_ ? window_ - std::min(window_, outstanding_) : 0;

@@ -125,6 +125,7 @@ void SessionFile::rollback() noexcept {
 
 std::uint64_t SessionFile::size_on_disk() const { return database_->file.size_on_disk(); }
 std::uint64_t SessionFile::times_set_aside() const { return database_->file.times_set_aside(); }
+bool SessionFile::full() const { return database_->file.full(); }
 
 // Writing
 

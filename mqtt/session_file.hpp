@@ -58,6 +58,7 @@ class SessionFile final : public StoreFile {
 
   std::uint64_t size_on_disk() const;     ///< Any thread.
   std::uint64_t times_set_aside() const;  ///< Any thread.
+  bool full() const;                      ///< Any thread. See DatabaseFile.
 
  private:
   class Database;

@@ -28,6 +28,7 @@ SessionJournal::SessionJournal(std::filesystem::path path, Store& store, Clock& 
       clock_(clock),
       commit_interval_(commit_interval),
       file_(std::move(path), clock.now(), std::chrono::system_clock::now()),
+      full_(file_.full()),
       times_lost_(file_.times_set_aside()) {}
 
 RestoredState SessionJournal::restore() {
@@ -209,11 +210,20 @@ void SessionJournal::committed(Ticket ticket) {
 
 void SessionJournal::failed(const StoreFile& file, const std::string& what) {
   if (&file != &file_) return;
+  const bool ran_out = !std::exchange(full_, file_.full()) && full_;  // by now the reserve has been given back
   if (!failing()) {
-    retry_at_ = clock_.now() + kDiskRetry;
+    retry_at_ = clock_.now() + (ran_out ? 0s : kDiskRetry);
     spdlog::error("broker: sessions cannot be written: {}; clients' publications for them wait", what);
   }
   disk_error_ = what.empty() ? "unknown error" : what;
+}
+
+/// A commit finds out whether there is room again.
+void SessionJournal::watch_room() {
+  full_ = file_.full();
+  if (!full_ || clock_.now() < retry_at_) return;
+  retry_at_ = clock_.now() + kDiskRetry;
+  store_.write(file_, [] {});
 }
 
 /// Everything that is not on disk once more, in order.
@@ -230,6 +240,7 @@ void SessionJournal::tick() {
     if (now >= retry_at_) retry();
     return;
   }
+  watch_room();
   const bool due = open_->since != Time{} && now - open_->since >= commit_interval_;
   if (due || open_->changes.size() + open_->erased.size() > kMaxGathered) post();
   if (failed_loads_.empty() || now < retry_at_) return;

@@ -95,6 +95,8 @@ class SessionJournal {
   void committed(Ticket ticket);
   void failed(const StoreFile& file, const std::string& what);  ///< nothing to do with it when the file is another's
   bool failing() const { return !disk_error_.empty(); }
+  /// The disk is full: no publication is to be added, so that there is room for what frees some.
+  bool full() const { return full_; }
   /// Whether acknowledgements have to wait, whatever the store committed meanwhile.
   bool owes_disk() const { return failing() || told_ < owed_until_; }
   /// Told when the file was found damaged and set aside: whoever has the state writes it again.
@@ -121,6 +123,7 @@ class SessionJournal {
   void note_age();
   bool take_back(ChangeNo change);
   void write(Batch& batch);
+  void watch_room();
   void retry();
   void read(const std::shared_ptr<Load>& load);
   void loaded(Load& load);
@@ -148,6 +151,7 @@ class SessionJournal {
   RetainedRow last_retained_ = 0;
   Ticket told_ = 0, owed_until_ = 0;
   std::string disk_error_;
+  bool full_ = false;
   Time retry_at_{};
   std::uint64_t times_lost_ = 0;
   std::vector<std::shared_ptr<Load>> failed_loads_;

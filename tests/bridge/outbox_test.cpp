@@ -240,17 +240,25 @@ TEST_F(OutboxTest, OnAFullDiskRefusesWhatIsToBeDurableAndLosesNothingElse) {
     ASSERT_TRUE(desk_.run_until([&] { return !status().last_error.empty(); }));
     const auto refused = append("3", true);
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error(), Reason::ImplementationSpecificError);
+    EXPECT_EQ(refused.error(), Reason::QuotaExceeded);
+    EXPECT_EQ(status().dropped, 1U);
     EXPECT_TRUE(append("4"));
-    advance(3s);
-    ASSERT_TRUE(desk_.run_until([&] { return !status().last_error.empty(); }));
+    for (int i = 0; i < 5; ++i) {
+      advance(1s);
+      wait_for_commit();
+    }
+    EXPECT_TRUE(uplink_->owes_disk());
   }
-  advance(2s);
-  wait_for_commit();
+  for (int i = 0; i < 20 && uplink_->owes_disk(); ++i) {
+    advance(1s);
+    wait_for_commit();
+  }
   EXPECT_EQ(status().last_error, "");
+  EXPECT_TRUE(append("5", true));
+  wait_for_commit();
   crash();
   start();
-  EXPECT_THAT(drain(), ElementsAre("1", "2", "4"));
+  EXPECT_THAT(drain(), ElementsAre("1", "2", "4", "5"));
 }
 
 TEST_F(OutboxTest, OnAFullDiskTheQueueStillDrains) {

@@ -26,6 +26,7 @@ class UplinkFixture : public ::testing::Test {
   ~UplinkFixture() override { close(); }
 
   void open() {
+    committed_ = 0;
     store_ = std::make_unique<mqtt::Store>(
         desk_.post(),
         [this](mqtt::Ticket ticket) {

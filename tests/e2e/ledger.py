@@ -14,13 +14,14 @@ TOPICS = [f"plant1/ledger/{i}" for i in range(4)]
 
 class Publisher:
     """Publishes 1, 2, 3 ... over TOPICS in turn to a broker that comes and goes. A number is published once at most: those
-    whose acknowledgement did not come before the connection ended may arrive or not; those in `acknowledged` must."""
+    whose acknowledgement did not come before the connection ended may arrive or not; those in `acknowledged` must. It begins
+    behind `after`, and writes numbers with `width` digits."""
 
-    def __init__(self, port: int, qos: int, per_second: int, window: int = 40):
-        self.port, self.qos, self.window = port, qos, window
+    def __init__(self, port: int, qos: int, per_second: int, window: int = 40, after: int = 0, width: int = 1):
+        self.port, self.qos, self.window, self.width = port, qos, window, width
         self.pause = 1 / per_second
         self.acknowledged = []
-        self.published = 0
+        self.published = after
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -59,7 +60,7 @@ class Publisher:
             while len(under_way) < self.window and time.monotonic() >= due and not self._stopping.is_set():
                 due = max(due + self.pause, time.monotonic() - 0.05)
                 number = self.published + 1
-                info = client.publish(TOPICS[number % len(TOPICS)], str(number), self.qos)
+                info = client.publish(TOPICS[number % len(TOPICS)], str(number).zfill(self.width), self.qos)
                 if info.rc != paho.MQTT_ERR_SUCCESS:
                     return
                 under_way[info.mid] = number
