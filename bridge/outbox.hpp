@@ -83,6 +83,9 @@ class Outbox {
   /// Everything in flight is to be sent again, except where `keep`; returns how many.
   std::size_t requeue_all(const std::function<bool(Seq)>& keep);
 
+  /// Parked ones join the queue at its end; `told` how many did.
+  void retry_parked(std::vector<Seq> seqs, std::function<void(std::size_t)> told);
+
   void tick();  ///< every 100 ms
   void committed(mqtt::Ticket ticket);
   /// Whether something that was handed to the store in vain is not on disk yet: until then nobody may be told that what

@@ -201,6 +201,30 @@ void Outbox::write_erasures(std::uint64_t bytes) {
 
 mqtt::Ticket Outbox::post(std::function<void()> job) { return store_.write(file_, std::move(job)); }
 
+/// They are on disk only, behind what is in memory by now and before what comes.
+void Outbox::retry_parked(std::vector<Seq> seqs, std::function<void(std::size_t)> told) {
+  std::vector<std::pair<Seq, Seq>> moves;
+  for (const Seq seq : seqs) moves.emplace_back(seq, take_seq());
+  backlog_ = true;
+  const auto costs = std::make_shared<std::vector<std::uint64_t>>();
+  const auto ticket = post([this, moves, costs] {
+    for (const auto& [seq, as] : moves) {
+      if (const auto cost = file_.unpark(seq, as); cost != 0) costs->push_back(cost);
+    }
+  });
+  store_.read([] {},
+              [this, alive = std::weak_ptr(alive_), costs, ticket, told = std::move(told)] {
+                if (alive.expired()) return;
+                const bool done = disk_error_.empty() && committed_ >= ticket;
+                for (const auto cost : *costs) {
+                  rows_ += done ? 1 : 0;
+                  bytes_ += done ? cost : 0;
+                }
+                if (on_loaded_) on_loaded_();
+                told(done ? costs->size() : 0);
+              });
+}
+
 void Outbox::committed(mqtt::Ticket ticket) {
   committed_ = ticket;
   while (!erasing_.empty() && erasing_.front().first <= ticket) erasing_.pop_front();

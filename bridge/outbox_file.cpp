@@ -261,6 +261,25 @@ void OutboxFile::reserve(Seq end) {
   guarded([&](Database& database) { database.meta.reserved = end; });
 }
 
+namespace {
+
+/// Of seq, topic, flags, payload, properties, published, expires.
+Row row_of(SQLite::Statement& select) {
+  Row row;
+  row.seq = count(select.getColumn(0).getInt64());
+  row.topic = select.getColumn(1).getString();
+  const auto flags = select.getColumn(2).getInt();
+  row.qos = static_cast<mqtt::Qos>(std::clamp(flags & 3, 0, 2));
+  row.retain = (flags & 4) != 0;
+  row.payload = bytes_of(select.getColumn(3));
+  row.properties = bytes_of(select.getColumn(4));
+  row.published = select.getColumn(5).getInt64();
+  if (!select.getColumn(6).isNull()) row.expires = select.getColumn(6).getInt64();
+  return row;
+}
+
+}  // namespace
+
 OutboxFile::Page OutboxFile::load(Seq after, std::size_t rows, std::uint64_t bytes) {
   return guarded([&](Database& database) {
     auto& select = database.statement(
@@ -274,18 +293,8 @@ OutboxFile::Page OutboxFile::load(Seq after, std::size_t rows, std::uint64_t byt
         page.complete = true;
         break;
       }
-      Row row;
-      row.seq = count(select.getColumn(0).getInt64());
-      row.topic = select.getColumn(1).getString();
-      const auto flags = select.getColumn(2).getInt();
-      row.qos = static_cast<mqtt::Qos>(std::clamp(flags & 3, 0, 2));
-      row.retain = (flags & 4) != 0;
-      row.payload = bytes_of(select.getColumn(3));
-      row.properties = bytes_of(select.getColumn(4));
-      row.published = select.getColumn(5).getInt64();
-      if (!select.getColumn(6).isNull()) row.expires = select.getColumn(6).getInt64();
-      loaded += cost_of(row);
-      page.rows.push_back(std::move(row));
+      page.rows.push_back(row_of(select));
+      loaded += cost_of(page.rows.back());
     }
     select.reset();  // an open read would keep the log from being written back
     return page;
@@ -316,6 +325,39 @@ std::uint64_t OutboxFile::parked() {
     const auto rows = count(select.getColumn(0).getInt64());
     select.reset();
     return rows;
+  });
+}
+
+std::vector<OutboxFile::Parked> OutboxFile::parked_rows(Seq after, std::size_t rows) {
+  return guarded([&](Database& database) {
+    auto& select = database.statement("SELECT * FROM parked WHERE seq > ? ORDER BY seq LIMIT ?");
+    select.bind(1, number(after));
+    select.bind(2, number(rows));
+    std::vector<Parked> found;
+    while (select.executeStep()) {
+      const auto reason = static_cast<mqtt::Reason>(select.getColumn(7).getInt());
+      found.push_back({row_of(select), reason, select.getColumn(8).getInt64()});
+    }
+    select.reset();
+    return found;
+  });
+}
+
+std::uint64_t OutboxFile::unpark(Seq seq, Seq as) {
+  const auto found = seq == 0 ? std::vector<Parked>() : parked_rows(seq - 1, 1);
+  if (found.empty() || found.front().row.seq != seq) return 0;
+  Row row = found.front().row;
+  row.seq = as;
+  insert(row);
+  erase_parked(seq);
+  return cost_of(row);
+}
+
+bool OutboxFile::erase_parked(Seq seq) {
+  return guarded([&](Database& database) {
+    auto& remove = database.statement("DELETE FROM parked WHERE seq = ?");
+    remove.bind(1, number(seq));
+    return remove.exec() > 0;
   });
 }
 

@@ -66,6 +66,9 @@ class OutboxFile final : public mqtt::StoreFile {
     Seq last = 0;
   };
   Removed drop_oldest(Seq after, std::uint64_t bytes);
+  /// Puts a parked row into the queue again, as `as`; what it counts for, or 0 when it is not parked.
+  std::uint64_t unpark(Seq seq, Seq as);
+  bool erase_parked(Seq seq);  ///< false when it is not parked
   /// Moves the row to `parked`, where the newest 10,000 are kept; returns how many older ones had to go.
   std::uint64_t park(Seq seq, mqtt::Reason reason, std::int64_t now);
   void put_record(Seq seq, const std::string& key, const std::string& packet);
@@ -85,6 +88,13 @@ class OutboxFile final : public mqtt::StoreFile {
   std::uint64_t rows() const;
   std::uint64_t bytes() const;  ///< by row_cost
   std::uint64_t parked();
+  /// One that the cloud refused for good.
+  struct Parked {
+    Row row;
+    mqtt::Reason reason = mqtt::Reason::UnspecifiedError;
+    std::int64_t since = 0;  ///< milliseconds since the epoch, UTC
+  };
+  std::vector<Parked> parked_rows(Seq after, std::size_t rows);  ///< the first behind `after`
 
   std::uint64_t size_on_disk() const;     ///< Any thread. Bytes of the database and its log.
   std::uint64_t times_set_aside() const;  ///< Any thread. Since the start.

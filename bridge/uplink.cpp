@@ -213,6 +213,15 @@ UplinkStatus Uplink::Impl::status() const {
   return status;
 }
 
+void Uplink::Impl::look(Looked look, std::function<void()> told) {
+  store_.read([file = file_.get(), look = std::move(look)] { look(*file); }, std::move(told));
+}
+
+void Uplink::Impl::change(Looked change, std::function<void()> told) {
+  store_.write(*file_, [file = file_.get(), change = std::move(change)] { change(*file); });
+  store_.read([] {}, std::move(told));
+}
+
 // ---- from the link's threads
 
 void Uplink::Impl::on_limits(const LinkLimits& limits) {
@@ -280,6 +289,14 @@ bool Uplink::owes_disk() const { return impl_->owes_disk(); }
 void Uplink::tick() { impl_->tick(); }
 
 void Uplink::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
+
+void Uplink::look(Looked look, std::function<void()> told) { impl_->look(std::move(look), std::move(told)); }
+
+void Uplink::change(Looked change, std::function<void()> told) { impl_->change(std::move(change), std::move(told)); }
+
+void Uplink::retry_parked(std::vector<Seq> seqs, std::function<void(std::size_t)> told) {
+  impl_->retry_parked(std::move(seqs), std::move(told));
+}
 
 UplinkStatus Uplink::status() const { return impl_->status(); }
 

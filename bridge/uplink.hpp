@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bridge/link.hpp"
+#include "bridge/outbox_file.hpp"
 #include "bridge/settings.hpp"
 #include "bridge/uplink_state.hpp"
 #include "mqtt/clock.hpp"
@@ -72,6 +73,15 @@ class Uplink final : public mqtt::Consumer {
   /// Ends the link within `grace` and hands everything unwritten to the store. The store must be destroyed after this.
   void stop(std::chrono::milliseconds grace);
   UplinkStatus status() const;
+
+  // For people who look after what the cloud refused. `told` is called on the broker thread; nothing is when the file
+  // cannot be read (which is logged).
+  using Looked = std::function<void(OutboxFile& file)>;
+  /// Runs `look` on the store's thread, then `told`.
+  void look(Looked look, std::function<void()> told);
+  /// Runs `change` in a transaction, then `told`.
+  void change(Looked change, std::function<void()> told);
+  void retry_parked(std::vector<Seq> seqs, std::function<void(std::size_t)> told);
 
  private:
   class Impl;

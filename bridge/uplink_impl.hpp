@@ -38,6 +38,11 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void stop(std::chrono::milliseconds grace);
   void abandon(std::chrono::milliseconds grace = {});
   UplinkStatus status() const;
+  void look(Looked look, std::function<void()> told);
+  void change(Looked change, std::function<void()> told);
+  void retry_parked(std::vector<Seq> seqs, std::function<void(std::size_t)> told) {
+    outbox_->retry_parked(std::move(seqs), std::move(told));
+  }
 
   // LinkEvents: on the link's threads.
   void on_limits(const LinkLimits& limits) override;

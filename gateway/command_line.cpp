@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdio>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "config/error.hpp"
 #include "config/node.hpp"
@@ -19,6 +21,7 @@
 #include "gateway/doctor.hpp"
 #include "gateway/log.hpp"
 #include "gateway/passwd.hpp"
+#include "gateway/queue.hpp"
 #include "gateway/run.hpp"
 #include "gateway/settings.hpp"
 #include "gateway/simulate.hpp"
@@ -44,9 +47,9 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 19> kVerbs{
-    "run",    "check", "status",  "top",    "tap",    "ports", "read",  "write",      "scan",  "simulate",
-    "passwd", "demo",  "version", "events", "doctor", "diag",  "users", "completion", "uplink"};
+constexpr std::array<std::string_view, 20> kVerbs{
+    "run",    "check", "status",  "top",    "tap",    "ports", "read",  "write",      "scan",   "simulate",
+    "passwd", "demo",  "version", "events", "doctor", "diag",  "users", "completion", "uplink", "queue"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -69,6 +72,37 @@ void add_socket_option(CLI::App& verb, AskOptions& options) {
 void add_ask_options(CLI::App& verb, AskOptions& options) {
   add_socket_option(verb, options);
   verb.add_flag("--json", options.json, "As JSON, for programs");
+}
+
+/// `queue ls`, `queue show` and so on: what to call for each.
+using QueueVerbs = std::vector<std::pair<CLI::App*, int (*)(const QueueOptions&)>>;
+
+QueueVerbs add_queue_verbs(CLI::App& app, QueueOptions& options) {
+  auto* queue = app.add_subcommand("queue", "Messages that a cloud refused for good, and those that wait for it");
+  queue->require_subcommand(1);
+  const auto add = [&](const char* name, const char* what) {
+    auto* verb = queue->add_subcommand(name, what);
+    add_ask_options(*verb, options.ask);
+    verb->add_option("--state-dir", options.state_dir, "The files of a gateway that does not run")->type_name("DIR");
+    verb->add_option("--uplink", options.uplink, "Of this uplink only")->type_name("NAME");
+    verb->add_option("SEQ", options.seqs, "Their numbers");
+    return verb;
+  };
+  const auto look = [&](const char* name, const char* what) {
+    auto* verb = add(name, what);
+    verb->add_flag("--queued", options.queued, "Those that wait, rather than those that were refused");
+    return verb;
+  };
+  const auto change = [&](const char* name, const char* what) {
+    auto* verb = add(name, what);
+    verb->add_flag("--all", options.all, "All of them");
+    return verb;
+  };
+  return {{look("ls", "A line for each"), list_queue},
+          {look("show", "With their payloads, to read"), show_queue},
+          {look("export", "As JSON lines, with their payloads"), export_queue},
+          {change("retry", "Send refused ones again, behind all that waits"), retry_parked},
+          {change("drop", "Remove refused ones"), drop_parked}};
 }
 
 template <class Options>
@@ -177,6 +211,8 @@ int run_command_line(int argc, char** argv) {
   tap_verb->add_option("FILTER", filter, "Topic filter, e.g. 'plant1/#'")->required();
   tap_verb->add_option("--count", count, "End after so many");
   add_ask_options(*tap_verb, ask_options);
+  QueueOptions queue_options;
+  const auto queue_verbs = add_queue_verbs(app, queue_options);
   PasswdOptions passwd_options;
   auto* passwd_verb = app.add_subcommand(
       "passwd", "Set a user's password in a password file; asks for it, or reads a line of standard input");
@@ -252,6 +288,9 @@ int run_command_line(int argc, char** argv) {
     if (*check_verb) return check(file);
     if (*status_verb) return print_status(ask_options);
     if (*events_verb) return print_events(ask_options, limit);
+    for (const auto& [verb, call] : queue_verbs) {
+      if (*verb) return call(queue_options);
+    }
     if (*top_verb) return show_top(ask_options);
     if (*tap_verb) return print_tap(ask_options, filter, count);
     if (*passwd_verb) {

@@ -48,6 +48,7 @@ class Gateway {
   std::vector<std::string> listening() const;  ///< e.g. "127.0.0.1:1883"
   std::vector<drivers::BusStatus> buses() const;
   std::vector<bridge::UplinkStatus> uplinks() const;
+  const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_; }
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
   std::string status_line() const;                   ///< "3/4 devices ok, queue 0, uplink up"
   bool stopping() const { return stopping_; }

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "gateway/queue.hpp"
 #include "gateway/status.hpp"
 
 namespace ferrule::gateway {
@@ -30,6 +31,7 @@ void Operation::open_control(mqtt::Loop& loop) {
     return;
   }
   add_status_commands(*control_, gateway_);
+  add_queue_commands(*control_, gateway_.bridges());
   control_->on("tap",
                [this](const ControlRequest& request, ControlReply reply) { taps_.open(request, std::move(reply)); });
 }

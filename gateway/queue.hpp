@@ -1,0 +1,35 @@
+// `ferrule queue`: what waits for a cloud, and what the cloud refused for good.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bridge/uplink.hpp"
+#include "gateway/ask.hpp"
+#include "gateway/control.hpp"
+
+namespace ferrule::gateway {
+
+struct QueueOptions {
+  AskOptions ask;
+  std::filesystem::path state_dir;  ///< look into this one, of a gateway that does not run
+  std::string uplink;               ///< empty: all
+  std::vector<std::uint64_t> seqs;
+  bool all = false;
+  bool queued = false;  ///< what waits, rather than what was refused
+};
+
+int list_queue(const QueueOptions& options);    ///< a line for each
+int show_queue(const QueueOptions& options);    ///< one with its payload
+int export_queue(const QueueOptions& options);  ///< JSON lines, with payloads
+int retry_parked(const QueueOptions& options);
+int drop_parked(const QueueOptions& options);
+
+using Uplinks = std::vector<std::unique_ptr<bridge::Uplink>>;
+/// Adds `queue` to the control socket; `uplinks` must outlive it.
+void add_queue_commands(Control& control, const Uplinks& uplinks);
+
+}  // namespace ferrule::gateway
