@@ -249,11 +249,11 @@ const Row kKeys[] = {
      "  name\n"
      "  ^"},
     {"UnknownTag", "meter:\n  name: !include other.yaml\n",
-     "f:2:9: error: meter.name: has a tag that means nothing here: !include (known tags: !env NAME, !file PATH)\n"
+     "f:2:9: error: meter.name: file other.yaml does not exist\n"
      "  name: !include other.yaml\n"
      "        ^"},
     {"TagOfAnotherType", "meter:\n  unit_id: !!float 5\n",
-     "f:2:12: error: meter.unit_id: has a tag that means nothing here: !!float (known tags: !env NAME, !file PATH)\n"
+     "f:2:12: error: meter.unit_id: has a tag that means nothing here: !!float (known tags: !env NAME, !file PATH, !include PATH)\n"
      "  unit_id: !!float 5\n"
      "           ^"},
     {"KeyWithADotIsQuoted", "meter:\n  \"a.b\": 1\n",

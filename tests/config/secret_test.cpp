@@ -143,7 +143,7 @@ TEST(Secret, OfTheWrongTypeIsHidden) {
             "key: {a: [***]}\n"
             "     ^");
   EXPECT_EQ(complaints("key: !vault hunter2\n", read),
-            "f:1:6: error: key: has a tag that means nothing here: !vault (known tags: !env NAME, !file PATH)\n"
+            "f:1:6: error: key: has a tag that means nothing here: !vault (known tags: !env NAME, !file PATH, !include PATH)\n"
             "key: !vault ***\n"
             "     ^");
 }
