@@ -6,6 +6,8 @@
 
 #include "drivers/modbus/driver.hpp"
 #include "drivers/modbus/settings.hpp"
+#include "drivers/serial/driver.hpp"
+#include "drivers/serial/settings.hpp"
 
 namespace ferrule::drivers {
 
@@ -21,6 +23,7 @@ constexpr std::array kDrivers{
                 modbus::make_driver},
     DriverEntry{BusType::ModbusUdp, "modbus-udp", modbus::read_bus, modbus::read_device, modbus::make_driver},
     DriverEntry{BusType::ModbusTls, "modbus-tls", modbus::read_bus, modbus::read_device, modbus::make_driver},
+    DriverEntry{BusType::Serial, "serial", serial::read_bus, serial::read_device, serial::make_driver},
 };
 
 }  // namespace

@@ -36,8 +36,9 @@ std::unique_ptr<Client> make_client(const BusSettings& settings, Port& port, con
     case BusType::ModbusUdp:
     case BusType::ModbusTls:
       return make_tcp_client(port, stop, over_tcp, settings.echoes_ids ? Ids::Echoed : Ids::Ignored);
+    default:
+      return nullptr;
   }
-  return nullptr;
 }
 
 }  // namespace
