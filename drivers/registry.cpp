@@ -8,6 +8,8 @@
 #include "drivers/modbus/settings.hpp"
 #include "drivers/serial/driver.hpp"
 #include "drivers/serial/settings.hpp"
+#include "drivers/system/driver.hpp"
+#include "drivers/system/settings.hpp"
 
 namespace ferrule::drivers {
 
@@ -24,6 +26,7 @@ constexpr std::array kDrivers{
     DriverEntry{BusType::ModbusUdp, "modbus-udp", modbus::read_bus, modbus::read_device, modbus::make_driver},
     DriverEntry{BusType::ModbusTls, "modbus-tls", modbus::read_bus, modbus::read_device, modbus::make_driver},
     DriverEntry{BusType::Serial, "serial", serial::read_bus, serial::read_device, serial::make_driver},
+    DriverEntry{BusType::System, "system", system::read_bus, system::read_device, system::make_driver},
 };
 
 }  // namespace

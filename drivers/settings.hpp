@@ -22,6 +22,7 @@ enum class BusType : std::uint8_t {
   ModbusUdp,  ///< TCP's frames, each a datagram
   ModbusTls,  ///< Modbus/TCP Security
   Serial,        ///< a sensor on a line, or behind a serial server
+  System,        ///< this machine
 };
 /// Has a path and a line, no host.
 constexpr bool is_serial(BusType type) { return type == BusType::ModbusRtu || type == BusType::ModbusAscii; }

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "drivers/modbus/decode.hpp"
 #include "drivers/serial/framer.hpp"
 #include "drivers/serial/pattern.hpp"
 #include "drivers/serial/settings.hpp"
+#include "drivers/serial/value.hpp"
 
 namespace ferrule::drivers::serial {
 
@@ -55,12 +55,5 @@ class Parser {
   std::vector<Point> points_;
   std::vector<Found> found_;
 };
-
-/// The text of a number, a bool or a string as a value of that type, scaled. Blanks around it do not count.
-modbus::Decoded decode_text(std::string_view text, const Encoding& encoding, bool comma = false, bool hex = false);
-
-/// The bytes of a value in the order in which they came; of a string as many as its length.
-modbus::Decoded decode_bytes(std::string_view bytes, const Encoding& encoding);
-std::size_t size_of(const Encoding& encoding);  ///< bytes that decode_bytes takes
 
 }  // namespace ferrule::drivers::serial

@@ -1,10 +1,13 @@
+#include "drivers/serial/value.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "drivers/modbus/layout.hpp"
-#include "drivers/serial/parser.hpp"
 
 namespace ferrule::drivers::serial {
 

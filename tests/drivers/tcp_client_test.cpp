@@ -87,6 +87,8 @@ TEST_F(TcpClientTest, LeavesAWriteUncertainThatIsNotConfirmed) {
 }
 
 TEST_F(TcpClientTest, ReadsAnAnswerThatComesInSingleBytes) {
+  client = make_tcp_client(port, stop, {10s, 0ns, 0ns});
+  ASSERT_TRUE(client->opened());
   peer.expect("00 01 00 00 00 06 01 03 00 00 00 02")
       .reply_in_single_bytes(from_hex("00 01 00 00 00 07 01 03 04 00 01 00 02"));
   peer.start();
