@@ -16,7 +16,6 @@ target_compile_options(ferrule_flags INTERFACE
   $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>  # Clang's -Wconversion includes it, GCC's does not
   $<$<BOOL:${FERRULE_WERROR}>:-Werror>)
 target_compile_definitions(ferrule_flags INTERFACE
-  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION
   SPDLOG_FMT_EXTERNAL FERRULE_VERSION="${PROJECT_VERSION}")
 target_link_libraries(ferrule_flags INTERFACE Threads::Threads fmt::fmt tl::expected)
 

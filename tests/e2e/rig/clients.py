@@ -7,6 +7,7 @@ import os
 import pathlib
 import queue
 import signal
+import subprocess
 import time
 
 import paho.mqtt.client as paho
@@ -97,7 +98,10 @@ class _ProcessSubscriber(Subscriber):
     def close(self):
         if self.process.running:
             self.process.signal(signal.SIGTERM)
-            self.process.wait(10)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:  # mosquitto_sub disconnects in its signal handler, which now and then deadlocks
+                self.process.kill()
 
     def die(self):
         """Ends without a DISCONNECT."""

@@ -42,9 +42,9 @@ class Link:
     """A TCP relay to `target` on a free port. `cut` closes what is connected; meanwhile new connections are closed at once, or,
     when it is a black hole, accepted and never answered."""
 
-    def __init__(self, target: int):
+    def __init__(self, target: int, port: int | None = None):
         self.target = target
-        self.port = free_port()
+        self.port = port or free_port()
         self._open = True
         self._up = True
         self._black_hole = False
@@ -65,8 +65,11 @@ class Link:
 
     def close(self):
         with self._lock:
+            if not self._open:
+                return
             self._open = False
             self._drop_all()
+        self._listening.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept, and would keep the port open
         self._listening.close()
 
     def _drop_all(self):
@@ -85,7 +88,7 @@ class Link:
             except OSError:
                 return
             with self._lock:
-                if not self._up and not self._black_hole:
+                if not self._open or (not self._up and not self._black_hole):
                     near.close()
                     continue
                 self._connections.append(near)
