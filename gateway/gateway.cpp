@@ -68,6 +68,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
   broker_.on_login([this](const mqtt::LoginReport& report) { note_login(report); });
   broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
   take_commands();
+  take_acknowledgements();
   for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);
 }
 
@@ -76,6 +77,7 @@ Gateway::~Gateway() {
   lines_.clear();
   listeners_.clear();
   broker_.detach(*commands_);
+  broker_.detach(*acknowledgements_);
   for (auto& uplink : uplinks_) broker_.detach(*uplink);
   store_.reset();
 }
@@ -164,6 +166,28 @@ void Gateway::take_commands() {
   broker_.attach(*commands_);
 }
 
+void Gateway::take_acknowledgements() {
+  std::vector<AlarmPlace> places;
+  for (std::size_t bus = 0; bus < settings_.mappings.size(); ++bus) {
+    const auto& points = settings_.mappings[bus].points;
+    for (drivers::PointIndex point = 0; point < points.size(); ++point) {
+      const auto& alarms = points[point].rule->alarms;
+      for (std::size_t i = 0; i < alarms.size(); ++i) {
+        places.push_back({alarm_topic(points[point], alarms[i]) + "/ack", bus, point, i});
+      }
+    }
+  }
+  const Acknowledgements::Way way{
+      [this](const AlarmPlace& place, std::string by) {
+        return lines_[place.bus]->mapper.acknowledge(place.point, place.alarm, std::move(by), clock_.now());
+      },
+      [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
+      [this](std::function<void()> task) { loop_.post(std::move(task)); },
+      [this](std::string_view who, std::string_view what) { events_.note("acknowledge", who, what); }};
+  acknowledgements_ = std::make_unique<Acknowledgements>(std::move(places), way);
+  broker_.attach(*acknowledgements_);
+}
+
 void Gateway::add_bus(std::size_t index) {
   std::ranges::move(std::exchange(settings_.mappings[index].announcements, {}), std::back_inserter(announcements_));
   auto& line = *lines_.emplace_back(std::make_unique<Line>(
@@ -181,7 +205,7 @@ void Gateway::start() {
   events_.note("start", "gateway", FERRULE_VERSION);
   loop_.every(1s, [this] {
     broker_.tick();
-    if (!stopping_) events_.tick(conditions(buses(), uplinks()));
+    if (!stopping_) events_.tick(conditions(buses(), uplinks(), alarms()));
   });
   loop_.every(100ms, [this] {
     if (stopping_) return;
@@ -276,6 +300,12 @@ std::vector<mapping::PointStatus> Gateway::points() const {
   std::vector<mapping::PointStatus> points;
   for (const auto& line : lines_) std::ranges::move(line->mapper.snapshot(), std::back_inserter(points));
   return points;
+}
+
+std::vector<mapping::AlarmStatus> Gateway::alarms() const {
+  std::vector<mapping::AlarmStatus> alarms;
+  for (const auto& line : lines_) std::ranges::move(line->mapper.alarms(), std::back_inserter(alarms));
+  return alarms;
 }
 
 std::string Gateway::status_line() const {

@@ -10,6 +10,7 @@
 
 #include "bridge/uplink.hpp"
 #include "drivers/bus.hpp"
+#include "gateway/acknowledgements.hpp"
 #include "gateway/commands.hpp"
 #include "gateway/event_log.hpp"
 #include "gateway/settings.hpp"
@@ -50,6 +51,7 @@ class Gateway {
   std::vector<bridge::UplinkStatus> uplinks() const;
   const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_; }
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
+  std::vector<mapping::AlarmStatus> alarms() const;  ///< that are active or not acknowledged
   std::string status_line() const;                   ///< "3/4 devices ok, queue 0, uplink up"
   bool stopping() const { return stopping_; }
   EventLog& events() { return events_; }
@@ -65,6 +67,7 @@ class Gateway {
   };
 
   void take_commands();
+  void take_acknowledgements();
   bool prepare_state_dir() const;
   void restore_sessions();
   void keep_events();
@@ -90,6 +93,7 @@ class Gateway {
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplinks, whose files it writes
   std::vector<std::unique_ptr<mqtt::Listener>> listeners_;
   std::unique_ptr<Commands> commands_;  // outlives the buses, which answer to it
+  std::unique_ptr<Acknowledgements> acknowledgements_;
   std::vector<std::unique_ptr<Line>> lines_;
   std::vector<mqtt::PublicationPtr> announcements_;  // to be published at the start
   bool stopping_ = false;

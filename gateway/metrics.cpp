@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -187,6 +188,21 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   each(&Status::set_aside);
 }
 
+void add_alarms(MetricsText& out, const std::vector<mapping::AlarmStatus>& alarms) {
+  using mapping::Priority;
+  const auto each = [&](const auto& counts) {
+    for (const auto priority : {Priority::Low, Priority::Medium, Priority::High, Priority::Critical}) {
+      const auto count = std::ranges::count_if(
+          alarms, [&](const auto& alarm) { return alarm.rule->priority == priority && counts(alarm); });
+      out.sample({{"priority", name(priority)}}, static_cast<double>(count));
+    }
+  };
+  out.gauge("ferrule_alarms_active", "Alarms whose point lies beyond their limit.");
+  each([](const auto& alarm) { return alarm.active; });
+  out.gauge("ferrule_alarms_unacknowledged", "Alarms that nobody has acknowledged since they were last active.");
+  each([](const auto& alarm) { return !alarm.acknowledged; });
+}
+
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
@@ -236,6 +252,7 @@ std::string metrics_of(const Gateway& gateway, const OperationCounters& operatio
   out.sample({}, number(gateway.skipped_readings()));
   add_broker(out, gateway.broker().counters());
   add_uplinks(out, gateway.uplinks());
+  add_alarms(out, gateway.alarms());
   out.counter("ferrule_reloads_total", "Times the configuration was read again, by result.");
   out.sample({{"result", "ok"}}, number(operation.reloads));
   out.sample({{"result", "failed"}}, number(operation.failed_reloads));

@@ -75,6 +75,18 @@ json uplink_json(const bridge::UplinkStatus& uplink) {
           {"last_error", uplink.last_error}};
 }
 
+json alarm_json(const mapping::AlarmStatus& alarm) {
+  return {{"device", alarm.device},
+          {"point", alarm.point},
+          {"name", alarm.rule->name},
+          {"state", alarm.active ? "active" : "normal"},
+          {"acknowledged", alarm.acknowledged},
+          {"priority", name(alarm.rule->priority)},
+          {"value", alarm.value},
+          {"text", alarm.rule->text},
+          {"since", std::chrono::floor<std::chrono::milliseconds>(alarm.since.time_since_epoch()).count()}};
+}
+
 json broker_json(const mqtt::BrokerCounters& counters, const std::vector<std::string>& listening) {
   return {{"listening", listening},
           {"clients", counters.clients_connected},
@@ -141,7 +153,8 @@ void append_uplinks(std::string& text, const json& uplinks) {
 }  // namespace
 
 std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
-                                  const std::vector<bridge::UplinkStatus>& uplinks) {
+                                  const std::vector<bridge::UplinkStatus>& uplinks,
+                                  const std::vector<mapping::AlarmStatus>& alarms) {
   std::vector<Condition> found;
   for (const auto& bus : buses) {
     // One cause for all of the bus's devices is one problem.
@@ -160,6 +173,11 @@ std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
     found.push_back({"uplink-down", "uplink " + uplink.name,
                      fmt::format("{}, {} messages wait", uplink.last_error, uplink.queued)});
   }
+  for (const auto& alarm : alarms) {
+    if (!alarm.active) continue;
+    found.push_back({"alarm", fmt::format("{} {} {}", alarm.device, alarm.point, alarm.rule->name),
+                     alarm.rule->text.empty() ? alarm.value : fmt::format("{} ({})", alarm.rule->text, alarm.value)});
+  }
   return found;
 }
 
@@ -176,14 +194,17 @@ json status_of(const Gateway& gateway) {
   for (const auto& bus : buses) bus_list.push_back(bus_json(bus));
   json uplink_list = json::array();
   for (const auto& uplink : uplinks) uplink_list.push_back(uplink_json(uplink));
+  json alarm_list = json::array();
+  for (const auto& alarm : gateway.alarms()) alarm_list.push_back(alarm_json(alarm));
   return {{"version", FERRULE_VERSION},
           {"id", gateway.settings().id},
           {"uptime", seconds_since(gateway.started())},
           {"summary", gateway.status_line()},
-          {"problems", problems(conditions(buses, uplinks))},
+          {"problems", problems(conditions(buses, uplinks, gateway.alarms()))},
           {"buses", std::move(bus_list)},
           {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
-          {"uplinks", std::move(uplink_list)}};
+          {"uplinks", std::move(uplink_list)},
+          {"alarms", std::move(alarm_list)}};
 }
 
 json points_of(const Gateway& gateway) {

@@ -8,16 +8,18 @@
 #include "bridge/uplink.hpp"
 #include "drivers/bus.hpp"
 #include "gateway/event_log.hpp"
+#include "mapping/mapper.hpp"
 
 namespace ferrule::gateway {
 
 class Control;
 class Gateway;
 
-/// What is wrong, e.g. "device plc2" by "timeout", or "uplink hq" by "connection refused, 312 messages wait"; nothing
-/// when all is well. What has not been tried yet is not wrong.
+/// What is wrong, e.g. "device plc2" by "timeout", "uplink hq" by "connection refused, 312 messages wait", or an alarm
+/// that is active; nothing when all is well. What has not been tried yet is not wrong.
 std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
-                                  const std::vector<bridge::UplinkStatus>& uplinks);
+                                  const std::vector<bridge::UplinkStatus>& uplinks,
+                                  const std::vector<mapping::AlarmStatus>& alarms = {});
 /// The same as sentences: "device plc2: timeout".
 std::vector<std::string> problems(const std::vector<Condition>& conditions);
 

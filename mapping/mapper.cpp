@@ -35,6 +35,10 @@ Mapper::Mapper(BusMappings mappings, ClockCheck clock_is_set)
       expressions_.emplace(rule, Expression::parse(rule->conversion.expression).value());
     }
   }
+  for (drivers::PointIndex point = 0; point < mappings_.points.size(); ++point) {
+    const auto count = mappings_.points[point].rule->alarms.size();
+    if (count > 0) alarms_[point].resize(count);
+  }
 }
 
 void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications) {
@@ -65,6 +69,41 @@ void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::P
     }
   }
   if (of_devices) publish_devices(readings, publications);
+  if (alarms_.empty()) return;
+  for (const auto& reading : readings) watch(reading, publications);
+}
+
+/// Behind the values, so that who hears of an alarm has what it is about.
+void Mapper::watch(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications) {
+  const auto found = alarms_.find(reading.point);
+  const auto& state = states_[reading.point];
+  if (found == alarms_.end() || state.quality == Quality::Bad || is_none(state.value)) return;
+  const auto& rules = mappings_.points[reading.point].rule->alarms;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (found->second[i].update(rules[i], as_number(state.value), state.at, state.seen)) {
+      publications.push_back(announce(reading.point, i, reading.seen));
+    }
+  }
+}
+
+mqtt::PublicationPtr Mapper::announce(drivers::PointIndex point, std::size_t alarm,
+                                      std::chrono::steady_clock::time_point now) const {
+  const auto& mapping = mappings_.points[point];
+  const auto& rule = mapping.rule->alarms[alarm];
+  auto publication = std::make_shared<mqtt::Publication>();
+  publication->topic = alarm_topic(mapping, rule);
+  append_alarm_payload(publication->payload, mapping, states_[point].value, rule, alarms_.at(point)[alarm]);
+  publication->qos = mapping.rule->publish.qos;
+  publication->retain = true;
+  publication->published = now;
+  return publication;
+}
+
+mqtt::PublicationPtr Mapper::acknowledge(drivers::PointIndex point, std::size_t alarm, std::string by,
+                                         std::chrono::steady_clock::time_point now) {
+  const std::scoped_lock lock(mutex_);
+  if (!alarms_.at(point).at(alarm).acknowledge(std::move(by))) return nullptr;
+  return announce(point, alarm, now);
 }
 
 /// One publication for the readings that share a topic, when any of them is due.
@@ -199,6 +238,27 @@ std::vector<PointStatus> Mapper::snapshot() const {
     append_text(status.value, mapping, state.value);
   }
   return points;
+}
+
+std::vector<AlarmStatus> Mapper::alarms() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<AlarmStatus> found;
+  for (const auto& [point, alarms] : alarms_) {
+    const auto& mapping = mappings_.points[point];
+    for (std::size_t i = 0; i < alarms.size(); ++i) {
+      if (!alarms[i].active() && alarms[i].acknowledged()) continue;
+      auto& status = found.emplace_back(AlarmStatus{*mapping.device,
+                                                    mapping.rule->point,
+                                                    &mapping.rule->alarms[i],
+                                                    {},
+                                                    alarms[i].active(),
+                                                    alarms[i].acknowledged(),
+                                                    alarms[i].since()});
+      append_text(status.value, mapping, states_[point].value);
+      if (!mapping.rule->unit.empty()) status.value += ' ' + mapping.rule->unit;
+    }
+  }
+  return found;
 }
 
 }  // namespace ferrule::mapping

@@ -30,6 +30,17 @@ struct PointStatus {
   std::chrono::steady_clock::time_point seen;  ///< of the value; unset before the first
 };
 
+/// An alarm that is active, or that nobody has taken notice of.
+struct AlarmStatus {
+  std::string device;
+  std::string point;
+  const AlarmRule* rule;  ///< of the Mapper
+  std::string value;      ///< the point's, with its unit
+  bool active = false;
+  bool acknowledged = false;
+  std::chrono::system_clock::time_point since;
+};
+
 /// Applies the mappings of one bus. Belongs to the bus's thread.
 class Mapper {
  public:
@@ -40,7 +51,12 @@ class Mapper {
 
   /// Appends what is to be published of `readings`, in their order.
   void map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
+  /// Somebody has taken notice of the point's alarm of that number; what is to be published then, nothing when nobody
+  /// needed to. Any thread.
+  mqtt::PublicationPtr acknowledge(drivers::PointIndex point, std::size_t alarm, std::string by,
+                                   std::chrono::steady_clock::time_point now);
   std::vector<PointStatus> snapshot() const;  ///< Any thread.
+  std::vector<AlarmStatus> alarms() const;    ///< Any thread.
 
  private:
   struct State {
@@ -64,15 +80,19 @@ class Mapper {
   void publish_devices(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
   std::shared_ptr<mqtt::Publication> begin_publication(const drivers::Reading& reading) const;
   void published(const drivers::Reading& reading);
+  void watch(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
+  mqtt::PublicationPtr announce(drivers::PointIndex point, std::size_t alarm,
+                                std::chrono::steady_clock::time_point now) const;
   void gather(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
 
   const BusMappings mappings_;
   std::unordered_map<const PointRule*, Expression> expressions_;
-  mutable std::mutex mutex_;  // the bus's thread writes states_, snapshot() reads it
+  mutable std::mutex mutex_;  // the bus's thread writes states_ and alarms_, others read them and acknowledge
   std::vector<State> states_;
-  ClockCheck clock_is_set_;                                  // empty once it is
-  std::unordered_map<drivers::PointIndex, Window> windows_;  // of the points that have one
-  std::vector<Sample> samples_;                              // of a message under way
+  ClockCheck clock_is_set_;                                             // empty once it is
+  std::unordered_map<drivers::PointIndex, Window> windows_;             // of the points that have one
+  std::unordered_map<drivers::PointIndex, std::vector<Alarm>> alarms_;  // of the points that have some
+  std::vector<Sample> samples_;                                         // of a message under way
 };
 
 }  // namespace ferrule::mapping

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <limits>
 
+#include "mapping/alarm.hpp"
 #include "mapping/json.hpp"
 #include "mapping/settings.hpp"
 
@@ -187,6 +188,27 @@ void append_payload(std::string& out, const Sample& sample) {
     case Format::JsonDevice:
       return append_json_payload(out, sample);
   }
+}
+
+void append_alarm_payload(std::string& out, const PointMapping& mapping, const KeptValue& value, const AlarmRule& rule,
+                          const Alarm& alarm) {
+  fmt::format_to(std::back_inserter(out), R"({{"ts":{},"state":"{}","acknowledged":{},"v":)",
+                 since_epoch(alarm.since()), alarm.active() ? "active" : "normal", alarm.acknowledged());
+  append_json_value(out, *mapping.rule, value);
+  if (!mapping.rule->unit.empty()) {
+    out += R"(,"unit":)";
+    append_json(out, mapping.rule->unit);
+  }
+  fmt::format_to(std::back_inserter(out), R"(,"priority":"{}")", name(rule.priority));
+  if (!rule.text.empty()) {
+    out += R"(,"text":)";
+    append_json(out, rule.text);
+  }
+  if (!alarm.by().empty()) {
+    out += R"(,"by":)";
+    append_json(out, alarm.by());
+  }
+  out += '}';
 }
 
 void append_device_payload(std::string& out, std::span<const Sample> samples) {

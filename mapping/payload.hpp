@@ -14,6 +14,8 @@
 
 namespace ferrule::mapping {
 
+class Alarm;
+struct AlarmRule;
 struct PointMapping;
 
 enum class Format : std::uint8_t {
@@ -44,6 +46,9 @@ std::string payload_words();
 void append_payload(std::string& out, const Sample& sample);
 /// Appends the payload of points that are published together; at least one.
 void append_device_payload(std::string& out, std::span<const Sample> samples);
+/// Appends `{"ts":SINCE,"state":"active","acknowledged":false,"v":91.5,"unit":"°C","priority":"high","text":".."}`.
+void append_alarm_payload(std::string& out, const PointMapping& mapping, const KeptValue& value, const AlarmRule& rule,
+                          const Alarm& alarm);
 /// Appends the value as people read it: a word, a number, text.
 void append_text(std::string& out, const PointMapping& mapping, const KeptValue& value);
 

@@ -130,9 +130,20 @@ PublishSettings read_publish(const config::Node& node, const PublishSettings& de
   return publish;
 }
 
-std::string command_topic(const PointMapping& mapping) {
-  if (mapping.rule->publish.format != Format::JsonDevice) return fmt::format("{}/set", mapping.topic);
-  return fmt::format("{}/{}/set", mapping.topic, mapping.rule->point);
+namespace {
+
+/// One that no other point has.
+std::string own_topic(const PointMapping& mapping) {
+  if (mapping.rule->publish.format != Format::JsonDevice) return std::string(mapping.topic);
+  return fmt::format("{}/{}", mapping.topic, mapping.rule->point);
+}
+
+}  // namespace
+
+std::string command_topic(const PointMapping& mapping) { return own_topic(mapping) + "/set"; }
+
+std::string alarm_topic(const PointMapping& mapping, const AlarmRule& alarm) {
+  return fmt::format("{}/alarm/{}", own_topic(mapping), alarm.name);
 }
 
 namespace {
@@ -173,9 +184,11 @@ class MappingReader {
       }
       if (publish.rule.window.every.count() > 0) check_window(layers, point, publish.rule.format);
       const auto digits = significant_digits(point, conversion);
+      auto alarms = read_alarms(layers, point, conversion);
       mappings.points.push_back(
           {topic_of(publish, {place, bus, device, point}), name,
-           catalogue_->rule({point.name, point.unit, std::move(conversion), publish.rule, digits})});
+           catalogue_->rule({point.name, point.unit, std::move(conversion), publish.rule, std::move(alarms), digits})});
+      check_alarm_topics(layers, mappings.points.back());
       if (!discovery.add(point, mappings.points.back(), publish.home_assistant)) {
         point.publish.warning("Home Assistant is not told of it: it cannot read this payload");
       }
@@ -210,6 +223,16 @@ class MappingReader {
       return {};
     }
     return taken_.emplace(catalogue_->text(topic), owner).first->first;
+  }
+
+  static void check_alarm_topics(const drivers::Layers& layers, const PointMapping& mapping) {
+    if (mapping.topic.empty()) return;  // told
+    for (const auto& alarm : mapping.rule->alarms) {
+      const auto topic = alarm_topic(mapping, alarm);
+      if (alarm.name.find('/') == std::string::npos && mqtt::is_valid_topic_name(topic + "/ack")) continue;
+      layers["alarms"].mistake(fmt::format("\"{}\" is not a valid topic to publish to", topic),
+                               "an alarm's name is one topic level without + and #");
+    }
   }
 
   /// Compiling takes its time, and the points of a template have it in common.

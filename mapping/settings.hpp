@@ -14,6 +14,7 @@
 
 #include "config/node.hpp"
 #include "drivers/settings.hpp"
+#include "mapping/alarm.hpp"
 #include "mapping/conversion.hpp"
 #include "mapping/payload.hpp"
 #include "mapping/place.hpp"
@@ -68,6 +69,7 @@ struct PointRule {
   std::string unit;
   Conversion conversion;
   PublishRule publish;
+  std::vector<AlarmRule> alarms;
   int digits = 0;  ///< significant digits that its type and scale justify; 0: the shortest text that reads back equal
 
   auto operator<=>(const PointRule&) const = default;
@@ -105,6 +107,8 @@ struct BusMappings {
 
 /// Where values for a writable point are taken: `TOPIC/set`; `TOPIC/POINT/set` where it shares its topic with others.
 std::string command_topic(const PointMapping& mapping);
+/// Where an alarm is published, retained: `TOPIC/alarm/NAME`, or `TOPIC/POINT/alarm/NAME`; acknowledged at `.../ack`.
+std::string alarm_topic(const PointMapping& mapping, const AlarmRule& alarm);
 
 /// Reads the mappings of all buses, in their order. A topic that is not valid or stands twice is a mistake; points that
 /// one message of their device holds share theirs.

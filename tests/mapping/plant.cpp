@@ -60,6 +60,11 @@ std::size_t Plant::index_of(std::string_view point) const {
   return static_cast<std::size_t>(found - points_.begin());
 }
 
+std::string Plant::acknowledge(std::string by) {
+  const auto publication = mapper_->acknowledge(0, 0, std::move(by), {});
+  return publication ? publication->topic + ' ' + publication->payload : "";
+}
+
 Plant::Lines Plant::feed(std::chrono::milliseconds at, std::vector<drivers::Reading> readings) {
   for (auto& reading : readings) {
     reading.at = std::chrono::system_clock::time_point{1'700'000'000'000ms + at};
