@@ -38,7 +38,10 @@ std::string user_name() {
 /// What a listener's configuration says besides its port.
 std::string extra(Kind kind, Way way, const std::filesystem::path& directory) {
   if (way == Way::Tcp) return "";
-  if (way == Way::WebSocket) return kind == Kind::Ferrule ? ", protocol: websocket" : "protocol websockets\n";
+  if (way == Way::WebSocket && kind == Kind::Ferrule) return ", protocol: websocket";
+  if (way == Way::WebSocket) {  // mosquitto 2.0 ends when it has WebSocket listeners only
+    return fmt::format("protocol websockets\nlistener 0 {}\n", (directory / "socket").string());
+  }
   const auto certificate = (directory / "bench.crt").string(), key = (directory / "bench.key").string();
   const auto make = fmt::format(
       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout "
