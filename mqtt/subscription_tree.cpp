@@ -119,6 +119,7 @@ SubscriptionTree::Entry SubscriptionTree::entry_of(Subscriber& subscriber, Subsc
 
 SubscriptionTree::Added SubscriptionTree::add(Subscriber& subscriber, std::string_view group, std::string_view filter,
                                               SubscriptionOptions options, std::uint32_t identifier) {
+  matched_.clear();
   const NodeId node = node_of(filter);
   tree_.pin(node);
   Group* shared = nullptr;
@@ -182,6 +183,7 @@ void SubscriptionTree::suspend_shared(Subscriber& subscriber,
 }
 
 void SubscriptionTree::drop(const Subscriber::Place& place, const Subscriber& subscriber) {
+  matched_.clear();
   Entries& entries = entries_at(place);
   const auto found = std::ranges::find(entries.all(), &subscriber, &Entry::subscriber);
   assert(found != entries.all().end());
@@ -213,6 +215,16 @@ void SubscriptionTree::match(std::string_view topic, const Subscriber* publisher
   out.clear();
   if (size_ == 0) return;
   ++round_;
+  if (topic != matched_) {  // publications often come several to a topic
+    find_matching(topic);
+    matched_ = topic;
+  }
+  for (const NodeId node : matching_) collect(node, publisher, out);
+}
+
+/// The nodes of all filters that match.
+void SubscriptionTree::find_matching(std::string_view topic) {
+  matching_.clear();
   const auto path = tree_.split(topic);
   if (path.empty()) return;
   const bool dollar = topic.front() == '$';
@@ -222,7 +234,7 @@ void SubscriptionTree::match(std::string_view topic, const Subscriber* publisher
     for (const NodeId node : frontier_) {
       const Filters& filters = filters_[node];
       const bool wildcards = !(dollar && depth == 0);  // [MQTT-4.7.2-1]
-      if (wildcards && filters.multi != TopicTree::kNone) collect(filters.multi, publisher, out);
+      if (wildcards && filters.multi != TopicTree::kNone) matching_.push_back(filters.multi);
       if (wildcards && filters.plus != TopicTree::kNone) next_frontier_.push_back(filters.plus);
       const NodeId child = tree_.child(node, path[depth]);
       if (child != TopicTree::kNone) next_frontier_.push_back(child);
@@ -230,9 +242,9 @@ void SubscriptionTree::match(std::string_view topic, const Subscriber* publisher
     frontier_.swap(next_frontier_);
   }
   for (const NodeId node : frontier_) {
-    collect(node, publisher, out);
+    matching_.push_back(node);
     const NodeId multi = filters_[node].multi;  // `a/#` matches `a` too
-    if (multi != TopicTree::kNone) collect(multi, publisher, out);
+    if (multi != TopicTree::kNone) matching_.push_back(multi);
   }
 }
 

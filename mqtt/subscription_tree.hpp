@@ -168,6 +168,7 @@ class SubscriptionTree {
   void drop(const Subscriber::Place& place, const Subscriber& subscriber);
   void release(NodeId node);
 
+  void find_matching(std::string_view topic);
   void collect(NodeId node, const Subscriber* publisher, Matches& out);
   void merge(const Entry& entry, Matches& out);
   static const Entry* next_member(Group& group);
@@ -180,7 +181,9 @@ class SubscriptionTree {
   std::uint32_t last_group_ = 0;
   std::size_t size_ = 0, shared_ = 0;
   std::uint64_t round_ = 0;
-  std::vector<NodeId> frontier_, next_frontier_;  // of `match`
+  std::vector<NodeId> frontier_, next_frontier_;  // of `find_matching`
+  std::string matched_;  // the last topic of `match`; empty when filters have come or gone since
+  std::vector<NodeId> matching_;
 };
 
 }  // namespace ferrule::mqtt

@@ -173,6 +173,27 @@ TEST(SubscriptionTree, TakesTurnsWithinAGroupAndPrefersTheReady) {
   EXPECT_TRUE(receivers(tree, "t").empty());
 }
 
+TEST(SubscriptionTree, NoticesWhatCameAndWentBetweenTwoPublicationsToOneTopic) {
+  SubscriptionTree tree;
+  Someone one, two;
+  const auto both = std::set<const Subscriber*>{&one, &two};
+  tree.add(one, "", "a/b", {}, 0);
+  EXPECT_EQ(receivers(tree, "a/b"), std::set<const Subscriber*>{&one});
+  tree.add(two, "", "a/#", {}, 0);
+  EXPECT_EQ(receivers(tree, "a/b"), both);
+  EXPECT_EQ(receivers(tree, "a/b"), both);
+  EXPECT_TRUE(receivers(tree, "b").empty());
+  tree.remove_all(one);
+  EXPECT_EQ(receivers(tree, "a/b"), std::set<const Subscriber*>{&two});
+  tree.remove(two, "", "a/#");
+  tree.add(one, "", "+/b", {}, 0);  // in the place of a node that is gone
+  EXPECT_EQ(receivers(tree, "a/b"), std::set<const Subscriber*>{&one});
+  tree.add(two, "g", "a/b", {}, 0);
+  EXPECT_EQ(receivers(tree, "a/b"), both);
+  tree.remove_all(two);
+  EXPECT_EQ(receivers(tree, "a/b"), std::set<const Subscriber*>{&one});
+}
+
 TEST(SubscriptionTree, WalksTheDeepestTopicsAndFilters) {
   SubscriptionTree tree;
   Someone one;
