@@ -63,7 +63,9 @@ class Bus::Impl {
         log_(settings_.devices.size() + 1),
         overrun_log_(settings_.devices.size()),
         causes_(settings_.devices.size(), Failure::None) {
+    driver_->trace(trace_);
     status_.name = settings_.name;
+    status_.type = driver_entry(settings_.type).word;
     status_.port = driver_->port_name();
     status_.planned = driver_->planned_utilisation();
     for (auto& device : settings_.devices) {
@@ -88,6 +90,7 @@ class Bus::Impl {
   void request_stop() { stop_.request(); }
   void stop();
   bool submit(WriteRequest&& request) { return writes_.push(std::move(request)); }
+  WireTrace& trace() { return trace_; }
   BusStatus status() const {
     const std::lock_guard lock(mutex_);
     return status_;
@@ -123,6 +126,7 @@ class Bus::Impl {
   // Constant after construction.
   BusSettings settings_;
   StopSignal stop_;
+  WireTrace trace_;
   const std::unique_ptr<Driver> driver_;
   const ReadingSink sink_;
   Clock& clock_;
@@ -225,6 +229,7 @@ void Bus::Impl::idle(TimePoint due) {
     lost({Failure::PortLost, "closed by the other side", 0});
   } else if (woke == Woke::Deadline && until < due) {
     driver_->close();
+    trace_.note(WireEvent::Kind::Closed);
     rests_ = true;
   }
 }
@@ -245,6 +250,7 @@ bool Bus::Impl::connect() {
     schedule_.restart(clock_.now());
     spdlog::info("bus {}: {} is open again", settings_.name, driver_->port_name());
   }
+  trace_.note(WireEvent::Kind::Opened);
   used_at_ = clock_.now();
   const std::lock_guard lock(mutex_);
   status_.connected = true;
@@ -277,6 +283,7 @@ void Bus::Impl::serve_writes() {
 /// succeeds: many devices close a connection that is idle. Any other one waits, or we would do nothing but connect.
 void Bus::Impl::lost(const Fault& fault) {
   driver_->close();
+  trace_.note(WireEvent::Kind::Closed);
   reconnect_at_ = clock_.now();
   if (std::exchange(proven_, false)) {
     const std::lock_guard lock(mutex_);
@@ -453,6 +460,7 @@ void Bus::Impl::count(std::uint32_t device, const Result& result) {
 }
 
 void Bus::Impl::report(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint asked) {
+  if (trace_.watched()) trace_.note(WireEvent::Kind::Failed, driver_->describe(task) + ": " + fault.detail);
   const auto device = driver_->task(task).device;
   const auto now = clock_.now();
   const auto repeats = log_.add(device, fault.failure, now);
@@ -486,6 +494,7 @@ void Bus::start() { impl_->start(); }
 void Bus::request_stop() { impl_->request_stop(); }
 void Bus::stop() { impl_->stop(); }
 BusStatus Bus::status() const { return impl_->status(); }
+WireTrace& Bus::trace() { return impl_->trace(); }
 bool Bus::submit(WriteRequest&& request) { return impl_->submit(std::move(request)); }
 
 }  // namespace ferrule::drivers

@@ -9,12 +9,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "drivers/clock.hpp"
 #include "drivers/driver.hpp"
 #include "drivers/reading.hpp"
 #include "drivers/settings.hpp"
+#include "drivers/wire_trace.hpp"
 #include "drivers/write.hpp"
 
 namespace ferrule::drivers {
@@ -45,7 +47,8 @@ struct PollTimes {
 };
 struct BusStatus {
   std::string name;
-  std::string port;  ///< the address: `10.0.0.5:502`, `/dev/ttyUSB0`
+  std::string_view type;  ///< as in the configuration: `modbus-tcp`
+  std::string port;       ///< the address: `10.0.0.5:502`, `/dev/ttyUSB0`
   bool connected = false;
   std::string trouble;         ///< why it is not connected, for people; empty while it is
   std::uint64_t connects = 0;  ///< times the port was opened
@@ -76,6 +79,7 @@ class Bus {
   void request_stop();       ///< Any thread. Returns at once, so that many buses stop together.
   void stop();               ///< request_stop, then join
   BusStatus status() const;  ///< Any thread.
+  WireTrace& trace();        ///< Any thread. What goes over its wire.
 
   /// Any thread. The write jumps the queue of reads: it waits for one transaction at most. `request.done` is called on
   /// the bus's thread. False, and `done` is not called, when too many wait already or the bus has stopped.

@@ -15,6 +15,7 @@
 #include "drivers/reading.hpp"
 #include "drivers/settings.hpp"
 #include "drivers/stop_signal.hpp"
+#include "drivers/wire_trace.hpp"
 
 namespace ferrule::drivers {
 
@@ -44,6 +45,8 @@ class Driver {
   /// What to watch for a hang-up while nothing is asked; -1 when there is nothing to watch.
   virtual int descriptor() const = 0;
   virtual std::string port_name() const = 0;
+  /// Notes there what goes over the wire, if there is one. `trace` outlives the driver.
+  virtual void trace(WireTrace& /*trace*/) {}
 
   /// The tasks, by number. `run` may append some (a refused block was split: then it returns PointRejected and both
   /// parts are due at once), none ever goes away.

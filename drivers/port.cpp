@@ -12,13 +12,25 @@
 namespace ferrule::drivers {
 
 tl::expected<std::size_t, std::string> Port::read(std::span<std::uint8_t> bytes) {
+  auto got = receive(bytes);
+  if (got) note(WireEvent::Kind::Received, bytes.first(*got));
+  return got;
+}
+
+tl::expected<void, Fault> Port::write(std::span<const std::uint8_t> bytes) {
+  auto sent = transmit(bytes);
+  if (sent) note(WireEvent::Kind::Sent, bytes);
+  return sent;
+}
+
+tl::expected<std::size_t, std::string> Port::receive(std::span<std::uint8_t> bytes) {
   const auto got = ::read(descriptor_, bytes.data(), bytes.size());
   if (got > 0) return static_cast<std::size_t>(got);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   return tl::unexpected<std::string>(got == 0 ? "connection closed by the peer" : std::strerror(errno));
 }
 
-tl::expected<void, Fault> Port::write(std::span<const std::uint8_t> bytes) {
+tl::expected<void, Fault> Port::transmit(std::span<const std::uint8_t> bytes) {
   const auto sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (sent == static_cast<ssize_t>(bytes.size())) return {};
   const bool full = sent >= 0 || errno == EAGAIN;
@@ -45,6 +57,7 @@ Drained Port::drain(std::chrono::nanoseconds silence, TimePoint deadline, std::s
       return drained;
     }
     const auto taken = static_cast<std::size_t>(got);
+    note(WireEvent::Kind::Received, std::span(bytes).first(taken));
     if (drained.bytes < head.size()) {
       const auto kept = std::min(taken, head.size() - drained.bytes);
       std::copy_n(bytes.begin(), kept, head.begin() + static_cast<std::ptrdiff_t>(drained.bytes));

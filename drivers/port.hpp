@@ -10,6 +10,7 @@
 
 #include "drivers/fault.hpp"
 #include "drivers/stop_signal.hpp"
+#include "drivers/wire_trace.hpp"
 
 namespace ferrule::drivers {
 
@@ -34,9 +35,9 @@ class Port {
   virtual std::string name() const = 0;
 
   /// What has come, at most `bytes.size()`; 0 when nothing has for now. Otherwise why the port is of no use any more.
-  virtual tl::expected<std::size_t, std::string> read(std::span<std::uint8_t> bytes);
+  tl::expected<std::size_t, std::string> read(std::span<std::uint8_t> bytes);
   /// Sends all of it, or says why not; `sent` in the Fault says whether a part of it has gone out.
-  virtual tl::expected<void, Fault> write(std::span<const std::uint8_t> bytes);
+  tl::expected<void, Fault> write(std::span<const std::uint8_t> bytes);
   /// Whether each `read` gives one message of the peer, and not just the next part of a stream.
   virtual bool has_datagrams() const { return false; }
   /// Around a request on a line of which somebody has to drive the transmitter; `end_send` returns when it has gone
@@ -53,11 +54,25 @@ class Port {
   /// `head`.
   Drained drain(std::chrono::nanoseconds silence, TimePoint deadline, std::span<std::uint8_t> head) const;
 
+  /// Notes there what is read, written and drained from now on. `trace` outlives the port.
+  void trace(WireTrace& trace) { trace_ = &trace; }
+  /// For those who use the descriptor themselves.
+  bool traced() const { return trace_ != nullptr && trace_->watched(); }
+  void note(WireEvent::Kind kind, std::span<const std::uint8_t> bytes) const {
+    if (traced() && !bytes.empty()) trace_->note(kind, bytes);
+  }
+
  protected:
   explicit Port(const StopSignal& stop) : stop_(stop) {}
 
+  virtual tl::expected<std::size_t, std::string> receive(std::span<std::uint8_t> bytes);
+  virtual tl::expected<void, Fault> transmit(std::span<const std::uint8_t> bytes);
+
   const StopSignal& stop_;
   int descriptor_ = -1;
+
+ private:
+  WireTrace* trace_ = nullptr;
 };
 
 }  // namespace ferrule::drivers

@@ -120,7 +120,7 @@ tl::expected<void, Fault> TlsPort::shake_hands(TimePoint deadline) {
         break;
     }
     std::array<std::uint8_t, 4096> bytes;
-    const auto got = Port::read(bytes);
+    const auto got = Port::receive(bytes);
     if (!got) return refused(got.error());
     BIO_write(session_->in, bytes.data(), static_cast<int>(*got));
   }
@@ -132,13 +132,13 @@ std::string TlsPort::flush() {
   for (;;) {
     const int size = BIO_read(session_->out, bytes.data(), static_cast<int>(bytes.size()));
     if (size <= 0) return {};
-    if (const auto sent = Port::write({bytes.data(), static_cast<std::size_t>(size)}); !sent) {
+    if (const auto sent = Port::transmit({bytes.data(), static_cast<std::size_t>(size)}); !sent) {
       return sent.error().detail;
     }
   }
 }
 
-tl::expected<std::size_t, std::string> TlsPort::read(std::span<std::uint8_t> bytes) {
+tl::expected<std::size_t, std::string> TlsPort::receive(std::span<std::uint8_t> bytes) {
   std::array<std::uint8_t, kRecord> cipher;
   for (;;) {
     ERR_clear_error();
@@ -153,14 +153,14 @@ tl::expected<std::size_t, std::string> TlsPort::read(std::span<std::uint8_t> byt
       default:  // in TLS 1.3 the peer refuses our certificate only after its own part of the handshake
         return tl::unexpected<std::string>("TLS: " + reason());
     }
-    const auto got = Port::read(cipher);
+    const auto got = Port::receive(cipher);
     if (!got) return got;
     if (*got == 0) return 0;
     BIO_write(session_->in, cipher.data(), static_cast<int>(*got));
   }
 }
 
-tl::expected<void, Fault> TlsPort::write(std::span<const std::uint8_t> bytes) {
+tl::expected<void, Fault> TlsPort::transmit(std::span<const std::uint8_t> bytes) {
   ERR_clear_error();
   std::size_t taken = 0;
   if (SSL_write_ex(session_->ssl.get(), bytes.data(), bytes.size(), &taken) != 1) {

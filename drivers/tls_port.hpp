@@ -18,10 +18,10 @@ class TlsPort final : public TcpPort {
 
   tl::expected<void, Fault> open(TimePoint deadline) override;
   void close() override;
-  tl::expected<std::size_t, std::string> read(std::span<std::uint8_t> bytes) override;
-  tl::expected<void, Fault> write(std::span<const std::uint8_t> bytes) override;
 
  private:
+  tl::expected<std::size_t, std::string> receive(std::span<std::uint8_t> bytes) override;
+  tl::expected<void, Fault> transmit(std::span<const std::uint8_t> bytes) override;
   struct Session;
   tl::expected<void, Fault> shake_hands(TimePoint deadline);
   std::string flush();

@@ -27,6 +27,7 @@
 #include "gateway/simulate.hpp"
 #include "gateway/tools.hpp"
 #include "gateway/uplink_test.hpp"
+#include "gateway/watch.hpp"
 
 namespace ferrule::gateway {
 
@@ -47,9 +48,9 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 20> kVerbs{
-    "run",    "check", "status",  "top",    "tap",    "ports", "read",  "write",      "scan",   "simulate",
-    "passwd", "demo",  "version", "events", "doctor", "diag",  "users", "completion", "uplink", "queue"};
+constexpr std::array<std::string_view, 22> kVerbs{
+    "run",  "check",   "status", "top",    "tap",  "ports", "read",       "write",  "scan",  "simulate", "passwd",
+    "demo", "version", "events", "doctor", "diag", "users", "completion", "uplink", "queue", "trace",    "record"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -142,6 +143,23 @@ void add_scan_options(CLI::App& verb, ScanVerbOptions& options) {
   verb.add_option_function<int>(
           "--pause", [&scan](int time) { scan.pause = std::chrono::milliseconds(time); }, "Between requests, in ms: 20")
       ->check(CLI::Range(0, 10'000));
+}
+
+void add_watch_options(CLI::App& verb, WatchOptions& options) {
+  verb.add_option("BUS", options.bus, "Name of the bus")->required();
+  verb.add_option("--count", options.count, "End after so many requests");
+  verb.add_option("--socket", options.socket, "The gateway's control socket")->type_name("PATH");
+}
+
+void add_trace_options(CLI::App& verb, WatchOptions& options) {
+  add_watch_options(verb, options);
+  verb.add_flag("--json", options.json, "As JSON, for programs");
+  verb.add_option("--pcap", options.pcap, "Write a capture for Wireshark; - is standard output")->type_name("PATH");
+}
+
+void add_record_options(CLI::App& verb, WatchOptions& options) {
+  add_watch_options(verb, options);
+  verb.add_option("--output", options.output, "Where to (default: standard output)")->type_name("PATH");
 }
 
 void add_simulate_options(CLI::App& verb, SimulateOptions& options) {
@@ -275,6 +293,12 @@ int run_command_line(int argc, char** argv) {
   ScanVerbOptions scan_options;
   auto* scan_verb = app.add_subcommand("scan", "Find the units of a bus, at which line settings, and what they are");
   add_scan_options(*scan_verb, scan_options);
+  WatchOptions watch_options;
+  auto* trace_verb =
+      app.add_subcommand("trace", "Show what goes over the wire of a bus of the running gateway, decoded");
+  add_trace_options(*trace_verb, watch_options);
+  auto* record_verb = app.add_subcommand("record", "Keep what goes over the wire of a bus as a transcript");
+  add_record_options(*record_verb, watch_options);
   auto* version_verb = app.add_subcommand("version", "Print the version");
   try {
     app.parse(argc, argv);
@@ -313,6 +337,8 @@ int run_command_line(int argc, char** argv) {
     if (*write_verb) return write_value(write_options);
     if (*scan_verb) return print_scan(scan_options);
     if (*simulate_verb) return simulate(simulate_options);
+    if (*trace_verb) return trace_bus(watch_options);
+    if (*record_verb) return record_bus(watch_options);
     if (*version_verb) fmt::print("ferrule {}\n", FERRULE_VERSION);
     return EX_OK;
   } catch (const config::Error& error) {

@@ -284,6 +284,11 @@ std::vector<std::string> Gateway::listening() const {
   return names;
 }
 
+drivers::Bus* Gateway::bus(const std::string& name) {
+  const auto found = std::ranges::find_if(lines_, [&](const auto& line) { return line->bus->status().name == name; });
+  return found == lines_.end() ? nullptr : (*found)->bus.get();
+}
+
 std::vector<drivers::BusStatus> Gateway::buses() const {
   std::vector<drivers::BusStatus> status;
   for (const auto& line : lines_) status.push_back(line->bus->status());

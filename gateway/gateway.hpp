@@ -48,6 +48,7 @@ class Gateway {
   const Settings& settings() const { return settings_; }
   std::vector<std::string> listening() const;  ///< e.g. "127.0.0.1:1883"
   std::vector<drivers::BusStatus> buses() const;
+  drivers::Bus* bus(const std::string& name);  ///< null: there is none
   std::vector<bridge::UplinkStatus> uplinks() const;
   const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_; }
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration

@@ -9,7 +9,10 @@
 
 namespace ferrule::gateway {
 
-Operation::Operation(mqtt::Loop& loop, Gateway& gateway) : gateway_(gateway), taps_(loop, gateway.broker()) {
+Operation::Operation(mqtt::Loop& loop, Gateway& gateway)
+    : gateway_(gateway),
+      taps_(loop, gateway.broker()),
+      traces_(loop, [&gateway](const std::string& name) { return gateway.bus(name); }) {
   open_control(loop);
   if (gateway.settings().http) open_http(loop);
 }
@@ -34,6 +37,8 @@ void Operation::open_control(mqtt::Loop& loop) {
   add_queue_commands(*control_, gateway_.bridges());
   control_->on("tap",
                [this](const ControlRequest& request, ControlReply reply) { taps_.open(request, std::move(reply)); });
+  control_->on("trace",
+               [this](const ControlRequest& request, ControlReply reply) { traces_.open(request, std::move(reply)); });
 }
 
 void Operation::open_http(mqtt::Loop& loop) {

@@ -8,6 +8,7 @@
 #include "gateway/http_server.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/tap.hpp"
+#include "gateway/trace.hpp"
 
 namespace ferrule::gateway {
 
@@ -28,6 +29,7 @@ class Operation {
   Gateway& gateway_;
   OperationCounters counters_;
   Taps taps_;
+  Traces traces_;
   std::unique_ptr<Control> control_;  // absent: it could not be opened, and nobody had asked for it
   std::unique_ptr<HttpServer> http_;  // absent: not asked for
 };

@@ -74,12 +74,14 @@ class AsciiFramer final : public Framer {
   // Without the CRC's two bytes and with an LRC of one, each of two digits; and ':', CR, LF.
   std::size_t wire_size(std::size_t rtu) const override { return 2 * (rtu - 1) + 3; }
   std::vector<std::uint8_t> frames_in(std::span<const std::uint8_t> bytes) const override;
+  std::vector<std::uint8_t> taken() const override { return taken_; }
 
  private:
   Received nonsense(std::string why);
 
   int descriptor_ = -1;
   std::uint8_t unit_ = 0;
+  std::vector<std::uint8_t> taken_;
 };
 
 std::vector<std::uint8_t> AsciiFramer::image(std::span<const std::uint8_t> request) const {
@@ -106,7 +108,8 @@ int AsciiFramer::send(std::span<const std::uint8_t> request) {
 
 Framer::Received AsciiFramer::receive() {
   size = 0;
-  std::vector<std::uint8_t> text;
+  auto& text = taken_;
+  text.clear();
   const auto deadline = std::chrono::steady_clock::now() + kReceiveTime;
   while (text.empty() || text.back() != '\n') {
     std::uint8_t byte = 0;

@@ -26,6 +26,7 @@ class ModbusDriver final : public Driver {
   bool is_open() const override { return port_->is_open(); }
   int descriptor() const override { return port_->descriptor(); }
   std::string port_name() const override { return port_->name(); }
+  void trace(WireTrace& trace) override { port_->trace(trace); }
 
   std::size_t task_count() const override { return entries_.size(); }
   Task task(std::size_t number) const override;

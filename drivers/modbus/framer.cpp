@@ -4,6 +4,7 @@
 #include <modbus/modbus.h>
 #include <sys/select.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -25,6 +26,7 @@ class RtuFramer final : public Framer {
   tl::expected<void, Fault> attach(int descriptor) override;
   int send(std::span<const std::uint8_t> request) override;
   Received receive() override;
+  std::vector<std::uint8_t> taken() const override;
   std::vector<std::uint8_t> image(std::span<const std::uint8_t> request) const override;
   std::size_t wire_size(std::size_t rtu) const override { return rtu; }
   std::vector<std::uint8_t> frames_in(std::span<const std::uint8_t> bytes) const override {
@@ -33,6 +35,7 @@ class RtuFramer final : public Framer {
 
  private:
   modbus_t* context_;
+  bool whole_ = false;  // what was received last is as long as its head says, whatever is wrong with it
 };
 
 RtuFramer::RtuFramer() : context_(::modbus_new_rtu("/dev/null", 9600, 'N', 8, 1)) {
@@ -62,16 +65,28 @@ int RtuFramer::send(std::span<const std::uint8_t> request) {
 
 Framer::Received RtuFramer::receive() {
   size = 0;
+  frame.fill(0);
   const int received = ::modbus_receive_confirmation(context_, frame.data());
   if (received > 0) {
     size = static_cast<std::size_t>(received);
     return Received::Frame;
   }
+  const int number = received == 0 ? 0 : errno;
+  whole_ = number != ETIMEDOUT && number != EAGAIN;
   if (received == 0) return Received::OtherUnit;
-  const int number = errno;
   error = number == ECONNRESET ? "connection closed by the peer" : ::modbus_strerror(number);
   if (number == ETIMEDOUT) error = "incomplete answer";
   return number == ETIMEDOUT || number == EAGAIN || number > MODBUS_ENOBASE ? Received::Nonsense : Received::Lost;
+}
+
+/// Of what is no frame libmodbus does not say how much it read: at least what is not 0, and where there is a head, what
+/// that announces.
+std::vector<std::uint8_t> RtuFramer::taken() const {
+  if (size > 0) return {frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size)};
+  auto end = frame.size();
+  while (end > 0 && frame[end - 1] == 0) --end;
+  if (whole_ && end > 0) end = std::max(end, std::min(frame.size(), size_of(shape_of(frame))));
+  return {frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(end)};
 }
 
 std::vector<std::uint8_t> RtuFramer::image(std::span<const std::uint8_t> request) const {

@@ -40,6 +40,8 @@ class Framer {
   virtual Received receive() = 0;
   /// The bytes that `send` puts on the wire.
   virtual std::vector<std::uint8_t> image(std::span<const std::uint8_t> request) const = 0;
+  /// What the last `receive` took off the wire. Of an answer that broke off, zeros at its end may be missing.
+  virtual std::vector<std::uint8_t> taken() const = 0;
   /// How many bytes on the wire a frame has that has so many in RTU.
   virtual std::size_t wire_size(std::size_t rtu) const = 0;
   /// RTU's form of the whole frames among bytes that were taken off the wire otherwise.

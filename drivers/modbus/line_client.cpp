@@ -218,6 +218,7 @@ tl::expected<void, Fault> LineClient::send(std::uint8_t unit, std::span<const st
   const auto request = std::span(bytes).first(pdu.size() + 1);
   port_.begin_send();
   const int error = framer_->send(request);
+  if (error == 0 && port_.traced()) port_.note(WireEvent::Kind::Sent, framer_->image(request));
   port_.end_send();
   if (error == 0) {
     return timing_.echo ? hear_echo(request) : tl::expected<void, Fault>{};
@@ -290,6 +291,7 @@ Woke LineClient::await(std::size_t bytes, TimePoint deadline) const {
 
 LineClient::Verdict LineClient::receive(const Shape& shape) {
   const auto received = framer_->receive();
+  if (port_.traced()) port_.note(WireEvent::Kind::Received, framer_->taken());
   last_byte_ = steady_clock::now();
   if (received == Framer::Received::Lost) return Verdict::Lost;
   if (received == Framer::Received::Nonsense) return Verdict::Garbage;

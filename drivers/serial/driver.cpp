@@ -121,7 +121,9 @@ SerialDriver::Result SerialDriver::send(const std::string& request, TimePoint de
   while (!rest.empty()) {
     const auto written = ::write(port_->descriptor(), rest.data(), rest.size());
     if (written >= 0) {
-      rest.remove_prefix(static_cast<std::size_t>(written));
+      const auto bytes = static_cast<std::size_t>(written);
+      port_->note(WireEvent::Kind::Sent, {reinterpret_cast<const std::uint8_t*>(rest.data()), bytes});
+      rest.remove_prefix(bytes);
     } else if (errno == EAGAIN) {
       if (stop_.wait(port_->descriptor(), POLLOUT, deadline) != Woke::Ready) {
         return failed(Failure::Timeout, "the request could not be sent", false);
@@ -233,7 +235,9 @@ tl::expected<std::string_view, Fault> SerialDriver::read() {
     const auto got = ::read(port_->descriptor(), buffer_.data(), buffer_.size());
     if (got > 0) {
       last_byte_ = steady_clock::now();
-      return std::string_view(buffer_.data(), static_cast<std::size_t>(got));
+      const auto bytes = static_cast<std::size_t>(got);
+      port_->note(WireEvent::Kind::Received, {reinterpret_cast<const std::uint8_t*>(buffer_.data()), bytes});
+      return std::string_view(buffer_.data(), bytes);
     }
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return std::string_view();
