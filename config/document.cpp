@@ -104,6 +104,8 @@ Document::Document(Document&&) noexcept = default;
 Document::~Document() = default;
 
 Document Document::load(const std::filesystem::path& file) {
+  std::error_code none;
+  if (std::filesystem::is_directory(file, none)) return Document(parse_directory(file));
   std::string text;
   std::string why;
   if (!read_file(file, kMaxFile, false, text, why)) throw Error({file.string(), 0, 0}, {}, why);
@@ -155,8 +157,9 @@ void Node::report_unknown() const {
       node.report_unknown();
     } else {
       const auto near = nearest(entry.key, missed);
-      if (state_->secret_names.contains(std::string(near))) state_->hide(*entry.value);
-      state_->record(entry.key_at, entry.key, node.path(),
+      auto* const state = entry.file != nullptr ? entry.file : state_;
+      if (state_->secret_names.contains(std::string(near))) state->hide(*entry.value);
+      state->record(entry.key_at, entry.key, node.path(),
                      near.empty() ? "unknown key" : fmt::format("unknown key (did you mean {}?)", quoted(near)));
     }
   }

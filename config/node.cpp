@@ -18,8 +18,9 @@ bool Node::is_list() const { return tree_ != nullptr && tree_->kind == Kind::Lis
 bool Node::is_scalar() const { return tree_ != nullptr && tree_->kind == Kind::Scalar; }
 
 Node Node::child(const Entry& entry) const {
-  if (auto* file = state_->included_at(*entry.value)) return included(*file, std::string(entry.key), false);
-  return {entry.value, state_,
+  auto* const state = entry.file != nullptr ? entry.file : state_;
+  if (auto* file = state->included_at(*entry.value)) return included(*file, std::string(entry.key), false);
+  return {entry.value, state,
           std::make_shared<const Link>(Link{link_, tree_, std::string(entry.key), entry.key_at, false})};
 }
 

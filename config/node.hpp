@@ -131,7 +131,7 @@ class Node {
 /// A parsed file. Owns what its nodes point to.
 class Document {
  public:
-  /// Throws Error for a file that is missing, a directory, empty, not text or not YAML, or larger than 16 MiB.
+  /// A file, or a directory's `*.yaml` as one. Throws Error when missing, empty, not text, not YAML or beyond 16 MiB.
   static Document load(const std::filesystem::path& file);
   static Document parse(std::string text, std::string file_name);  ///< the same from memory
   Document(Document&&) noexcept;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <istream>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <streambuf>
 #include <utility>
@@ -20,7 +19,6 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxValues = 1'000'000;  // aliases followed, in all files
-constexpr std::size_t kMaxFiles = 100;         // included
 
 constexpr std::string_view kYamlTag = "tag:yaml.org,2002:";
 
@@ -201,6 +199,7 @@ class Builder : public YAML::EventHandler {
     try {
       auto& included =
           *(state_.included[&tree] = std::make_unique<Node::State>(std::move(text), file.string(), &state_));
+      included.part = true;
       included.depth = state_.depth + stack_.size();
       parse_yaml(included);
       tree.height = included.root->height;
@@ -310,24 +309,12 @@ class Builder : public YAML::EventHandler {
     }
   }
 
-  // Sorts for lookup, and reports what is given twice. yaml-cpp says nothing about it.
+  // yaml-cpp says nothing about what is given twice.
   void index(Children& map) {
-    auto& entries = map.entries;
-    map.by_key.resize(entries.size());
-    std::iota(map.by_key.begin(), map.by_key.end(), 0U);
-    std::stable_sort(map.by_key.begin(), map.by_key.end(),
-                     [&](auto a, auto b) { return entries[a].key < entries[b].key; });
-    const Entry* first = nullptr;
-    for (const auto i : map.by_key) {
-      auto& entry = entries[i];
-      if (first == nullptr || first->key != entry.key) {
-        first = &entry;
-        continue;
-      }
-      entry.duplicate = true;
+    index_map(map, [&](const Entry& first, const Entry& entry) {
       state_.record(entry.key_at, entry.key, key_path(entry.key),
-                    fmt::format("is given twice; the first is in line {}", state_.source.line(first->key_at)));
-    }
+                    fmt::format("is given twice; the first is in line {}", state_.source.line(first.key_at)));
+    });
   }
 
   std::string key_path(std::string_view key) const {
@@ -415,9 +402,9 @@ void parse_yaml(Node::State& state) {
     give_up(at, fmt::format("is not valid YAML: {}{}", e.msg, hint_for(state.source, last, e.msg)));
   }
   if (state.root == nullptr || state.root->kind == Kind::Null) give_up(kNowhere, "is empty");
-  if (state.includer != nullptr && state.root->kind == Kind::Scalar)
+  if (state.part && state.root->kind == Kind::Scalar)
     give_up(state.root->at, "must be a map or a list to be included, is a single value");
-  if (state.includer == nullptr && state.root->kind != Kind::Map)
+  if (!state.part && state.root->kind != Kind::Map)
     give_up(state.root->at, fmt::format("must be a map of sections, is {}", kind_name(state.root->kind)));
 }
 

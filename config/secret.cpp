@@ -75,7 +75,7 @@ void Node::hide() const {
   if (tree_ != nullptr) state_->hide(*tree_);
   if (!link_ || link_->map == nullptr) return;
   for (const auto& entry : link_->map->children->entries) {
-    if (entry.duplicate && entry.key == link_->key) state_->hide(*entry.value);
+    if (entry.duplicate && entry.key == link_->key) (entry.file != nullptr ? entry.file : state_)->hide(*entry.value);
   }
 }
 
@@ -83,7 +83,7 @@ void Node::State::hide(const Tree& tree) {
   constexpr std::uint32_t kFew =
       1000;  // what stands where a secret should be is hidden too, unless it is half the file
   if (tree.children && tree.weight < kFew) {
-    for (const auto& entry : tree.children->entries) hide(*entry.value);
+    for (const auto& entry : tree.children->entries) (entry.file != nullptr ? entry.file : this)->hide(*entry.value);
     for (const auto* item : tree.children->items) hide(*item);
   }
   if (tree.text.empty() || tree.tag != Tag::None) return;

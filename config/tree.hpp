@@ -1,10 +1,12 @@
 // A parsed configuration file as a tree of our own, and what was asked of it so far. Private to config.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +18,8 @@
 
 namespace ferrule::config {
 
+constexpr std::size_t kMaxFiles = 100;  ///< of one configuration, besides the first
+
 enum class Kind : std::uint8_t { Null, Scalar, List, Map };
 enum class Tag : std::uint8_t { None, Env, File, Include };
 
@@ -25,6 +29,7 @@ struct Entry {
   bool duplicate;  // of an earlier entry with the same key, which is the one that counts
   mutable bool asked;
   const Node::Tree* value;
+  Node::State* file = nullptr;  // of a map that was merged: where the entry stands
 };
 
 struct Children {
@@ -62,9 +67,9 @@ struct Node::Link {
   bool item = false;
 };
 
-/// One file of a configuration; owns those that it includes.
+/// One file of a configuration; owns those that it includes, the first of a directory all others.
 struct Node::State {
-  /// `outer`: the file that includes this one; null for the configuration itself.
+  /// `outer`: the file that owns this one; null for the configuration itself.
   State(std::string text, std::string file, State* outer)
       : source(std::move(text), std::move(file),
                outer != nullptr ? outer->source.secrets() : std::make_shared<Secrets>()),
@@ -91,6 +96,7 @@ struct Node::State {
   State* const includer;
   State* const top;  // the configuration itself
   std::filesystem::path directory;
+  bool part = false;       // a value of the file around it, by `!include`
   std::size_t depth = 0;   // levels above its root, in the files around it
   std::size_t values = 0;  // of the top: in all files, aliases followed
   std::size_t files = 0;   // of the top: that are included
@@ -110,6 +116,30 @@ struct Node::State {
 /// Builds the tree of `state.source` into `state`. A duplicate key, an unknown tag and the like are recorded; throws
 /// Error when there is no tree: not YAML, no map at the top, more than one document, too deep or too big.
 void parse_yaml(Node::State& state);
+
+/// Sorts a map for lookup, once all its entries are there; `again(first, entry)` hears of a key that is given twice.
+template <class Again>
+void index_map(Children& map, const Again& again) {
+  auto& entries = map.entries;
+  map.by_key.resize(entries.size());
+  std::iota(map.by_key.begin(), map.by_key.end(), 0U);
+  std::stable_sort(map.by_key.begin(), map.by_key.end(),
+                   [&](auto a, auto b) { return entries[a].key < entries[b].key; });
+  const Entry* first = nullptr;
+  for (const auto i : map.by_key) {
+    auto& entry = entries[i];
+    if (first == nullptr || first->key != entry.key) {
+      first = &entry;
+      continue;
+    }
+    entry.duplicate = true;
+    again(*first, entry);
+  }
+}
+
+/// Parses the `*.yaml` files of a directory, in the order of their names, into one tree: maps are merged key by key, of
+/// anything else the last file's counts. The first file is the top, which owns the others.
+std::unique_ptr<Node::State> parse_directory(const std::filesystem::path& directory);
 
 /// Reads at most `limit` bytes, from a file, a pipe or a device. Returns nothing and says why in `why` when that fails
 /// or there is more.

@@ -210,9 +210,9 @@ int run_command_line(int argc, char** argv) {
 
   std::string file;
   auto* run_verb = app.add_subcommand("run", "Run the gateway until SIGTERM or SIGINT");
-  run_verb->add_option("FILE", file, "Configuration (YAML)")->required();
+  run_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
   auto* check_verb = app.add_subcommand("check", "Check a configuration: prints every mistake, exits with 0 or 78");
-  check_verb->add_option("FILE", file, "Configuration (YAML)")->required();
+  check_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
   AskOptions ask_options;
   auto* status_verb =
       app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
@@ -253,12 +253,13 @@ int run_command_line(int argc, char** argv) {
   auto* doctor_verb = app.add_subcommand(
       "doctor",
       "Find what keeps a gateway from working, each with the command that mends it; run it as the gateway's user");
-  doctor_verb->add_option("FILE", doctor_options.file, "Configuration (YAML)")->required();
+  doctor_verb->add_option("FILE", doctor_options.file, "Configuration: a YAML file, or a directory of them")
+      ->required();
   doctor_verb->add_option("--socket", doctor_options.socket, "The gateway's control socket")->type_name("PATH");
   DiagOptions diag_options;
   auto* diag_verb =
       app.add_subcommand("diag", "Pack what a bug report needs into one file, without passwords and keys");
-  diag_verb->add_option("FILE", diag_options.file, "Configuration (YAML)");
+  diag_verb->add_option("FILE", diag_options.file, "Configuration: a YAML file, or a directory of them");
   diag_verb->add_option("--output", diag_options.output, "Where to write (default: ferrule-diag-<time>.tar.gz here)")
       ->type_name("PATH");
   diag_verb->add_option("--socket", diag_options.socket, "The gateway's control socket")->type_name("PATH");

@@ -70,10 +70,20 @@ void add_answers(const std::filesystem::path& directory, const std::filesystem::
   }
 }
 
-void add_configuration(const std::filesystem::path& directory, const std::filesystem::path& file) {
+void add_configuration(const std::filesystem::path& file, const std::filesystem::path& copy) {
   std::ifstream input(file);
   const std::string text{std::istreambuf_iterator<char>(input), std::istreambuf_iterator<char>()};
-  std::ofstream(directory / "configuration.yaml") << redacted(text);
+  std::ofstream(copy) << redacted(text);
+}
+
+/// A file, or those of a directory.
+void add_configurations(const std::filesystem::path& directory, const std::filesystem::path& given) {
+  if (!std::filesystem::is_directory(given)) return add_configuration(given, directory / "configuration.yaml");
+  std::filesystem::create_directory(directory / "configuration");
+  for (const auto& entry : std::filesystem::directory_iterator(given)) {
+    const auto& file = entry.path();
+    if (file.extension() == ".yaml") add_configuration(file, directory / "configuration" / file.filename());
+  }
 }
 
 }  // namespace
@@ -84,7 +94,7 @@ int diag(const DiagOptions& options) {
   const auto directory = scratch.path / name;
   std::filesystem::create_directory(directory);
   add_answers(directory, options.socket.empty() ? default_control_socket() : options.socket);
-  if (!options.file.empty()) add_configuration(directory, options.file);
+  if (!options.file.empty()) add_configurations(directory, options.file);
   std::ofstream(directory / "version.txt") << "ferrule " FERRULE_VERSION "\n";
   run_into(directory / "system.txt", {"uname", "-srvmo"});
   run_into(directory / "disk.txt", {"df", "-h"});

@@ -55,7 +55,8 @@ TEST_F(Files, MissingOrNotAFile) {
   EXPECT_EQ(complaint(directory_ / "absent.yaml"), "f: error: does not exist");
   EXPECT_EQ(complaint(write("a.yaml", "") / "b.yaml"),
             "f: error: does not exist (a part of its path is not a directory)");
-  EXPECT_EQ(complaint(directory_), "f: error: is a directory");
+  fs::create_directory(directory_ / "empty");
+  EXPECT_EQ(complaint(directory_ / "empty"), "f: error: has no file *.yaml");
 }
 
 TEST_F(Files, Empty) {

@@ -49,3 +49,16 @@ def test_shipped_example_starts_unchanged():
             assert process.wait(1) == 69 and "in use" in process.stderr_text, process.err
     finally:
         process.kill()
+
+
+def test_directory_runs_as_its_files_merged(tmp_path):
+    (tmp_path / "10-plant.yaml").write_text("gateway: {id: plant1}\nbuses: {plc: {type: modbus-tcp, host: 127.0.0.1}}\n"
+                                            "devices: {m1: {bus: plc, points: {p: {register: holding, address: 0}}}}\n")
+    (tmp_path / "20-local.yaml").write_text("devices: {m1: {unit_id: 7}}\nbroker: {listen: [{port: 1883}]}\n")
+    checked = Process([BINARY, "check", tmp_path])
+    assert checked.wait(10) == 0, checked.stderr_text
+    assert "1 devices, 1 points" in checked.out[0], checked.out
+    (tmp_path / "30-wrong.yaml").write_text("\ndevices: {m1: {unit_id: 7000}}\n")
+    checked = Process([BINARY, "check", tmp_path])
+    assert checked.wait(10) == 78
+    assert f"{tmp_path}/30-wrong.yaml:2:25: error: devices.m1.unit_id" in checked.stderr_text
