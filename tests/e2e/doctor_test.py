@@ -107,6 +107,21 @@ def test_diag_packs_what_a_report_needs_without_secrets(running, make_gateway, t
     assert ("uptime" in files["status.json"]) == running
 
 
+def test_diag_packs_each_file_of_a_directory(tmp_path):
+    configuration = tmp_path / "conf.d"
+    configuration.mkdir()
+    (configuration / "1.yaml").write_text("gateway: {id: plant1}\n")
+    (configuration / "2.yaml").write_text("uplinks:\n  hq:\n    password: s3cret!\n")
+    output = tmp_path / "report.tar.gz"
+    process = Process([BINARY, "diag", configuration, "--output", output, "--socket", tmp_path / "none.sock"])
+    assert process.wait(60) == 0, process.err
+    with tarfile.open(output) as archive:
+        files = {"/".join(name.split("/")[1:]): archive.extractfile(name).read().decode()
+                 for name in archive.getnames() if "/configuration/" in name}
+    assert set(files) == {"configuration/1.yaml", "configuration/2.yaml"}
+    assert "plant1" in files["configuration/1.yaml"] and "s3cret!" not in files["configuration/2.yaml"]
+
+
 def test_users_are_added_changed_and_removed_once(tmp_path):
     file = tmp_path / "users"
 
