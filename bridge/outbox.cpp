@@ -19,9 +19,12 @@ constexpr std::uint64_t kUnwritten = 5'000;     // messages that wait for their 
 // ---- a message comes
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr publication, std::string topic,
-                                                        mqtt::Qos qos, bool durable) {
+                                                        mqtt::Qos qos, bool durable, const mqtt::Receipt* receipt) {
   const bool failing = durable && !disk_error_.empty();
   if (failing && !file_.full()) return tl::unexpected(mqtt::Reason::ImplementationSpecificError);
+  if (receipt != nullptr && is_here(publication->origin, *receipt)) {
+    return post([this, session = publication->origin, known = *receipt] { file_.put_receipt(session, known); });
+  }
   Entry entry;
   entry.cost = row_cost(topic.empty() ? publication->topic.size() : topic.size(), publication->payload.size(),
                         publication->properties.size());
@@ -33,6 +36,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr pub
   entry.topic = std::move(topic);
   entry.qos = qos;
   entry.added = clock_.now();
+  if (receipt != nullptr) entry.receipt = *receipt;
   ++rows_;
   bytes_ += entry.cost;
   ++unwritten_;
@@ -49,6 +53,13 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr pub
   const auto ticket = durable ? added.written_by : 0;
   if (unwritten_ > kUnwritten && !owing_ && !file_.full()) write_older_than(0ms);
   return ticket;
+}
+
+/// Whether it is on disk since before a kill.
+bool Outbox::is_here(const std::string& session, const mqtt::Receipt& receipt) {
+  if (receipts_.empty()) return false;
+  const auto known = receipts_.extract({session, receipt.packet_id});
+  return known && receipt.repeated && known.mapped().digest == receipt.digest;
 }
 
 /// By the policy. With drop-oldest the publisher is told too when the disk is why, or there will be room soon.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,6 +20,7 @@
 #include "bridge/outbox_file.hpp"
 #include "bridge/settings.hpp"
 #include "mqtt/clock.hpp"
+#include "mqtt/consumer.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/reason.hpp"
 #include "mqtt/store.hpp"
@@ -49,6 +51,7 @@ class Outbox {
     mqtt::Ticket written_by = 0;
     std::chrono::steady_clock::time_point added{};
     std::uint64_t cost = 0;
+    std::optional<mqtt::Receipt> receipt;
 
     const std::string& cloud_topic() const { return topic.empty() ? publication->topic : topic; }
   };
@@ -70,7 +73,8 @@ class Outbox {
   /// refuses with QuotaExceeded when the queue or the disk is full and its policy says so, and with
   /// ImplementationSpecificError what cannot be made durable because the disk fails.
   tl::expected<mqtt::Ticket, mqtt::Reason> append(mqtt::PublicationPtr publication, std::string topic, mqtt::Qos qos,
-                                                  bool durable);
+                                                  bool durable, const mqtt::Receipt* receipt = nullptr);
+  std::uint64_t remember(std::uint64_t receipt);  ///< see Consumer::remember
 
   /// The oldest message that is not in flight, or null when there is none in memory; more may be on their way from the
   /// disk (see on_loaded). Valid until the next call of any member.
@@ -114,6 +118,7 @@ class Outbox {
   static constexpr std::size_t kHeadRows = 4'096;
   static constexpr std::uint64_t kHeadBytes = 8 << 20;
 
+  bool is_here(const std::string& session, const mqtt::Receipt& receipt);
   void reserve_first();
   Seq take_seq();
   void reserve();
@@ -161,8 +166,11 @@ class Outbox {
 
   // Owned by the broker thread
   Entries head_, tail_;
-  std::set<Seq> held_;    ///< held, and not in the head yet
-  bool backlog_ = false;  ///< there may be rows on disk between head_ and tail_
+  std::set<Seq> held_;  ///< held, and not in the head yet
+  /// What was on disk at the start and may come again, by client id and packet identifier.
+  std::map<std::pair<std::string, std::uint16_t>, mqtt::Receipt> receipts_;
+  std::optional<std::uint64_t> remembered_;  ///< by the broker
+  bool backlog_ = false;                     ///< there may be rows on disk between head_ and tail_
   bool loading_ = false;
   bool dropping_ = false;
   std::uint64_t head_bytes_ = 0, tail_bytes_ = 0;

@@ -1,6 +1,7 @@
 // What of an Outbox has to do with its file.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "bridge/outbox.hpp"
 
@@ -55,6 +56,7 @@ Outbox::Outbox(OutboxFile& file, mqtt::Store& store, const QueueSettings& settin
   times_set_aside_ = file_.times_set_aside();
   backlog_ = true;
   loaded(file_.load(0, kHeadRows, kHeadBytes));
+  for (auto& [session, known] : file_.receipts()) receipts_.emplace(std::pair(session, known.packet_id), known);
   reserve_first();
   watch_room();
 }
@@ -170,9 +172,18 @@ std::uint64_t Outbox::piece() const { return file_.reserve() / 16; }
 
 void Outbox::write(const std::vector<Entry*>& entries) {
   std::vector<Entry> copies;
-  for (const auto* entry : entries) copies.push_back(*entry);
-  const auto ticket = post([this, copies = std::move(copies), offset = calendar_offset(clock_)] {
-    for (const auto& entry : copies) file_.insert(make_row(entry, offset));
+  bool receipts = false;
+  for (const auto* entry : entries) {
+    copies.push_back(*entry);
+    receipts = receipts || entry->receipt;
+  }
+  const auto known = receipts ? remembered_.value_or(0) : 0;
+  const auto ticket = post([this, copies = std::move(copies), offset = calendar_offset(clock_), known] {
+    if (known != 0) file_.erase_receipts(known);
+    for (const auto& entry : copies) {
+      file_.insert(make_row(entry, offset));
+      if (entry.receipt) file_.put_receipt(entry.publication->origin, *entry.receipt);
+    }
   });
   for (auto* entry : entries) {
     entry->unwritten = false;
@@ -180,6 +191,22 @@ void Outbox::write(const std::vector<Entry*>& entries) {
     entry->written_by = ticket;
     --unwritten_;
   }
+}
+
+std::uint64_t Outbox::remember(std::uint64_t receipt) {
+  if (std::exchange(remembered_, receipt)) return receipt;
+  std::uint64_t newest = receipt;
+  std::erase_if(receipts_, [&](const auto& each) {
+    const auto known = each.second.number;
+    if (known != OutboxFile::kHeldReceipt) newest = std::max(newest, known);
+    return known <= receipt;
+  });
+  // The broker did not get those on disk that are left, and it never will under these numbers, which rise on.
+  post([this, receipt] {
+    file_.erase_receipts(receipt);
+    file_.hold_receipts();
+  });
+  return newest;
 }
 
 /// The first of them, of `bytes` and one more.
@@ -278,6 +305,7 @@ void Outbox::retry_disk() {
 /// The file was found damaged and set aside with the backlog: what is in memory goes into the new one.
 void Outbox::start_over() {
   times_set_aside_ = file_.times_set_aside();
+  receipts_.clear();
   rows_ = head_.size() + tail_.size();
   bytes_ = head_bytes_ + tail_bytes_;
   each([this](Entry& entry) {

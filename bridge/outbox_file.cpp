@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <utility>
 
@@ -84,6 +85,9 @@ class OutboxFile::Database {
 };
 
 void OutboxFile::Database::load(bool fresh) {
+  statement(R"(CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL,
+                 number INTEGER NOT NULL, digest INTEGER NOT NULL, PRIMARY KEY (session, packet_id)) WITHOUT ROWID)")
+      .exec();
   if (fresh) {
     auto& begin = statement("UPDATE meta SET reserved = ?");
     begin.bind(1, number(seq_of_today()));  // receivers recognise repetitions by Seq
@@ -255,6 +259,49 @@ void OutboxFile::erase_records(Seq seq) {
 
 void OutboxFile::clear_records() {
   guarded([](Database& database) { database.statement("DELETE FROM record").exec(); });
+}
+
+void OutboxFile::put_receipt(const std::string& session, const mqtt::Receipt& receipt) {
+  guarded([&](Database& database) {
+    auto& put = database.statement("INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?)");
+    put.bindNoCopy(1, session);
+    put.bind(2, receipt.packet_id);
+    put.bind(3, number(receipt.number));
+    put.bind(4, std::bit_cast<std::int64_t>(receipt.digest));
+    put.exec();
+  });
+}
+
+void OutboxFile::erase_receipts(std::uint64_t last) {
+  guarded([&](Database& database) {
+    auto& remove = database.statement("DELETE FROM receipt WHERE number <= ?");
+    remove.bind(1, number(last));
+    remove.exec();
+  });
+}
+
+void OutboxFile::hold_receipts() {
+  guarded([](Database& database) {
+    auto& update = database.statement("UPDATE receipt SET number = ?");
+    update.bind(1, number(kHeldReceipt));
+    update.exec();
+  });
+}
+
+std::vector<OutboxFile::Received> OutboxFile::receipts() {
+  return guarded([](Database& database) {
+    auto& select = database.statement("SELECT session, packet_id, number, digest FROM receipt");
+    std::vector<Received> received;
+    while (select.executeStep()) {
+      const auto digest = std::bit_cast<std::uint64_t>(select.getColumn(3).getInt64());
+      received.push_back({select.getColumn(0).getString(),
+                          {.number = count(select.getColumn(2).getInt64()),
+                           .digest = digest,
+                           .packet_id = static_cast<std::uint16_t>(select.getColumn(1).getInt())}});
+    }
+    select.reset();
+    return received;
+  });
 }
 
 void OutboxFile::reserve(Seq end) {

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bridge/link.hpp"
+#include "mqtt/consumer.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/reason.hpp"
 #include "mqtt/store.hpp"
@@ -42,6 +44,8 @@ Seq seq_of_today();
 ///     payload,
 ///             properties, published, expires
 ///     record  seq, key, packet: the exchanges that a Link has under way (LinkState)
+///     receipt session, packet_id, number, digest: of QoS 2 publications whose packet identifiers the broker had
+///             perhaps not on disk yet; kHeldReceipt: certainly not
 ///     parked  what the cloud refused for good, with its reason
 class OutboxFile final : public mqtt::StoreFile {
  public:
@@ -74,6 +78,10 @@ class OutboxFile final : public mqtt::StoreFile {
   void put_record(Seq seq, const std::string& key, const std::string& packet);
   void erase_records(Seq seq);
   void clear_records();
+  void put_receipt(const std::string& session, const mqtt::Receipt& receipt);  ///< replaces one of its packet_id
+  void erase_receipts(std::uint64_t last);                                     ///< up to this number
+  static constexpr std::uint64_t kHeldReceipt = std::numeric_limits<std::int64_t>::max();
+  void hold_receipts();   ///< gives those that are there this number
   void reserve(Seq end);  ///< Seqs below `end` may be in use
 
   // Reading.
@@ -84,7 +92,12 @@ class OutboxFile final : public mqtt::StoreFile {
   /// The first rows behind `after`, at most `rows` and about `bytes` (but one, if there is one).
   Page load(Seq after, std::size_t rows, std::uint64_t bytes);
   std::vector<LinkState::InFlight> records();  ///< in the order of Seq
-  Seq reserved() const;                        ///< the end of what was reserved, at least 1
+  struct Received {
+    std::string session;  ///< client id
+    mqtt::Receipt receipt;
+  };
+  std::vector<Received> receipts();
+  Seq reserved() const;  ///< the end of what was reserved, at least 1
   std::uint64_t rows() const;
   std::uint64_t bytes() const;  ///< by row_cost
   std::uint64_t parked();

@@ -1,5 +1,7 @@
 #include "bridge/row_state.hpp"
 
+#include "mqtt/failpoint.hpp"
+
 namespace ferrule::bridge {
 
 RowState::RowState(OutboxFile& file, mqtt::Store& store) : file_(file), store_(store) {
@@ -37,6 +39,7 @@ void RowState::put(const std::vector<InFlight>& records) {
     if (missing.empty()) return;
     ended = ended_;
   }
+  mqtt::failpoint("link.record");
   try {
     store_.write_and_wait(file_, [&] {
       for (const auto& [other, delivered] : ended) delivered ? file_.erase(other) : file_.erase_records(other);
@@ -47,6 +50,7 @@ void RowState::put(const std::vector<InFlight>& records) {
     for (auto& row : rows) prepare(std::move(row));
     throw;
   }
+  mqtt::failpoint("link.recorded");
   const std::lock_guard lock(mutex_);
   for (auto& record : missing) records_[record.seq][record.key] = std::move(record.packet);
   ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(ended.size()));

@@ -277,8 +277,15 @@ Uplink::~Uplink() { impl_->abandon(); }
 void Uplink::start() { impl_->start(); }
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::append(const mqtt::PublicationPtr& publication, bool durable) {
-  return impl_->append(publication, durable);
+  return impl_->append(publication, durable, nullptr);
 }
+
+tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::append_once(const mqtt::PublicationPtr& publication,
+                                                             const mqtt::Receipt& receipt) {
+  return impl_->append(publication, true, &receipt);
+}
+
+std::uint64_t Uplink::remember(std::uint64_t receipt) { return impl_->remember(receipt); }
 
 void Uplink::committed(mqtt::Ticket ticket) { impl_->committed(ticket); }
 

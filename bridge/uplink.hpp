@@ -63,6 +63,9 @@ class Uplink final : public mqtt::Consumer {
   void start();  ///< connects, and reconnects by itself from now on
   /// Appends to the outbox what a route of this uplink selects. QoS 0 is sent at once or not at all.
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
+  tl::expected<mqtt::Ticket, mqtt::Reason> append_once(const mqtt::PublicationPtr& publication,
+                                                       const mqtt::Receipt& receipt) override;
+  std::uint64_t remember(std::uint64_t receipt) override;
   void committed(mqtt::Ticket ticket);  ///< from the store
   /// From the store: a group of jobs on `file` was rolled back. Nothing to do with it when the file is another's.
   void store_failed(const mqtt::StoreFile& file, const std::string& what);

@@ -30,7 +30,9 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   const UplinkSettings& settings() const { return settings_; }
 
   void start();
-  tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable);
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable,
+                                                  const mqtt::Receipt* receipt);
+  std::uint64_t remember(std::uint64_t receipt) { return outbox_->remember(receipt); }
   void committed(mqtt::Ticket ticket) { outbox_->committed(ticket); }
   void store_failed(const mqtt::StoreFile& file, const std::string& what);
   bool owes_disk() const { return outbox_->owes_disk(); }

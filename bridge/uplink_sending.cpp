@@ -5,6 +5,7 @@
 
 #include "bridge/uplink_impl.hpp"
 #include "bridge/verdict.hpp"
+#include "mqtt/failpoint.hpp"
 
 namespace ferrule::bridge {
 
@@ -17,7 +18,8 @@ constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet 
 
 }  // namespace
 
-tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable) {
+tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable,
+                                                              const mqtt::Receipt* receipt) {
   if (stopped_ || is_from_cloud(*publication)) return 0;
   auto routed = find_route(settings_.out, publication);
   if (!routed) return 0;
@@ -29,7 +31,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::Public
     send_unqueued(routed->publication, routed->topic.empty() ? publication->topic : routed->topic);
     return 0;
   }
-  const auto ticket = outbox_->append(routed->publication, std::move(routed->topic), routed->qos, durable);
+  const auto ticket = outbox_->append(routed->publication, std::move(routed->topic), routed->qos, durable, receipt);
   pump();
   return ticket;
 }
@@ -79,11 +81,14 @@ void Uplink::Impl::send(Outbox::Entry& entry) {
   if (qos == mqtt::Qos::ExactlyOnce) state_->prepare(outbox_->row_of(entry));
   if (outbox_->in_flight() == 0) answered_at_ = clock_.now();
   outbox_->sent(entry);
+  mqtt::failpoint("uplink.send");
   link_->send(seq, entry.publication, entry.cloud_topic(), qos);
+  mqtt::failpoint("uplink.sent");
   if (qos == mqtt::Qos::AtMostOnce && outbox_->settle(seq)) ++acknowledged_;  // nothing will be heard of it
 }
 
 void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
+  mqtt::failpoint("uplink.settled");
   answered_at_ = clock_.now();
   switch (judge(reason)) {
     case Verdict::Delivered:

@@ -235,7 +235,10 @@ class Broker::Impl : public BrokerCore {
 Broker::Broker(BrokerSettings settings, Clock& clock) : impl_(std::make_unique<Impl>(std::move(settings), clock)) {}
 Broker::~Broker() = default;
 
-void Broker::attach(Consumer& consumer) { impl_->consumers.push_back(&consumer); }
+void Broker::attach(Consumer& consumer) {
+  impl_->consumers.push_back(&consumer);
+  impl_->tell_receipts(consumer);
+}
 void Broker::detach(Consumer& consumer) { std::erase(impl_->consumers, &consumer); }
 void Broker::set_access(std::shared_ptr<const Access> access) { impl_->set_access(std::move(access)); }
 void Broker::on_login(std::function<void(const LoginReport&)> told) { impl_->login_told = std::move(told); }

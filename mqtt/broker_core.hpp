@@ -119,6 +119,7 @@ class BrokerCore {
   void store_failed(const StoreFile& file, const std::string& what);
   bool owes_disk() const { return journal_ != nullptr && journal_->owes_disk(); }
   void await_disk(Client& client);  ///< if there is something to wait for
+  void tell_receipts(Consumer& consumer);
 
   // sys_topics.cpp: `$SYS/broker/...`
   void publish_sys();
@@ -190,7 +191,8 @@ class BrokerCore {
   Outcome may_publish(Connection& connection, const Publish& packet);
   bool can_retain(const Publication& publication) const;
   Publication& blank_publication();
-  Outcome route(const PublicationPtr& publication, const Subscriber* publisher, bool durable);
+  Outcome route(const PublicationPtr& publication, const Subscriber* publisher, bool durable,
+                const Receipt* receipt = nullptr);
   bool keep_certificate(const Publication& birth);
   bool deliver_all(const PublicationPtr& publication, const Subscriber* publisher);
   void deliver(const PublicationPtr& publication, FanOut& fan_out, const Match& match,

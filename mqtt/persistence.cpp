@@ -111,7 +111,11 @@ void BrokerCore::await_disk(Client& client) {
 void BrokerCore::store_committed(Ticket ticket) {
   if (journal_ == nullptr) return;
   start_turn();
+  const auto known = journal_->receipts_on_disk();
   journal_->committed(ticket);
+  if (journal_->receipts_on_disk() != known) {
+    for (Consumer* consumer : consumers) tell_receipts(*consumer);
+  }
   disk_reached_.swap(awaiting_disk_);
   for (Client* client : disk_reached_) client->awaits_commit = false;
   for (Client* client : disk_reached_) {
@@ -119,6 +123,11 @@ void BrokerCore::store_committed(Ticket ticket) {
     refill(*client);
   }
   disk_reached_.clear();
+}
+
+void BrokerCore::tell_receipts(Consumer& consumer) {
+  if (journal_ == nullptr) return;
+  journal_->begin_receipts_behind(consumer.remember(journal_->receipts_on_disk()));
 }
 
 void BrokerCore::store_failed(const StoreFile& file, const std::string& what) {
@@ -154,6 +163,7 @@ void BrokerCore::persist(std::unique_ptr<SessionJournal> journal) {
       too_many.push_back(row);
     }
   });
+  for (Consumer* consumer : consumers) tell_receipts(*consumer);
   for (auto& restored : state.sessions) restore(std::move(restored));
   for (const RetainedRow row : too_many) journal_->drop_retained(row);
 }
@@ -223,7 +233,8 @@ void BrokerCore::write_all(Client& client) {
     const std::string filter = listed.group.empty() ? listed.filter : "$share/" + listed.group + "/" + listed.filter;
     journal_->subscribe(client.row, {filter, listed.options, listed.identifier});
   }
-  client.incoming_on_disk.for_each([&](std::uint16_t id) { journal_->add_incoming(client.row, id); });
+  client.incoming_on_disk.for_each(
+      [&](std::uint16_t id) { journal_->add_incoming(client.row, id, journal_->new_receipt()); });
   if (client.persistent()) client.write_all();
 }
 

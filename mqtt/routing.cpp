@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "mqtt/broker_core.hpp"
+#include "mqtt/failpoint.hpp"
 #include "mqtt/sparkplug.hpp"
 
 namespace ferrule::mqtt {
@@ -21,6 +22,16 @@ bool has_valid_format(const Properties& properties, std::string_view payload) {
     if (null == std::string_view::npos) return true;
     payload.remove_prefix(null + 1);
   }
+}
+
+/// FNV-1a.
+std::uint64_t digest_of(const Publication& publication) {
+  std::uint64_t digest = 0xCBF29CE484222325;
+  const auto add = [&](unsigned char byte) { digest = (digest ^ byte) * 0x100000001B3; };
+  for (const char c : publication.topic) add(static_cast<unsigned char>(c));
+  add(0);
+  for (const char c : publication.payload) add(static_cast<unsigned char>(c));
+  return digest;
 }
 
 }  // namespace
@@ -43,6 +54,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
         {Reason::ReceiveMaximumExceeded, "MQTT-3.3.4-7", "more unacknowledged PUBLISH than we accept"});
   }
   const SessionJournal::Whole whole(journal_.get());  // with its packet identifier, if it is QoS 2
+  Receipt receipt{.packet_id = packet.packet_id, .repeated = packet.dup};
   Outcome outcome = may_publish(connection, packet);
   if (outcome.refused == Reason::PayloadFormatInvalid && packet.qos == Qos::AtMostOnce) {
     return connection.disconnect(outcome.refused, outcome.detail);  // the only way to tell
@@ -68,7 +80,12 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
       outcome = {.refused = Reason::QuotaExceeded, .detail = "the limit of retained publications is reached"};
       ++totals.retained_dropped;
     } else {
-      outcome = route(scratch_, &client, packet.qos != Qos::AtMostOnce);
+      const bool kept = packet.qos == Qos::ExactlyOnce && client.persistent();
+      if (kept) {
+        receipt.number = journal_->new_receipt();
+        receipt.digest = digest_of(publication);
+      }
+      outcome = route(scratch_, &client, packet.qos != Qos::AtMostOnce, kept ? &receipt : nullptr);
     }
   }
   if (packet.qos == Qos::AtMostOnce) return;
@@ -90,7 +107,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
     client.incoming().insert(packet.packet_id);
     ++connection.unreleased;
     if (client.persistent() && outcome.ticket != 0) {
-      journal_->add_incoming(client.row, packet.packet_id);
+      journal_->add_incoming(client.row, packet.packet_id, receipt.number);
       client.incoming_on_disk.insert(packet.packet_id);
       ack.ticket = std::max(ack.ticket, journal_->post());
     }
@@ -170,7 +187,8 @@ void BrokerCore::publish(const PublicationPtr& publication) { route(publication,
 
 /// `durable`: a client waits for the acknowledgement. Then a consumer's refusal is the publisher's to hear, and nobody
 /// gets the publication; otherwise what one uplink cannot take must not keep it from the others.
-BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const Subscriber* publisher, bool durable) {
+BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const Subscriber* publisher, bool durable,
+                                      const Receipt* receipt) {
   const SessionJournal::Whole whole(journal_.get());
   Outcome outcome;
   if (durable && journal_ != nullptr && (journal_->full() || journal_->failing()) &&
@@ -181,7 +199,8 @@ BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const S
     return outcome;
   }
   for (Consumer* consumer : consumers) {
-    const auto taken = consumer->append(publication, durable);
+    const auto taken =
+        receipt != nullptr ? consumer->append_once(publication, *receipt) : consumer->append(publication, durable);
     if (taken) {
       outcome.ticket = std::max(outcome.ticket, *taken);
     } else {
@@ -292,6 +311,7 @@ void BrokerCore::committed(Ticket ticket) {
   std::erase_if(awaiting_commit_, [&](Connection* connection) {
     auto& acks = connection->pending_acks;
     while (!acks.empty() && acks.front().ticket <= committed_) {
+      failpoint("broker.acknowledge");
       const PendingAck ack = acks.pop_front();
       if (ack.type == PacketType::Puback) --connection->pending_pubacks;
       connection->send_ack(ack);

@@ -119,6 +119,7 @@ struct Batch {
   std::vector<Change> changes;
   std::vector<ChangeNo> erased;                        ///< publications that no session needs any more
   std::unordered_map<SessionRow, std::uint64_t> done;  ///< what is below these numbers is settled
+  std::uint64_t receipt = 0;                           ///< the highest (Receipt::number) of its AddIncoming
   // Broker thread.
   Ticket ticket = 0;  ///< 0: not posted
   std::chrono::steady_clock::time_point since{};
@@ -152,6 +153,7 @@ struct RestoredState {
   std::unordered_map<ChangeNo, std::uint32_t> shared;  ///< publications that several sessions hold: how many
   std::vector<ChangeNo> orphans;                       ///< publications that none holds
   ChangeNo next_change = 1;                            ///< above every publication's
+  std::uint64_t receipt = 0;                           ///< the highest whose packet identifier was written
 };
 
 /// Appends one receiver to those of a publication: its session, number, QoS and retain, and subscription identifiers.

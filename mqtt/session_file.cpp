@@ -14,14 +14,14 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kApplicationId = 0x46727362;  // "Frsb"
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
 constexpr milliseconds kWrittenEvery{10'000};  // how exactly the file knows when it was last written
 // A calendar that is further ahead than this was set wrong: the time that we were off then does not count.
 constexpr milliseconds kLongestOutage = std::chrono::hours(24 * 90);
 
 constexpr auto kCreate = R"(
-  CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), written INTEGER NOT NULL);
-  INSERT INTO meta VALUES (1, 0);
+  CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), written INTEGER NOT NULL, receipt INTEGER NOT NULL);
+  INSERT INTO meta VALUES (1, 0, 0);
   CREATE TABLE topic (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
   CREATE TABLE session (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, expiry INTEGER NOT NULL, online INTEGER NOT NULL,
                         expires INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL, user TEXT NOT NULL,
@@ -169,6 +169,7 @@ void SessionFile::apply(const Batch& batch, Time now) {
     }
     for (const auto& [session, done] : batch.done) database.settle(session, done);
     database.erase(batch.erased);
+    if (batch.receipt != 0) database.run("UPDATE meta SET receipt = max(receipt, ?)", {number(batch.receipt)});
     database.note_written(now);
   });
 }

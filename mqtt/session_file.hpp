@@ -17,7 +17,7 @@ namespace ferrule::mqtt {
 /// Thread: the store's, but for the constructor and what is marked otherwise; the members that read may also be called
 /// between the constructor and the first job. Members throw std::runtime_error when SQLite refuses.
 ///
-///     meta          one row: when it was last written
+///     meta          one row: when it was last written, and the highest receipt (mqtt::Receipt) of `incoming` so far
 ///     topic         id, name: interned
 ///     session       id, client_id, expiry, online, expires, done, sent, and its owner: user, proof, listener
 ///     will          session, and the publication with its delay and expiry

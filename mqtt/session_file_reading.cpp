@@ -37,6 +37,8 @@ class SessionFile::Reading {
   explicit Reading(Database& database) : database_(database) {}
 
   RestoredState all() {
+    rows("SELECT receipt FROM meta",
+         [&](SQLite::Statement& row) { state_.receipt = count(row.getColumn(0).getInt64()); });
     sessions();
     wills();
     subscriptions();

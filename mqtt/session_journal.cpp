@@ -37,6 +37,7 @@ RestoredState SessionJournal::restore() {
   committed_ = state.next_change;
   open_->erased = std::move(state.orphans);
   shared_ = std::move(state.shared);
+  last_receipt_ = receipts_on_disk_ = state.receipt;
   for (const auto& restored : state.sessions) last_session_ = std::max(last_session_, restored.session.row);
   return state;
 }
@@ -152,8 +153,10 @@ ChangeNo SessionJournal::save_exchange(SessionRow session, std::uint64_t number,
   return push(change::SaveExchange{session, number, complete});
 }
 
-void SessionJournal::add_incoming(SessionRow session, std::uint16_t packet_id) {
+void SessionJournal::add_incoming(SessionRow session, std::uint16_t packet_id, std::uint64_t receipt) {
+  const Whole whole(this);
   push(change::AddIncoming{session, packet_id});
+  open_->receipt = receipt;
 }
 
 void SessionJournal::drop_incoming(SessionRow session, std::uint16_t packet_id) {
@@ -202,6 +205,7 @@ void SessionJournal::committed(Ticket ticket) {
   if (failing()) return;  // what failed was told before: a later ticket covers it
   while (!posted_.empty() && posted_.front()->ticket <= ticket) {
     committed_ = posted_.front()->end();
+    receipts_on_disk_ = std::max(receipts_on_disk_, posted_.front()->receipt);
     if (posted_.front() == open_) replace_open();  // lets its publications go
     posted_.pop_front();
   }

@@ -1,6 +1,7 @@
 // The broker's durable state on its way to the disk: gathers what changes, and knows what is there.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -72,7 +73,10 @@ class SessionJournal {
   ChangeNo save_exchange(SessionRow session, std::uint64_t number, bool complete);
 
   // QoS 2 publications from clients.
-  void add_incoming(SessionRow session, std::uint16_t packet_id);
+  std::uint64_t new_receipt() { return ++last_receipt_; }
+  void begin_receipts_behind(std::uint64_t receipt) { last_receipt_ = std::max(last_receipt_, receipt); }
+  std::uint64_t receipts_on_disk() const { return receipts_on_disk_; }  ///< up to this one
+  void add_incoming(SessionRow session, std::uint16_t packet_id, std::uint64_t receipt);
   void drop_incoming(SessionRow session, std::uint16_t packet_id);
 
   // Retained publications.
@@ -149,6 +153,7 @@ class SessionJournal {
   ChangeNo committed_ = 1;  // the first change that is not on disk
   SessionRow last_session_ = 0;
   RetainedRow last_retained_ = 0;
+  std::uint64_t last_receipt_ = 0, receipts_on_disk_ = 0;
   Ticket told_ = 0, owed_until_ = 0;
   std::string disk_error_;
   bool full_ = false;

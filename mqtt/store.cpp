@@ -16,6 +16,8 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include "mqtt/failpoint.hpp"
+
 namespace ferrule::mqtt {
 namespace {
 
@@ -179,7 +181,12 @@ void Store::Impl::write_group() {
   for (Job& job : group_) perform(job);
   const auto first = [](const Part& part) { return !part.file->commits_last(); };
   std::stable_partition(parts_.begin(), parts_.end(), first);  // clang 14 has no such range algorithm
-  for (Part& part : parts_) commit(part);
+  failpoint("store.commit");
+  for (Part& part : parts_) {
+    if (&part != &parts_.front()) failpoint("store.between-files");
+    commit(part);
+  }
+  failpoint("store.committed");
   report();
   answer_waiters();
 }

@@ -1,4 +1,4 @@
-"""Each fault of the field buses, by its number, has a test that stands under the comment `FAULTS NUMBER`."""
+"""Each fault, by its number, has a test that stands under the comment `FAULTS NUMBER`."""
 
 import pathlib
 import re
@@ -9,6 +9,28 @@ _TESTS = pathlib.Path(__file__).parent
 _MARK = re.compile(r"(?://|#) FAULTS ([\d, ]+)(?:[^\n]*)\n(?:\s*(?://|///|#)[^\n]*\n)*(?:class \w+[^;]*?};\n\n)?\s*(?:TEST|@pytest|def test_|RC_GTEST)", re.DOTALL)
 
 _FAULTS = {
+    1: "kill -9 while publishing",
+    2: "kill -9 while a backlog drains",
+    3: "kill -9 between every two steps",
+    4: "a power cut",
+    5: "torn and dropped sectors",
+    7: "bits that flip in database and log",
+    8: "a database truncated, zeroed, of another schema",
+    9: "a full disk",
+    10: "EIO on write and on fsync",
+    12: "a slow disk",
+    14: "an uplink cut for long",
+    15: "a half-open connection",
+    16: "a link that flaps",
+    18: "a cloud that accepts and never acknowledges",
+    19: "a session lost at the cloud",
+    20: "refusals by reason code",
+    21: "a hostile cloud",
+    22: "certificates that are wrong or run out",
+    23: "a clock that jumps",
+    25: "SIGTERM, upgrade, reload under load",
+    26: "two processes on one queue",
+    27: "descriptors, half-open clients",
     28: "an RTU answer later than the timeout",
     29: "a TCP answer late, with a wrong transaction id, or from a gateway that never echoes it",
     30: "a unit dies on a bus of ten",

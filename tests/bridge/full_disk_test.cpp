@@ -73,6 +73,7 @@ class FullDiskTest : public testing::UplinkFixture {
   int refused_ = 0;
 };
 
+// FAULTS 9
 TEST_F(FullDiskTest, RejectTellsThePublisherAndAllThatWasAcknowledgedArrives) {
   settings_.queue.when_full = WhenFull::Reject;
   open();
@@ -92,6 +93,7 @@ TEST_F(FullDiskTest, RejectTellsThePublisherAndAllThatWasAcknowledgedArrives) {
   EXPECT_EQ(OutboxFile(directory_.path() / "outbox-hq.db").rows(), 100U);
 }
 
+// FAULTS 9
 TEST_F(FullDiskTest, DropOldestKeepsTheNewest) {
   settings_.queue.when_full = WhenFull::DropOldest;
   open();
@@ -107,6 +109,7 @@ TEST_F(FullDiskTest, DropOldestKeepsTheNewest) {
   EXPECT_LT(missing.back(), *arrived.begin());
 }
 
+// FAULTS 9
 TEST_F(FullDiskTest, DropNewestTellsNobodyAndKeepsWhatItHas) {
   settings_.queue.when_full = WhenFull::DropNewest;
   open();
@@ -116,6 +119,7 @@ TEST_F(FullDiskTest, DropNewestTellsNobodyAndKeepsWhatItHas) {
   EXPECT_THAT(lost(arriving()), ::testing::IsEmpty());
 }
 
+// FAULTS 9
 TEST_F(FullDiskTest, WhenAnotherProgramTakesAllTheRoomTheQueueStillDrainsAndAStartWorks) {
   settings_.queue.when_full = WhenFull::Reject;
   open();
@@ -133,6 +137,7 @@ TEST_F(FullDiskTest, WhenAnotherProgramTakesAllTheRoomTheQueueStillDrainsAndASta
   EXPECT_EQ(OutboxFile(directory_.path() / "outbox-hq.db").rows(), 0U);
 }
 
+// FAULTS 9
 TEST_F(FullDiskTest, GoesBackToNormalWhenThereIsRoomAgain) {
   settings_.queue.when_full = WhenFull::Reject;
   open();

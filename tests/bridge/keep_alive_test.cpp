@@ -10,6 +10,7 @@ using Due = KeepAlive::Due;
 
 const KeepAlive::Time kStart{1h};
 
+// FAULTS 15
 TEST(KeepAlive, AsksAfterAnIntervalOfSilenceAndGivesUpAfterHalfOfAnother) {
   KeepAlive keep_alive(30s, kStart);
   EXPECT_EQ(keep_alive.next(), kStart + 30s);

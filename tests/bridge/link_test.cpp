@@ -279,6 +279,7 @@ TEST_P(LinkTest, AnExchangeOf311GoesOnAfterARestartWithTheVeryPayloadOnce) {
   EXPECT_THAT(subscriber.payloads(3), ElementsAre("before", "two", ""));
 }
 
+// FAULTS 19
 TEST_P(LinkTest, ALostSessionClearsTheExchangesBeforeAnythingIsSent) {
   Mosquitto cloud(directory_.path());
   make_link(cloud.url());
@@ -321,6 +322,7 @@ TEST_P(LinkTest, ARecordThatCannotBeWrittenEndsTheConnection) {
   EXPECT_THAT(*cause_, HasSubstr("disk full"));
 }
 
+// FAULTS 15
 TEST_P(LinkTest, NoticesACloudThatFellSilent) {
   Mosquitto cloud(directory_.path());
   settings_.keep_alive = 2s;
@@ -469,6 +471,7 @@ TEST_P(LinkTest, Qos0IsDroppedAndCountedWhenTheSocketDoesNotTakeIt) {
   cloud.pause(false);
 }
 
+// FAULTS 16
 TEST_P(LinkTest, ManyConnectionsInARowLeakNothing) {
   Mosquitto cloud(directory_.path());
   make_link(cloud.url());

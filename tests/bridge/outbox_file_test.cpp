@@ -95,6 +95,7 @@ TEST_F(OutboxFileTest, GivesBackWhatWasInserted) {
   EXPECT_EQ(loaded.expires, full.expires);
 }
 
+// FAULTS 4
 TEST_F(OutboxFileTest, AfterAPowerCutHasWhatWasCommittedAndNothingElse) {
   auto file = open();
   in_transaction(*file, [&] {
@@ -236,6 +237,7 @@ TEST_F(OutboxFileTest, ANewFileNeverReusesTheSeqsOfADeletedOne) {
   EXPECT_GT(open()->reserved(), first);
 }
 
+// FAULTS 26
 TEST_F(OutboxFileTest, ASecondProcessIsRefused) {
   const auto file = open();
   const pid_t child = fork();
@@ -275,6 +277,7 @@ TEST_F(OutboxFileTest, ADamagedPageIsFoundWhenTheFileIsOpened) {
   EXPECT_EQ(file->rows(), 0U);
 }
 
+// FAULTS 7
 TEST_F(OutboxFileTest, DamageFoundInUseIsSetAsideByTheNextTransaction) {
   auto file = open();
   in_transaction(*file, [&] {
@@ -294,6 +297,7 @@ TEST_F(OutboxFileTest, DamageFoundInUseIsSetAsideByTheNextTransaction) {
   EXPECT_THAT(seqs(*file), ElementsAre(200'000));
 }
 
+// FAULTS 8
 TEST_F(OutboxFileTest, ATruncatedFileIsSetAside) {
   auto file = open();
   in_transaction(*file, [&] {
@@ -305,6 +309,7 @@ TEST_F(OutboxFileTest, ATruncatedFileIsSetAside) {
   EXPECT_EQ(file->times_set_aside(), 1U);
 }
 
+// FAULTS 8
 TEST_F(OutboxFileTest, AnEmptyFileIsANewOne) {
   std::ofstream(path_).close();
   auto file = open();
@@ -327,6 +332,7 @@ void set_header(const std::filesystem::path& path, std::streamoff at, char value
   std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(at + 3).put(value);
 }
 
+// FAULTS 8
 TEST_F(OutboxFileTest, ADatabaseOfAnotherProgramIsSetAside) {
   open().reset();
   set_header(path_, 68, '\x11');
@@ -334,6 +340,7 @@ TEST_F(OutboxFileTest, ADatabaseOfAnotherProgramIsSetAside) {
   EXPECT_EQ(set_aside().size(), 1U);
 }
 
+// FAULTS 8
 TEST_F(OutboxFileTest, ANewerSchemaIsSetAside) {
   open().reset();
   set_header(path_, 60, '\x09');

@@ -93,6 +93,7 @@ TEST_F(OutboxTest, ACleanStopWritesEverything) {
   EXPECT_EQ(rows(), 0U);
 }
 
+// FAULTS 14
 TEST_F(OutboxTest, KeepsTheOrderOverABacklogThatOnlyTheDiskHolds) {
   settings_.window = 50;
   open();

@@ -70,6 +70,7 @@ TEST_F(TlsTest, TakesAnAddressForANameWhenTheCertificateSaysSo) {
   EXPECT_EQ(refusal("127.0.0.1"), "connected");
 }
 
+// FAULTS 22
 TEST_F(TlsTest, SaysWhatIsWrongWithTheCertificate) {
   ca_.issue("server", kHere, -5, -2);
   start_cloud();
@@ -90,6 +91,7 @@ TEST_F(TlsTest, SaysWhatIsWrongWithTheCertificate) {
   EXPECT_THAT(refusal(), HasSubstr("comes from a CA that is not in the machine's list"));
 }
 
+// FAULTS 22
 TEST_F(TlsTest, ARenewedCertificateCountsFromTheNextConnectionOn) {
   Certificates other(directory_.path(), "other");
   other.issue("server", kHere);

@@ -63,6 +63,7 @@ TEST_F(UplinkTest, ATopicThatARouteMakesTooLongIsSkippedAndCounted) {
   EXPECT_EQ(status().skipped, 1U);
 }
 
+// FAULTS 18
 TEST_F(UplinkTest, KeepsTheWindowAndTheOrder) {
   start();
   for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);
@@ -120,6 +121,7 @@ TEST_F(UplinkTest, AfterALossSendsAgainWhatWasInFlightInOrder) {
   EXPECT_EQ(status().repeated, 3U);
 }
 
+// FAULTS 19
 TEST_F(UplinkTest, AnExchangeThatIsOnDiskGoesOnByItselfUnlessTheSessionIsLost) {
   start();
   append("1", false, Qos::ExactlyOnce);
@@ -178,6 +180,7 @@ TEST_F(UplinkTest, AnExchangeThatEndedBeforeWeHeardOfTheConnectionIsNotBegunAnew
   EXPECT_EQ(status().queued, 0U);
 }
 
+// FAULTS 16
 TEST_F(UplinkTest, ReconnectsWithAGrowingJitteredBackOff) {
   settings_.reconnect = {1s, 4s};
   start();
@@ -211,6 +214,7 @@ TEST_F(UplinkTest, BeginsTheBackOffAnewOnceAMessageGotThrough) {
   EXPECT_EQ(link_->connects, before + 1);
 }
 
+// FAULTS 20
 TEST_F(UplinkTest, WaitsWhenTheCloudIsFullAndSendsTheMessageAgain) {
   start();
   append("1");
@@ -222,6 +226,7 @@ TEST_F(UplinkTest, WaitsWhenTheCloudIsFullAndSendsTheMessageAgain) {
   EXPECT_EQ(status().queued, 2U);
 }
 
+// FAULTS 20
 TEST_F(UplinkTest, ParksWhatTheCloudRefusesForGood) {
   start();
   append("1");
@@ -235,6 +240,7 @@ TEST_F(UplinkTest, ParksWhatTheCloudRefusesForGood) {
   EXPECT_EQ(file.rows(), 1U);
 }
 
+// FAULTS 20
 TEST_F(UplinkTest, ParksARefusalWithoutAReasonOnlyAfterSomeAttempts) {
   start();
   append("1");
@@ -462,6 +468,7 @@ TEST_F(UplinkTest, ConnectsAnewAfterAWhileThoughTheCloudDoesNotAnswer) {
   EXPECT_THAT(link_->take_payloads(), ElementsAre("1"));
 }
 
+// FAULTS 18
 TEST_F(UplinkTest, LeavesACloudThatAcknowledgesNothing) {
   start();
   for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);

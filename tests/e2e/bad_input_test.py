@@ -123,6 +123,7 @@ def test_read_only_state_directory(make_gateway, tmp_path):
     assert not accepts(gateway.port)
 
 
+# FAULTS 26
 def test_second_process_on_one_queue_is_refused(make_gateway, cloud):
     first = make_gateway(uplinks={"hq": plant.uplink(cloud.port)}).start()
     second = make_gateway(uplinks={"hq": plant.uplink(cloud.port)})  # the same file and state directory, another port

@@ -46,6 +46,7 @@ def _next_with_time(subscriber, clock) -> dict:
     return wait_until(look, 10, "a value with the new time")
 
 
+# FAULTS 23
 def test_polling_and_connections_do_not_notice(clock, cloud, make_gateway, closing):
     slave = closing(TcpSlave({1: plant.CELLS}))
     subscriber = closing(Paho(4).subscribe(cloud.port, "sites/#", qos=1))
@@ -59,6 +60,7 @@ def test_polling_and_connections_do_not_notice(clock, cloud, make_gateway, closi
     assert "lost" not in gateway.process.stderr_text
 
 
+# FAULTS 23
 @pytest.mark.parametrize("jump", [365 * _DAY, -_DAY], ids=["a_year_ahead", "a_day_back"])
 def test_queue_outlives_it(jump, clock, cloud, link, make_gateway, closing):
     collector = closing(ledger.Collector(cloud.port))

@@ -48,6 +48,7 @@ def _publish(gateway, count, after=0):
     return publisher
 
 
+# FAULTS 9
 @pytest.mark.parametrize("other_program", [False, True], ids=["by_the_queue", "by_another_program"])
 def test_a_full_disk_loses_nothing_acknowledged_and_drains(other_program, small_disk, cloud, link, make_gateway, closing):
     collector = closing(ledger.Collector(cloud.port))

@@ -32,6 +32,7 @@ def _cycle(dice, gateway, link):
             gateway.start()
 
 
+# FAULTS 1
 @pytest.mark.parametrize("qos", [1, 2])
 @pytest.mark.parametrize("mqtt", ["3.1.1", 5], ids=["over_311", "over_5"])
 @pytest.mark.parametrize("client", ["ferrule", "paho"])

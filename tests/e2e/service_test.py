@@ -84,6 +84,7 @@ def test_stops_cleanly_within_two_seconds(state, number, closing, make_gateway, 
     assert took < _WITHIN, f"{took:.2f} s"
 
 
+# FAULTS 25
 def test_stop_tells_clients_and_keeps_what_is_queued(closing, make_gateway, cloud, link):
     link.cut()
     collector = closing(ledger.Collector(cloud.port))

@@ -269,6 +269,7 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+# FAULTS 27
 def test_ten_thousand_half_open_connections_do_not_disturb_the_others(many_files, make_gateway, certificates, closing):
     secured = free_port()
     gateway = make_gateway()

@@ -55,6 +55,7 @@ def test_delivers_with_certificates_on_both_sides(tls_cloud, files, make_gateway
     assert (received.topic, received.payload, received.qos) == ("sites/plant1/x", "safe", 2)
 
 
+# FAULTS 22
 def test_says_what_is_wrong_and_goes_on_once_the_file_is_replaced(tls_cloud, files, make_gateway, closing):
     shutil.copy(files / "other.pem", files / "trusted.pem")
     subscriber = closing(Paho(4).subscribe(tls_cloud.port, "#", qos=2))

@@ -131,20 +131,20 @@ TEST_F(Persistence, IsCommittedAfterWhatItRefersTo) {
   journal = std::make_unique<SessionJournal>(directory.path / "broker.db", store, world().clock, 1s);
   Gate gate;
   store.write(gate, [&] { gate.wait(); });
-  journal->add_incoming(1, 6);
+  journal->add_incoming(1, 6, 6);
   const Ticket before = journal->post();
   const Ticket row = store.write(uplink, [] {});  // while the batch before it still takes changes
   {
     const SessionJournal::Whole whole(journal.get());
     journal->follow(row);
-    journal->add_incoming(1, 7);
+    journal->add_incoming(1, 7, 7);
   }
   EXPECT_LT(before, row);
   EXPECT_GT(journal->post(), row);
   {
     const SessionJournal::Whole whole(journal.get());
     journal->follow(row);  // it does already
-    journal->add_incoming(1, 8);
+    journal->add_incoming(1, 8, 8);
   }
   EXPECT_EQ(journal->post(), row + 1);
   gate.open();

@@ -1,0 +1,191 @@
+// An outbox on a disk that loses power, fails, or is slow.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "tests/bridge/faulty_disk.hpp"
+#include "tests/bridge/uplink_fixture.hpp"
+
+namespace ferrule::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Directory;
+using ::testing::ElementsAre;
+using testing::FaultyDisk;
+
+/// How many seeds: few, or all of them with FERRULE_FAULTS=full.
+int seeds(int few, int all) {
+  const char* how = std::getenv("FERRULE_FAULTS");
+  return how != nullptr && how == std::string_view("full") ? all : few;
+}
+
+Row row_of(Seq seq, std::mt19937& random) {
+  Row row;
+  row.seq = seq;
+  row.topic = "plant/" + std::to_string(seq % 5);
+  row.payload =
+      std::to_string(seq) + ':' + std::string(std::uniform_int_distribution<std::size_t>(0, 6000)(random), 'x');
+  return row;
+}
+
+/// One life of a file until the power fails: transactions that add and remove rows.
+class Life {
+ public:
+  Life(const std::filesystem::path& path, std::mt19937& random) : path_(path), random_(random) {}
+
+  void run() {
+    try {
+      OutboxFile file(path_);
+      for (const Seq first = next_; next_ < first + 400;) transaction(file);
+    } catch (const std::runtime_error&) {  // the power failed
+    }
+  }
+
+  /// The file has what was committed, and of the transaction that the power interrupted all or nothing.
+  void check() {
+    OutboxFile file(path_);
+    ASSERT_EQ(file.times_set_aside(), 0U);
+    std::map<Seq, std::string> found;
+    for (auto& row : file.load(0, 1'000'000, 1 << 30).rows) found.emplace(row.seq, std::move(row.payload));
+    EXPECT_EQ(file.rows(), found.size());
+    if (found != rows_) {
+      EXPECT_EQ(found, after_);
+    }
+    rows_ = after_ = found;
+  }
+
+ private:
+  void transaction(OutboxFile& file) {
+    after_ = rows_;
+    file.begin();
+    for (auto count = std::uniform_int_distribution(1, 30)(random_); count > 0; --count) {
+      const auto row = row_of(next_++, random_);
+      file.insert(row);
+      after_[row.seq] = row.payload;
+    }
+    while (after_.size() > 60) {
+      file.erase(after_.begin()->first);
+      after_.erase(after_.begin());
+    }
+    file.commit();
+    rows_ = after_;
+  }
+
+  const std::filesystem::path path_;
+  std::mt19937& random_;
+  Seq next_ = 1;
+  std::map<Seq, std::string> rows_, after_;
+};
+
+// FAULTS 4, 5
+TEST(TornDisk, LosesNothingThatWasSyncedWhicheverSectorsGetThere) {
+  int cut = 0;
+  for (int seed = 0; seed < seeds(30, 1000); ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(static_cast<unsigned>(seed));
+    const Directory directory;
+    FaultyDisk disk;
+    Life life(directory.path() / "outbox.db", random);
+    for (int power_cuts = 0; power_cuts < 3; ++power_cuts) {
+      disk.lose_power_at(std::uniform_int_distribution<std::uint64_t>(40, 2'000)(random));
+      life.run();
+      cut += disk.lost_power() ? 1 : 0;
+      disk.restore_power(random);
+      life.check();
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+  EXPECT_GT(cut, seeds(30, 1000));
+}
+
+// FAULTS 7
+TEST(DamagedFile, IsReadOrSetAsideWhicheverBitsFlip) {
+  for (int seed = 0; seed < seeds(30, 200); ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(static_cast<unsigned>(seed));
+    const Directory directory;
+    const auto path = directory.path() / "outbox.db";
+    {
+      FaultyDisk disk;
+      disk.lose_power_at(1'200);  // so that there is a log
+      Life(path, random).run();
+    }
+    for (const auto* suffix : {"", "-wal"}) {
+      const auto name = path.string() + suffix;
+      const auto size = std::filesystem::exists(name) ? std::filesystem::file_size(name) : 0;
+      if (size == 0) continue;
+      std::fstream file(name, std::ios::in | std::ios::out | std::ios::binary);
+      for (int flips = std::uniform_int_distribution(1, 20)(random); flips > 0; --flips) {
+        const auto at = static_cast<std::streamoff>(std::uniform_int_distribution<std::uintmax_t>(0, size - 1)(random));
+        const auto byte = static_cast<char>(file.seekg(at).get() ^ (1 << std::uniform_int_distribution(0, 7)(random)));
+        file.seekp(at).put(byte);
+      }
+    }
+    OutboxFile file(path);
+    try {
+      file.load(0, 1'000'000, 1 << 30);
+    } catch (const std::runtime_error&) {  // the next transaction sets it aside
+    }
+    file.begin();
+    file.insert(row_of(1'000'000, random));
+    file.commit();
+    const auto rows = file.load(999'999, 10, 1 << 20).rows;
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows.front().seq, 1'000'000U);
+  }
+}
+
+class FaultyDiskTest : public testing::UplinkFixture {
+ protected:
+  FaultyDisk disk_;
+
+  ~FaultyDiskTest() override { close(); }
+};
+
+// FAULTS 10
+TEST_F(FaultyDiskTest, NothingIsAcknowledgedThatIsNotSynced) {
+  for (const auto what : {FaultyDisk::Operation::Write, FaultyDisk::Operation::Sync}) {
+    open();
+    disk_.fail_if(
+        [what](auto operation, std::string_view path, auto) { return operation == what && path.ends_with("-wal"); });
+    const auto ticket = append("1", true);
+    ASSERT_TRUE(ticket);
+    ASSERT_TRUE(desk_.run_until([&] { return !status().last_error.empty(); }));
+    EXPECT_TRUE(uplink_->owes_disk());
+    EXPECT_FALSE(append("refused", true));
+    disk_.fail_if(nullptr);
+    for (int i = 0; i < 40 && uplink_->owes_disk(); ++i) {
+      advance(1s);
+      wait_for_commit();
+    }
+    EXPECT_FALSE(uplink_->owes_disk());
+    EXPECT_GE(committed_, *ticket);
+    crash();
+    start();
+    EXPECT_THAT(drain(), ElementsAre("1"));
+    close();
+  }
+}
+
+// FAULTS 12
+TEST_F(FaultyDiskTest, ASlowDiskHoldsUpAcknowledgementsAndNothingElse) {
+  settings_.window = 100;
+  start();
+  disk_.slow_down(200ms);
+  const auto began = std::chrono::steady_clock::now();
+  const auto ticket = append("1", true);
+  for (int i = 2; i <= 50; ++i) append(std::to_string(i));
+  EXPECT_EQ(link_->take_payloads().size(), 50U);  // sent while the disk is at it
+  EXPECT_LT(committed_, *ticket);
+  ASSERT_TRUE(desk_.run_until([&] { return committed_ >= *ticket; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 200ms);
+}
+
+}  // namespace
+}  // namespace ferrule::bridge
