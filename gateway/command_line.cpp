@@ -20,6 +20,7 @@
 #include "gateway/diag.hpp"
 #include "gateway/doctor.hpp"
 #include "gateway/log.hpp"
+#include "gateway/mapping_test.hpp"
 #include "gateway/passwd.hpp"
 #include "gateway/queue.hpp"
 #include "gateway/run.hpp"
@@ -48,9 +49,10 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 22> kVerbs{
-    "run",  "check",   "status", "top",    "tap",  "ports", "read",       "write",  "scan",  "simulate", "passwd",
-    "demo", "version", "events", "doctor", "diag", "users", "completion", "uplink", "queue", "trace",    "record"};
+constexpr std::array<std::string_view, 23> kVerbs{"run",     "check",  "status", "top",      "tap",    "ports",
+                                                  "read",    "write",  "scan",   "simulate", "passwd", "demo",
+                                                  "version", "events", "doctor", "diag",     "users",  "completion",
+                                                  "uplink",  "queue",  "trace",  "record",   "test"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -213,6 +215,9 @@ int run_command_line(int argc, char** argv) {
   run_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
   auto* check_verb = app.add_subcommand("check", "Check a configuration: prints every mistake, exits with 0 or 78");
   check_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
+  auto* test_verb = app.add_subcommand(
+      "test", "Prove what a configuration publishes of which registers: exits with 0, or 1 when a test fails");
+  test_verb->add_option("FILE", file, "Tests (YAML), which name their configuration")->required();
   AskOptions ask_options;
   auto* status_verb =
       app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
@@ -311,6 +316,7 @@ int run_command_line(int argc, char** argv) {
   try {
     if (*run_verb) return run(file);
     if (*check_verb) return check(file);
+    if (*test_verb) return test_mapping(file);
     if (*status_verb) return print_status(ask_options);
     if (*events_verb) return print_events(ask_options, limit);
     for (const auto& [verb, call] : queue_verbs) {

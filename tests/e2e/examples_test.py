@@ -62,3 +62,57 @@ def test_directory_runs_as_its_files_merged(tmp_path):
     checked = Process([BINARY, "check", tmp_path])
     assert checked.wait(10) == 78
     assert f"{tmp_path}/30-wrong.yaml:2:25: error: devices.m1.unit_id" in checked.stderr_text
+
+
+_MAPPING_TEST = """configuration: plant.yaml
+tests:
+  - name: right
+    steps: [{device: m, registers: {p: 7}, publishes: {g/m/p: {v: 0.7}}}]
+  - name: wrong
+    steps:
+      - device: m
+        registers: {p: 7}
+        publishes:
+          g/m/p: {v: 0.8}
+          g/m/q: {v: 1}
+      - {device: m, registers: {p: 9}}
+"""
+
+
+def _mapping_test(tmp_path, text):
+    (tmp_path / "plant.yaml").write_text("gateway: {id: g}\nbuses: {plc: {type: modbus-tcp, host: 127.0.0.1}}\n"
+                                         "devices: {m: {bus: plc, points: {p: {register: holding, address: 0, scale: 0.1}}}}\n")
+    (tmp_path / "tests.yaml").write_text(text)
+    process = Process([BINARY, "test", tmp_path / "tests.yaml"])
+    return process.wait(10), process
+
+
+def test_shipped_tests_of_the_mapping_pass():
+    process = Process([BINARY, "test", _SOURCE / "config/examples/tests/mapping.yaml"])
+    assert process.wait(10) == 0, process.out
+    assert process.out[-1] == "5 passed, 0 failed"
+
+
+def test_tests_of_a_mapping_say_where_it_differs(tmp_path):
+    code, process = _mapping_test(tmp_path, _MAPPING_TEST)
+    file = tmp_path / "tests.yaml"
+    assert code == 1
+    assert process.out == [
+        "ok     right", "FAILED wrong",
+        f"""       {file}:10: g/m/p is {{"ts":1700000000000,"v":0.7,"q":"good"}}""",
+        f"       {file}:11: nothing is published to g/m/q",
+        f"""       {file}:12: g/m/p is published, too: {{"ts":1700000001000,"v":0.9,"q":"good"}}""",
+        "1 passed, 1 failed"]
+
+
+@pytest.mark.parametrize("steps, message", [
+    ("{device: n, registers: {p: 1}}", 'steps[0].device: the configuration has no device "n"'),
+    ("{device: m, registers: {p: [1, 2]}}", "steps[0].registers.p: p fills 1 register, these are 2"),
+    ("{device: m, registers: {q: 1}}", 'steps[0].registers.q: device m has no point "q"'),
+    ("{device: m}", "steps[0]: has nothing that the device says"),
+    ("{device: m, failure: tired}", "steps[0].failure: must be one of"),
+    ("{device: m, register: {p: 1}}", 'unknown key (did you mean "registers"?)')])
+def test_tests_of_a_mapping_may_have_mistakes_of_their_own(tmp_path, steps, message):
+    code, process = _mapping_test(tmp_path, f"configuration: plant.yaml\ntests: [{{name: t, steps: [{steps}]}}]\n")
+    assert code == 78 and not process.out
+    assert f"{tmp_path}/tests.yaml:2:" in process.stderr_text and message in process.stderr_text, process.stderr_text
