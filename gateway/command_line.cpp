@@ -19,6 +19,7 @@
 #include "gateway/demo.hpp"
 #include "gateway/diag.hpp"
 #include "gateway/doctor.hpp"
+#include "gateway/explain.hpp"
 #include "gateway/log.hpp"
 #include "gateway/mapping_test.hpp"
 #include "gateway/passwd.hpp"
@@ -49,10 +50,10 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 23> kVerbs{"run",     "check",  "status", "top",      "tap",    "ports",
+constexpr std::array<std::string_view, 24> kVerbs{"run",     "check",  "status", "top",      "tap",    "ports",
                                                   "read",    "write",  "scan",   "simulate", "passwd", "demo",
                                                   "version", "events", "doctor", "diag",     "users",  "completion",
-                                                  "uplink",  "queue",  "trace",  "record",   "test"};
+                                                  "uplink",  "queue",  "trace",  "record",   "test",   "explain"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -218,6 +219,10 @@ int run_command_line(int argc, char** argv) {
   auto* test_verb = app.add_subcommand(
       "test", "Prove what a configuration publishes of which registers: exits with 0, or 1 when a test fails");
   test_verb->add_option("FILE", file, "Tests (YAML), which name their configuration")->required();
+  std::string point;
+  auto* explain_verb = app.add_subcommand("explain", "Show the way of a point, from the wire to its subscribers");
+  explain_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
+  explain_verb->add_option("POINT", point, "The point, as DEVICE/POINT")->required();
   AskOptions ask_options;
   auto* status_verb =
       app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
@@ -317,6 +322,7 @@ int run_command_line(int argc, char** argv) {
     if (*run_verb) return run(file);
     if (*check_verb) return check(file);
     if (*test_verb) return test_mapping(file);
+    if (*explain_verb) return explain(file, point);
     if (*status_verb) return print_status(ask_options);
     if (*events_verb) return print_events(ask_options, limit);
     for (const auto& [verb, call] : queue_verbs) {

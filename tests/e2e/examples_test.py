@@ -116,3 +116,44 @@ def test_tests_of_a_mapping_may_have_mistakes_of_their_own(tmp_path, steps, mess
     code, process = _mapping_test(tmp_path, f"configuration: plant.yaml\ntests: [{{name: t, steps: [{steps}]}}]\n")
     assert code == 78 and not process.out
     assert f"{tmp_path}/tests.yaml:2:" in process.stderr_text and message in process.stderr_text, process.stderr_text
+
+
+def test_explain_shows_the_way_of_a_point(tmp_path):
+    file = tmp_path / "plant.yaml"
+    file.write_text("""
+gateway: {id: g, state_dir: /tmp}
+buses: {plc: {type: modbus-tcp, host: 10.0.0.5}}
+devices:
+  m:
+    bus: plc
+    unit_id: 7
+    points:
+      a: {register: holding, address: 300, type: uint16}
+      level:
+        {register: holding, address: 302, type: float32, byte_order: CDAB, unit: m, deadband: 2%, write: true,
+         alarms: {full: {above: 9.5}}}
+uplinks:
+  hq: {url: "mqtt://hq", out: [{from: "g/m/level", to: "sites/{topic}", qos: 2}]}
+  other: {url: "mqtt://other", out: [{from: "g/x/#"}]}
+""")
+    process = Process([BINARY, "explain", file, "m/level"])
+    assert process.wait(10) == 0, process.err
+    assert process.out == [
+        "bus        plc: 10.0.0.5:502",
+        "request    every 1 s: unit 7, function 3, 4 holding registers from 300: 07 03 01 2C 00 04",
+        "           for 2 points",
+        "decode     register 2 to 3 of the answer",
+        "           float32, CDAB",
+        "unit       m",
+        "publish    when quality changes, or the value by 2 %; again after 5 min",
+        "           as json, QoS 1, retained",
+        "topic      g/m/level",
+        "alarm      above 9.5: g/m/level/alarm/full",
+        "commands   g/m/level/set, by function 16",
+        "uplink     hq: as sites/g/m/level, QoS 2",
+        "           other: does not carry it"]
+    process = Process([BINARY, "explain", file, "m/levle"])
+    assert process.wait(10) == 64 and "did you mean m/level?" in process.stderr_text
+    process = Process([BINARY, "explain", _SOURCE / "config/examples/system.yaml", "box/busy"])
+    assert process.wait(10) == 0, process.err
+    assert process.out[:2] == ["bus        here: this machine", "driver     device box, point busy"]

@@ -1,0 +1,198 @@
+#include "gateway/explain.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "bridge/routes.hpp"
+#include "drivers/modbus/client.hpp"
+#include "drivers/modbus/decode.hpp"
+#include "drivers/modbus/planner.hpp"
+#include "drivers/settings_points.hpp"
+#include "gateway/settings.hpp"
+#include "mapping/settings.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using drivers::PointSettings;
+using drivers::Table;
+using std::chrono::milliseconds;
+
+constexpr std::array kTables{"coils", "discrete inputs", "input registers", "holding registers"};
+constexpr std::array kFormats{"json", "raw", "json-device", "influx", "a payload of its own"};
+constexpr std::array kConditions{"above", "below", "is"};
+
+std::string in_words(milliseconds time) {
+  if (time.count() % 1000 != 0) return fmt::format("{} ms", time.count());
+  const auto seconds = time.count() / 1000;
+  return seconds % 60 == 0 && seconds > 0 ? fmt::format("{} min", seconds / 60) : fmt::format("{} s", seconds);
+}
+
+/// A point's place in the settings.
+struct Found {
+  const drivers::BusSettings& bus;
+  const drivers::DeviceSettings& device;
+  const PointSettings& point;
+  drivers::PointIndex first;  ///< of the device
+  drivers::PointIndex index;
+  const mapping::BusMappings& mappings;
+
+  const mapping::PointMapping& mapping() const { return mappings.points[index]; }
+};
+
+Found find(const Settings& settings, const std::string& wanted) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < settings.buses.size(); ++i) {
+    drivers::PointIndex first = 0;
+    for (const auto& device : settings.buses[i].devices) {
+      for (std::size_t p = 0; p < device.points.size(); ++p) {
+        const auto& point = device.points[p];
+        auto name = fmt::format("{}/{}", device.name, point.name);
+        const auto index = first + static_cast<drivers::PointIndex>(p);
+        if (name == wanted) return {settings.buses[i], device, point, first, index, settings.mappings[i]};
+        names.push_back(std::move(name));
+      }
+      first += static_cast<drivers::PointIndex>(device.points.size());
+    }
+  }
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const auto near = config::nearest(wanted, views);
+  throw config::Error({}, wanted,
+                      near.empty() ? "is no point of this configuration (DEVICE/POINT)"
+                                   : fmt::format("is no point of this configuration (did you mean {}?)", near),
+                      EX_USAGE);
+}
+
+class Explanation {
+ public:
+  void line(std::string_view step, const std::string& text) {
+    fmt::format_to(std::back_inserter(text_), "{:<10} {}\n", std::exchange(step_, step) == step ? "" : step, text);
+  }
+  std::string text() const { return text_; }
+
+ private:
+  std::string_view step_;
+  std::string text_;
+};
+
+void explain_bus(Explanation& out, const drivers::BusSettings& bus) {
+  const auto where =
+      bus.path.empty() ? fmt::format("{}:{}", bus.host, bus.port) : fmt::format("{}, {} baud", bus.path, bus.line.baud);
+  out.line("bus", bus.type == drivers::BusType::System ? fmt::format("{}: this machine", bus.name)
+                                                       : fmt::format("{}: {}", bus.name, where));
+}
+
+/// Which request reads it, in company of which other points.
+void explain_request(Explanation& out, const Found& found) {
+  for (const auto& block : drivers::modbus::plan(found.device, found.first)) {
+    const auto own = std::ranges::find(block.points, found.index, &drivers::modbus::BlockPoint::point);
+    if (own == block.points.end()) continue;
+    const auto function = drivers::modbus::function_of(block.table);
+    out.line("request",
+             fmt::format("every {}: unit {}, function {}, {} {} from {}: {:02X} {:02X} {:02X} {:02X} {:02X} {:02X}",
+                         in_words(block.interval), found.device.unit_id, function, block.count,
+                         kTables[static_cast<std::size_t>(block.table)], block.address, found.device.unit_id, function,
+                         block.address >> 8, block.address & 0xFF, block.count >> 8, block.count & 0xFF));
+    if (block.points.size() > 1) out.line("request", fmt::format("for {} points", block.points.size()));
+    if (own->every > 1) out.line("request", fmt::format("taken from every {}th answer", own->every));
+    out.line("decode",
+             fmt::format("{} {} of the answer", drivers::modbus::is_bits(block.table) ? "bit" : "register",
+                         own->width == 1 ? fmt::format("{}", own->offset)
+                                         : fmt::format("{} to {}", own->offset, own->offset + own->width - 1)));
+  }
+}
+
+void explain_decoding(Explanation& out, const PointSettings& point) {
+  std::string text(drivers::word_of(point.type, drivers::kTypes));
+  if (point.bit_count > 0)
+    text += fmt::format(", {} bit{} from bit {}", point.bit_count, point.bit_count > 1 ? "s" : "", point.bit);
+  if (drivers::modbus::registers_of(point) > 1 || point.byte_order != drivers::ByteOrder::ABCD) {
+    text += fmt::format(", {}", drivers::word_of(point.byte_order, drivers::kByteOrders));
+  }
+  if (point.scale_factor) text += fmt::format(", times ten to the power of register {}", *point.scale_factor);
+  if (point.scale != 1) text += fmt::format(", times {}", point.scale);
+  if (point.offset != 0) text += fmt::format(", plus {}", point.offset);
+  for (const auto raw : point.invalid) text += fmt::format(", {} means none", raw);
+  out.line("decode", text);
+}
+
+void explain_conversion(Explanation& out, const mapping::Conversion& conversion) {
+  if (!conversion.expression.empty()) out.line("calculate", conversion.expression);
+  if (conversion.min) out.line("limit", fmt::format("not below {}", *conversion.min));
+  if (conversion.max) out.line("limit", fmt::format("not above {}", *conversion.max));
+  if (conversion.round > 0) out.line("round", fmt::format("to {}", conversion.round));
+  for (const auto& [code, word] : conversion.words) out.line("name", fmt::format("{} is \"{}\"", code, word));
+}
+
+void explain_rule(Explanation& out, const mapping::PublishRule& rule) {
+  std::string when = "every poll";
+  if (rule.window.every.count() > 0) {
+    when = fmt::format("what it was, every {}", in_words(rule.window.every));
+  } else if (rule.when == mapping::When::Change) {
+    when = "when quality changes, or the value";
+    if (rule.deadband > 0) when += fmt::format(" by {}{}", rule.deadband, rule.deadband_is_percent ? " %" : "");
+    if (rule.min_interval.count() > 0) when += fmt::format(", at most every {}", in_words(rule.min_interval));
+    if (rule.heartbeat.count() > 0) when += fmt::format("; again after {}", in_words(rule.heartbeat));
+  }
+  out.line("publish", when);
+  out.line("publish", fmt::format("as {}, QoS {}{}", kFormats[static_cast<std::size_t>(rule.format)],
+                                  static_cast<int>(rule.qos), rule.retain ? ", retained" : ""));
+}
+
+void explain_uplinks(Explanation& out, const Settings& settings, const mapping::PointMapping& mapping) {
+  auto publication = std::make_shared<mqtt::Publication>();
+  publication->topic = mapping.topic;
+  publication->qos = mapping.rule->publish.qos;
+  for (const auto& uplink : settings.uplinks) {
+    const auto routed = bridge::find_route(uplink.out, publication);
+    out.line("uplink", !routed ? fmt::format("{}: does not carry it", uplink.name)
+                               : fmt::format("{}: as {}, QoS {}{}", uplink.name,
+                                             routed->topic.empty() ? publication->topic : routed->topic,
+                                             static_cast<int>(routed->qos),
+                                             routed->qos == mqtt::Qos::AtMostOnce ? ", only while it is online" : ""));
+  }
+}
+
+}  // namespace
+
+std::string explanation(const Settings& settings, const std::string& point) {
+  const auto found = find(settings, point);
+  const auto& mapping = found.mapping();
+  const auto& rule = *mapping.rule;
+  Explanation out;
+  explain_bus(out, found.bus);
+  if (found.device.own == nullptr) {  // what Modbus reads, every driver of its own kind has settings for
+    explain_request(out, found);
+    explain_decoding(out, found.point);
+  } else {
+    out.line("driver", fmt::format("device {}, point {}", found.device.name, found.point.name));
+  }
+  explain_conversion(out, rule.conversion);
+  if (!rule.unit.empty()) out.line("unit", rule.unit);
+  explain_rule(out, rule.publish);
+  out.line("topic", std::string(mapping.topic));
+  for (const auto& alarm : rule.alarms) {
+    out.line("alarm", fmt::format("{} {}: {}", kConditions[static_cast<std::size_t>(alarm.is)], alarm.limit,
+                                  alarm_topic(mapping, alarm)));
+  }
+  if (found.point.write) {
+    out.line("commands", fmt::format("{}, by function {}", command_topic(mapping), found.point.write->function));
+  }
+  explain_uplinks(out, settings, mapping);
+  return out.text();
+}
+
+int explain(const std::filesystem::path& file, const std::string& point) {
+  fmt::print("{}", explanation(load_settings(file), point));
+  return EX_OK;
+}
+
+}  // namespace ferrule::gateway
