@@ -27,7 +27,9 @@ constexpr auto kIdProperty = "ferrule-id";
 constexpr std::uint32_t kMaxIncoming = 1 << 20;  // bytes of a packet
 constexpr std::uint16_t kReceiveMaximum = 100;
 constexpr char kDup = 0x08;
-constexpr std::uint8_t kNoRetained = 2;  // Retain Handling
+constexpr std::size_t kMaxAliases = 1'000;
+constexpr std::size_t kLongestReference = 200;  // bytes
+constexpr std::uint8_t kNoRetained = 2;         // Retain Handling
 
 tl::unexpected<std::string> breach(const mqtt::Refusal& refusal) {
   return tl::unexpected(fmt::format("the cloud broke the protocol: {} [{}]", refusal.detail, refusal.statement));
@@ -44,6 +46,9 @@ LinkLimits limits_of(const mqtt::Properties& properties) {
   }
   if (const auto number = properties.number(PropertyId::MaximumQos)) limits.maximum_qos = static_cast<Qos>(*number & 1);
   if (const auto number = properties.number(PropertyId::RetainAvailable)) limits.retain_available = *number != 0;
+  if (const auto number = properties.number(PropertyId::TopicAliasMaximum)) {
+    limits.topic_alias_maximum = static_cast<std::uint16_t>(*number);
+  }
   if (const auto number = properties.number(PropertyId::MaximumPacketSize)) limits.maximum_packet_size = *number;
   return limits;
 }
@@ -185,6 +190,7 @@ void CloudSession::close() {
   subscribing_.clear();
   to_resume_.clear();
   resumed_ = 0;
+  aliases_.clear();
   output_.clear();
 }
 
@@ -195,6 +201,21 @@ std::uint16_t CloudSession::take_packet_id() {
     if (++last_packet_id_ == 0) ++last_packet_id_;  // [MQTT-2.2.1-3]
   } while (exchanges_.contains(last_packet_id_) || subscribing_.contains(last_packet_id_));
   return last_packet_id_;
+}
+
+/// The first topics get an alias, as many as the cloud takes [MQTT-3.3.2-9]. A topic is sent with its alias once, and
+/// then not at all.
+std::string_view CloudSession::aliased(const std::string& topic, std::string& properties) {
+  const auto most = std::min<std::size_t>(limits_.topic_alias_maximum, kMaxAliases);
+  const auto known = aliases_.find(topic);
+  if (known == aliases_.end() && aliases_.size() >= most) return topic;
+  const auto alias = known == aliases_.end() ? static_cast<std::uint16_t>(aliases_.size() + 1) : known->second;
+  mqtt::PropertyBuilder property;
+  property.add(PropertyId::TopicAlias, alias);
+  properties += property.encoded();
+  if (known != aliases_.end()) return {};
+  aliases_.emplace(topic, alias);
+  return topic;
 }
 
 void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std::string& topic, Qos qos, Time now) {
@@ -208,6 +229,8 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   if (mqtt_version_ == 5) {
     const auto id = numbered ? fmt::format("{}-{}", settings_.client_id, seq) : std::string();
     properties = properties_of(publication, id, now);
+    // What may go on after a restart has to be understood then, too.
+    if (qos != Qos::ExactlyOnce) publish.topic = aliased(topic, properties);
     publish.properties = mqtt::Properties::trusted(properties);
   }
   if (numbered) {
@@ -246,7 +269,8 @@ tl::expected<void, std::string> CloudSession::take(const mqtt::Frame& frame, Tim
   if (const auto* disconnect = std::get_if<mqtt::Disconnect>(&*packet)) {
     auto cause = "the cloud ended it: " + with_code(disconnect->reason);
     if (const auto server = disconnect->properties.text(PropertyId::ServerReference)) {
-      cause += fmt::format(", it names {}", server->substr(0, 200));
+      server_reference_ = server->substr(0, kLongestReference);
+      cause += fmt::format(", it names {}", server_reference_);
     }
     return tl::unexpected(std::move(cause));
   }

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -53,6 +54,8 @@ class CloudSession {
   void commit();
   mqtt::OutputBuffer& output() { return output_; }  ///< to be sent, after `commit`
   void close();                                     ///< the connection ended
+  /// Where the cloud's DISCONNECT sent us (MQTT 5 section 4.11); empty when it did not, and from then on.
+  std::string take_server_reference() { return std::exchange(server_reference_, {}); }
 
  private:
   struct Exchange {
@@ -68,6 +71,7 @@ class CloudSession {
 
   mqtt::Version version() const { return mqtt_version_ == 5 ? mqtt::Version::V5 : mqtt::Version::V311; }
   std::uint16_t take_packet_id();
+  std::string_view aliased(const std::string& topic, std::string& properties);
   void take_up();
   void resume();
   void send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason = mqtt::Reason::Success);
@@ -92,9 +96,11 @@ class CloudSession {
   std::size_t resumed_ = 0;                           ///< PUBLISHes sent again and not ended: within Receive Maximum
   std::vector<LinkState::InFlight> records_;          ///< not put yet
   std::map<std::uint16_t, std::string> subscribing_;  ///< filters, by packet identifier
-  std::string forwarded_;                             ///< scratch
-  mqtt::PacketIdSet received_;                        ///< QoS 2 of the cloud's, not released yet
+  std::unordered_map<std::string, std::uint16_t> aliases_;  ///< of topics, known to the cloud for this connection
+  std::string forwarded_;                                   ///< scratch
+  mqtt::PacketIdSet received_;                              ///< QoS 2 of the cloud's, not released yet
   std::uint16_t last_packet_id_ = 0;
+  std::string server_reference_;
 };
 
 }  // namespace ferrule::bridge

@@ -43,7 +43,11 @@ Dialer::Dialer(const UplinkSettings& settings, const std::vector<LinkState::InFl
 Attempt Dialer::dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping) {
   Attempt last;
   std::string causes;
-  for (std::size_t i = 0; i < endpoints_.size() && !stopping(); ++i) {
+  if (const auto other = std::exchange(named_, {})) {
+    last = dial(*other, resolve, attempt, stopping);
+    causes = last.cause;
+  }
+  for (std::size_t i = 0; i < endpoints_.size() && !last.connected && !stopping(); ++i) {
     const auto server = (first_ + i) % endpoints_.size();
     last = dial_or_follow(endpoints_[server], resolve, attempt, stopping);
     if (last.connected) {
@@ -55,6 +59,10 @@ Attempt Dialer::dial(const Resolve& resolve, const Try& attempt, const std::func
   last.cause = std::move(causes);
   last.limits.mqtt_version = mqtt_version_;
   return last;
+}
+
+void Dialer::named(const std::string& server_reference) {
+  named_ = server_reference.empty() ? std::nullopt : follow(server_reference, connected_to_);
 }
 
 Attempt Dialer::dial_or_follow(const Endpoint& endpoint, const Resolve& resolve, const Try& attempt,
@@ -80,6 +88,7 @@ Attempt Dialer::dial(const Endpoint& endpoint, const Resolve& resolve, const Try
     }
     version_agreed_ = version_agreed_ || last.connected;
     last.limits.server = endpoint.text();
+    if (last.connected) connected_to_ = endpoint;
     if (last.connected) break;
     last.cause = fmt::format("{}: {}", address, last.cause);
     if (last.answered) break;

@@ -42,6 +42,8 @@ class Dialer {
   /// the last connection, so that one that comes and goes does not take us to and fro. `stopping` is asked before each
   /// attempt, with what `resolve` may have cost behind us.
   Attempt dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping);
+  /// A connection ended with "use another server": the next dial begins with the one that it named, once.
+  void named(const std::string& server_reference);
   int mqtt_version() const { return mqtt_version_; }  ///< of the last attempt
 
  private:
@@ -57,6 +59,8 @@ class Dialer {
   const std::optional<ProxySettings> proxy_;
 
   std::size_t first_ = 0;  ///< the server to begin with
+  Endpoint connected_to_;  ///< last
+  std::optional<Endpoint> named_;
   int mqtt_version_;
   bool version_agreed_;
   int unanswered_ = 0;  ///< attempts whose CONNECT the server answered by closing

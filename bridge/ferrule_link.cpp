@@ -202,7 +202,9 @@ void FerruleWorker::turn() {
       receive().and_then([this] { return commit(); }).and_then([this] { return write(); }).and_then([this] {
         return stay_alive();
       });
-  if (!done) lose(done.error());
+  if (done) return;
+  dialer_.named(session_.take_server_reference());
+  lose(done.error());
 }
 
 FerruleWorker::Result FerruleWorker::receive() {

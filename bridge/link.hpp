@@ -19,6 +19,7 @@ struct LinkLimits {
   std::uint16_t receive_maximum = 65535;
   mqtt::Qos maximum_qos = mqtt::Qos::ExactlyOnce;
   bool retain_available = true;
+  std::uint16_t topic_alias_maximum = 0;
   std::uint32_t maximum_packet_size = 0;  ///< bytes; 0: no limit
   int mqtt_version = 5;                   ///< what was agreed upon: 5 or 4 (3.1.1)
   std::string server;                     ///< which of the uplink's servers it is: "host:port"

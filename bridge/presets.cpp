@@ -20,6 +20,7 @@ struct Cloud {
   bool retain = true;
   std::uint32_t max_packet = 0;  // bytes of a packet; 0: the cloud says it itself
   int rate = 0;                  // messages per second; 0: no limit
+  std::uint32_t byte_rate = 0;   // bytes per second; likewise
   std::size_t window = 100;      // messages in flight
   std::chrono::seconds shortest_keep_alive = 5s, longest_keep_alive = 65535s;
   std::chrono::seconds session_expiry = 7 * 24h;
@@ -31,6 +32,7 @@ constexpr std::array kClouds{
           .max_qos = Qos::AtLeastOnce,
           .max_packet = 128 << 10,
           .rate = 100,
+          .byte_rate = 512 << 10,
           .shortest_keep_alive = 30s,
           .longest_keep_alive = 1200s,
           .session_expiry = 1h,
@@ -46,6 +48,7 @@ constexpr std::array kClouds{
           .retain = false,
           .max_packet = 512 << 10,
           .rate = 1000,
+          .byte_rate = 1'000'000,
           .longest_keep_alive = 1160s,
           .session_expiry = 8h},
     Cloud{.name = "emqx", .max_packet = 1 << 20, .session_expiry = 2h, .topic_levels = 10},
@@ -97,6 +100,7 @@ void apply_preset(const config::Node& node, UplinkSettings& settings) {
   settings.retain = cloud->retain;
   settings.max_packet = cloud->max_packet;
   settings.rate = cloud->rate;
+  settings.byte_rate = cloud->byte_rate;
   settings.window = cloud->window;
   settings.keep_alive = std::clamp(settings.keep_alive, cloud->shortest_keep_alive, cloud->longest_keep_alive);
   settings.session_expiry = cloud->session_expiry;

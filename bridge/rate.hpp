@@ -1,4 +1,4 @@
-// How many messages a cloud takes per second.
+// How many messages, or bytes, a cloud takes per second.
 #pragma once
 
 #include <algorithm>
@@ -10,21 +10,21 @@ namespace ferrule::bridge {
 class Rate {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  explicit Rate(int per_second) : per_second_(per_second), left_(per_second) {}
+  explicit Rate(double per_second) : per_second_(per_second), left_(per_second) {}
 
-  /// False when it has to wait.
-  bool take(Time now) {
+  /// False when `amount` has to wait. What is more than a second's worth waits for that, and then for as long as it
+  /// takes.
+  bool allows(double amount, Time now) {
     if (per_second_ == 0) return true;
     const auto passed = std::chrono::duration<double>(now - at_).count();
-    left_ = std::min<double>(per_second_, left_ + passed * per_second_);
+    left_ = std::min(per_second_, left_ + passed * per_second_);
     at_ = now;
-    if (left_ < 1) return false;
-    --left_;
-    return true;
+    return left_ >= std::min(amount, per_second_);
   }
+  void take(double amount) { left_ -= amount; }
 
  private:
-  const int per_second_;
+  const double per_second_;
   double left_;
   Time at_{};
 };

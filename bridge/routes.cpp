@@ -6,7 +6,6 @@
 #include <array>
 #include <charconv>
 
-#include "bridge/gzip.hpp"
 #include "mqtt/properties.hpp"
 
 namespace ferrule::bridge {
@@ -128,13 +127,13 @@ std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt
   Routed routed{publication, {}, route->qos.value_or(publication->qos)};
   if (route->to != kPlaceholder) routed.topic = rewrite(route->to, publication->topic);
   const bool strips = publication->retain && !route->retain;
-  auto smaller = route->gzip ? gzipped(publication->payload) : std::nullopt;
+  auto smaller = compressed(route->compress, publication->payload);
   if (!strips && !smaller) return routed;
   auto changed = std::make_shared<mqtt::Publication>(*publication);
   changed->retain = publication->retain && route->retain;
   if (smaller) {
     mqtt::PropertyBuilder encoding;
-    encoding.add_user("content-encoding", "gzip");
+    encoding.add_user("content-encoding", name(route->compress));
     changed->payload = std::move(*smaller);
     changed->properties += encoding.encoded();
   }
@@ -143,15 +142,17 @@ std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt
 }
 
 void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
-  static constexpr std::array kCompressions{config::Choice<bool>{"none", false}, config::Choice<bool>{"gzip", true}};
+  static constexpr std::array kCompressions{config::Choice<Compression>{"none", Compression::None},
+                                            config::Choice<Compression>{"gzip", Compression::Gzip},
+                                            config::Choice<Compression>{"zstd", Compression::Zstd}};
   const auto items = node.items();
   for (const auto& item : items) {
     const auto from = read_from(item["from"]);
     const auto to = read_to(item["to"], from);
     const auto qos = read_qos(item["qos"]);
     const bool retain = item["retain"].boolean(true);
-    const bool gzip = item["compress"].one_of<bool>(false, kCompressions);
-    if (from) add(item, routes, OutRoute{*from, to, qos, retain, gzip});
+    const auto compress = item["compress"].one_of<Compression>(Compression::None, kCompressions);
+    if (from) add(item, routes, OutRoute{*from, to, qos, retain, compress});
   }
 }
 

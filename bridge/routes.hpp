@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bridge/compression.hpp"
 #include "config/node.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/topic.hpp"
@@ -21,8 +22,8 @@ struct OutRoute {
   /// Replaces the publication's own QoS. What ends up at QoS 0 is sent while the uplink is online and never queued.
   std::optional<mqtt::Qos> qos;
   bool retain = true;  ///< false: whatever the publication says, the cloud does not retain it
-  /// `compress: gzip`: payloads that become smaller by it, with a user property `content-encoding` = `gzip`.
-  bool gzip = false;
+  /// Of payloads that become smaller by it, with its name in the user property `content-encoding`.
+  Compression compress = Compression::None;
 };
 
 /// `{from: "sites/plant1/+/+/set", to: "{topic:1..}", qos: 1}`: a subscription at the cloud; what matches `from` is

@@ -143,6 +143,8 @@ void read_limits(const config::Node& node, UplinkSettings& settings) {
   settings.max_packet = static_cast<std::uint32_t>(
       node["max_packet"].size(settings.max_packet, kSmallestPacket, std::numeric_limits<std::uint32_t>::max()));
   settings.rate = static_cast<int>(node["rate"].integer(settings.rate, 1, kMaxRate));
+  settings.byte_rate = static_cast<std::uint32_t>(
+      node["byte_rate"].size(settings.byte_rate, kSmallestPacket, std::numeric_limits<std::uint32_t>::max()));
   settings.window =
       static_cast<std::size_t>(node["window"].integer(static_cast<std::int64_t>(settings.window), 1, kMaxWindow));
   const auto status = node["status_topic"];

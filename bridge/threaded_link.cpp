@@ -19,7 +19,7 @@ constexpr auto kThreadEnd = 3s;  // for a commit under way; Paho's threads look 
 }  // namespace
 
 LinkWorker::LinkWorker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
-    : settings_(settings), owner_(state, events), resolve_(std::move(resolve)), dialer_(settings_, state.restore()) {}
+    : settings_(settings), owner_(state, events), dialer_(settings_, state.restore()), resolve_(std::move(resolve)) {}
 
 void LinkWorker::run() {
   pthread_setname_np(pthread_self(), "uplink");

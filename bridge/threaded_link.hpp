@@ -51,6 +51,8 @@ class LinkWorker {
   const UplinkSettings settings_;
   LinkOwner owner_;
 
+  Dialer dialer_;  // owned by the link's thread
+
   mutable std::mutex mutex_;
   std::condition_variable progress_;
   // Guarded by mutex_
@@ -65,9 +67,7 @@ class LinkWorker {
   const Dialer::Resolve resolve_;
   bool looking_up_ = false, ended_ = false, finished_ = false;  // guarded by mutex_
 
-  // Owned by the link's thread
-  Dialer dialer_;
-  bool session_lost_ = false;  // and LinkState not cleared yet
+  bool session_lost_ = false;  // and LinkState not cleared yet; owned by the link's thread
 };
 
 /// With MQTT 5 each message carries a user property `ferrule-id` = `<client id>-<seq>`, by which a receiver can tell a

@@ -55,6 +55,7 @@ Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_d
       inbound_(settings_, publish_),
       window_(settings_.window),
       rate_(settings_.rate),
+      byte_rate_(settings_.byte_rate),
       back_off_(settings_.reconnect) {
   for (const auto& record : state_->restore()) outbox_->hold(record.seq);
   outbox_->on_loaded([this] { pump(); });

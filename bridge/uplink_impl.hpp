@@ -72,6 +72,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void pause();
   void quarantine();
   void pump();
+  bool takes_now(const mqtt::Publication& publication, const std::string& topic);
   bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
   bool is_resuming();
   void send(Outbox::Entry& entry);
@@ -99,7 +100,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   UplinkState now_ = UplinkState::Offline;
   LinkLimits limits_;
   std::size_t window_;
-  Rate rate_;
+  Rate rate_, byte_rate_;
   BackOff back_off_;
   Suspicion suspicion_;
   Patience patience_;

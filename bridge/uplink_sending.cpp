@@ -16,6 +16,11 @@ using namespace std::chrono_literals;
 constexpr auto kResume = 20s;                 // for the exchanges of the last connection
 constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
 
+/// Bytes, at most.
+std::size_t packet_size(const mqtt::Publication& publication, const std::string& topic) {
+  return topic.size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
+}
+
 }  // namespace
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable,
@@ -37,7 +42,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::Public
 }
 
 void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic) {
-  if (now_ != UplinkState::Online || exceeds_limit(*publication, topic) || !rate_.take(clock_.now())) {
+  if (now_ != UplinkState::Online || exceeds_limit(*publication, topic) || !takes_now(*publication, topic)) {
     ++skipped_;
   } else {
     link_->send(0, publication, topic, mqtt::Qos::AtMostOnce);
@@ -46,15 +51,24 @@ void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const 
 
 /// Of what the cloud takes [MQTT-3.2.2-15].
 bool Uplink::Impl::exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const {
-  const auto size = topic.size() + publication.payload.size() + publication.properties.size() + kPacketOverhead;
-  return limits_.maximum_packet_size != 0 && size > limits_.maximum_packet_size;
+  return limits_.maximum_packet_size != 0 && packet_size(publication, topic) > limits_.maximum_packet_size;
+}
+
+/// Of messages and bytes per second.
+bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::string& topic) {
+  const auto size = static_cast<double>(packet_size(publication, topic));
+  const auto now = clock_.now();
+  if (!rate_.allows(1, now) || !byte_rate_.allows(size, now)) return false;
+  rate_.take(1);
+  byte_rate_.take(size);
+  return true;
 }
 
 void Uplink::Impl::pump() {
   if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
   while (outbox_->in_flight() < std::min(window_, suspicion_.window())) {
     auto* entry = outbox_->next();
-    if (entry == nullptr || !rate_.take(clock_.now())) return;
+    if (entry == nullptr || !takes_now(*entry->publication, entry->cloud_topic())) return;
     send(*entry);
   }
 }

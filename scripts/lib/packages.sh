@@ -4,7 +4,7 @@
 readonly BUILD_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config
   libmodbus-dev libserialport-dev libpaho-mqttpp-dev libpaho-mqtt-dev libsqlite3-dev libsqlitecpp-dev libyaml-cpp-dev
-  libssl-dev zlib1g-dev libargon2-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev libmuparser-dev
+  libssl-dev zlib1g-dev libzstd-dev libargon2-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev libmuparser-dev
   libpcre2-dev)
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev librapidcheck-dev
@@ -25,6 +25,11 @@ test_packages() {
   # Another Node.js (nvm, /usr/local) is as good as Debian's.
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
+}
+
+cluster_packages() {
+  test_packages
+  echo rabbitmq-server
 }
 
 fuzz_packages() {
@@ -72,12 +77,15 @@ install_missing() {
     as_root systemctl disable mosquitto.service >/dev/null 2>&1 || true
     echo "==> mosquitto is there for the tests only: its system service was not started and is disabled"
   fi
+  if [[ " ${missing[*]} " == *' rabbitmq-server '* ]] && command -v systemctl >/dev/null; then
+    as_root systemctl disable rabbitmq-server.service >/dev/null 2>&1 || true
+  fi
   if [[ " ${missing[*]} " == *' prometheus '* ]] && command -v systemctl >/dev/null; then
     as_root systemctl disable prometheus.service >/dev/null 2>&1 || true
   fi
 }
 
-# need_packages build|test|fuzz
+# need_packages build|test|cluster|fuzz
 need_packages() {
   if ! command -v dpkg-query >/dev/null; then
     echo "==> This is not a Debian system: taking it that what scripts/lib/packages.sh lists is installed" >&2

@@ -155,6 +155,22 @@ TEST_F(CloudSessionTest, WhatGathersIsPutOnDiskInOneCommit) {
   EXPECT_EQ(state_.puts, 2);
 }
 
+TEST_F(CloudSessionTest, GivesAsManyTopicsAnAliasAsTheCloudTakes) {
+  limits_.topic_alias_maximum = 1;
+  begin(true, 5);
+  const auto publish = [&](const std::string& topic, Qos qos) {
+    session_->send(1, {}, topic, qos, {});
+    return sent();
+  };
+  EXPECT_EQ(publish("t", Qos::AtMostOnce), hex(wire("30 [ ('t') [ 23 0001 ] ]")));
+  EXPECT_EQ(publish("t", Qos::AtMostOnce), hex(wire("30 [ ('') [ 23 0001 ] ]")));
+  EXPECT_EQ(publish("u", Qos::AtMostOnce), hex(wire("30 [ ('u') [ ] ]")));
+  EXPECT_THAT(publish("t", Qos::ExactlyOnce), HasSubstr(hex(wire("('t')"))));
+  session_->close();
+  connect(false, 5);
+  EXPECT_EQ(publish("t", Qos::AtMostOnce), hex(wire("30 [ ('t') [ 23 0001 ] ]")));
+}
+
 TEST_F(CloudSessionTest, AnErrorCodeEndsTheExchange) {
   begin(true, 5);
   send(7, Qos::ExactlyOnce);
@@ -287,6 +303,8 @@ TEST_F(CloudSessionTest, EndsTheConnectionWhenTheCloudBreaksTheProtocol) {
   for (int id = 1; id <= 101; ++id) flood += "34 [ ('t') " + std::to_string(1000 + id) + " 00 ] ";
   EXPECT_THAT(ends(flood), HasSubstr("Receive Maximum"));
   EXPECT_THAT(ends("E0 [ 9D [ 1C ('elsewhere') ] ]"), HasSubstr("Server moved (0x9D), it names elsewhere"));
+  EXPECT_EQ(session_->take_server_reference(), "elsewhere");
+  EXPECT_EQ(session_->take_server_reference(), "");
 }
 
 // FAULTS 21

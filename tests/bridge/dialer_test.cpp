@@ -47,6 +47,28 @@ TEST_F(DialerTest, FollowsAServerThatNamesAnother) {
   EXPECT_THAT(tried_, ElementsAre("a:8883 tls", "b:8883 tls"));
 }
 
+TEST_F(DialerTest, GoesWhereTheCloudSentUsWhenItEndedTheConnection) {
+  settings_.urls = {"mqtts://a"};
+  Dialer dialer(settings_, {});
+  answer_ = [](const std::string&) { return accepted(); };
+  ASSERT_TRUE(dial(dialer).connected);
+  dialer.named("b");
+  EXPECT_EQ(dial(dialer).limits.server, "b:8883");
+  EXPECT_EQ(dial(dialer).limits.server, "a:8883");
+  EXPECT_THAT(tried_, ElementsAre("a:8883 tls", "b:8883 tls", "a:8883 tls"));
+}
+
+TEST_F(DialerTest, GoesBackToItsOwnServersWhenTheOneItWasSentToIsNotThere) {
+  settings_.urls = {"mqtt://a"};
+  Dialer dialer(settings_, {});
+  answer_ = [](const std::string& address) { return address.starts_with("a:") ? accepted() : refused(); };
+  ASSERT_TRUE(dial(dialer).connected);
+  dialer.named("b");
+  EXPECT_EQ(dial(dialer).limits.server, "a:1883");
+  dialer.named("no name at all/");
+  EXPECT_EQ(dial(dialer).limits.server, "a:1883");
+}
+
 TEST_F(DialerTest, TakesThePortOfAReferenceThatHasOne) {
   for (const auto& [reference, address] : {std::pair("b:99", "b:99"), std::pair("[::1]:99", "[::1]:99"),
                                            std::pair("[::1]", "[::1]:1883"), std::pair("b", "b:1883")}) {

@@ -38,6 +38,7 @@ uplinks:
                        .front();
   EXPECT_EQ(aws.max_qos, mqtt::Qos::AtLeastOnce);
   EXPECT_EQ(aws.rate, 100);
+  EXPECT_EQ(aws.byte_rate, 524'288U);
   EXPECT_EQ(aws.max_packet, 131'072U);
   EXPECT_EQ(aws.keep_alive, 30s);
   EXPECT_EQ(aws.session_expiry, 1h);

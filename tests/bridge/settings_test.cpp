@@ -132,13 +132,15 @@ TEST(BridgeSettings, TakeRoutesInWithWhatIsLeftOfTheTopic) {
 }
 
 TEST(BridgeSettings, TakeWhatTheCloudTakes) {
-  const auto hq = read(uplink("max_qos: 1\n    retain: false\n    max_packet: 64KiB\n    rate: 50\n    "
-                              "status_topic: plant1/status"))
-                      .front();
+  const auto hq =
+      read(uplink("max_qos: 1\n    retain: false\n    max_packet: 64KiB\n    rate: 50\n    byte_rate: 8KiB\n    "
+                  "status_topic: plant1/status"))
+          .front();
   EXPECT_EQ(hq.max_qos, mqtt::Qos::AtLeastOnce);
   EXPECT_FALSE(hq.retain);
   EXPECT_EQ(hq.max_packet, 65'536U);
   EXPECT_EQ(hq.rate, 50);
+  EXPECT_EQ(hq.byte_rate, 8'192U);
   EXPECT_EQ(hq.status_topic, "plant1/status");
 }
 
@@ -172,11 +174,12 @@ INSTANTIATE_TEST_SUITE_P(
                       Wrong{"in: [{from: a, max_age: 1ms}]", "max_age"},
                       Wrong{"in: [{from: a, compress: gzip}]", "compress"}, Wrong{"max_qos: 3", "max_qos"},
                       Wrong{"ack_timeout: 1s", "ack_timeout"}, Wrong{"rate: 0", "rate"},
-                      Wrong{"max_packet: 10B", "max_packet"}, Wrong{"status_topic: a/+", "is not a topic"},
-                      Wrong{"sas: {key: \"???\"}", "not base64"}, Wrong{"sas: {}", "key"}, Wrong{"mqtt: 4", "mqtt"},
-                      Wrong{"keep_alive: 1s", "keep_alive"}, Wrong{"reconnect: 10ms..1s", "hammer"},
-                      Wrong{"reconnect: 9s..1s", "reconnect"}, Wrong{"session_expiry: 1s", "session_expiry"},
-                      Wrong{"cleint_id: x", "client_id"}, Wrong{"passwort: x", "password"}));
+                      Wrong{"byte_rate: 1B", "byte_rate"}, Wrong{"max_packet: 10B", "max_packet"},
+                      Wrong{"status_topic: a/+", "is not a topic"}, Wrong{"sas: {key: \"???\"}", "not base64"},
+                      Wrong{"sas: {}", "key"}, Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
+                      Wrong{"reconnect: 10ms..1s", "hammer"}, Wrong{"reconnect: 9s..1s", "reconnect"},
+                      Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"cleint_id: x", "client_id"},
+                      Wrong{"passwort: x", "password"}));
 
 class WrongUrls : public ::testing::TestWithParam<Wrong> {};
 

@@ -396,7 +396,7 @@ TEST_F(UplinkTest, ARouteStripsTheRetainFlag) {
 }
 
 TEST_F(UplinkTest, ARouteCompressesWhatBecomesSmallerByItAndSaysSo) {
-  settings_.out.front().gzip = true;
+  settings_.out.front().compress = Compression::Gzip;
   start();
   append(std::string(10'000, 'x'));
   append("short");
@@ -418,6 +418,40 @@ TEST_F(UplinkTest, SendsNoMorePerSecondThanTheCloudTakes) {
   EXPECT_THAT(link_->take_payloads(), ElementsAre("3"));
   advance(1000ms);
   EXPECT_THAT(link_->take_payloads(), ElementsAre("4", "5"));
+}
+
+TEST_F(UplinkTest, CompressesWithZstandardToo) {
+  settings_.out.front().compress = Compression::Zstd;
+  start();
+  append(std::string(10'000, 'x'));
+  append("short");
+  ASSERT_EQ(link_->sent.size(), 2U);
+  EXPECT_LT(link_->sent[0].payload.size(), 100U);
+  EXPECT_THAT(link_->sent[0].payload, ::testing::StartsWith("\x28\xb5\x2f\xfd"));
+  EXPECT_THAT(link_->sent[0].properties, HasSubstr("zstd"));
+  EXPECT_EQ(link_->sent[1].payload, "short");
+}
+
+TEST_F(UplinkTest, SendsNoMoreBytesPerSecondThanTheCloudTakes) {
+  settings_.byte_rate = 2'000;
+  settings_.window = 10;
+  start();
+  for (const auto letter : {'a', 'b', 'c', 'd'}) append(std::string(800, letter));
+  EXPECT_EQ(link_->sent.size(), 2U);
+  advance(1000ms);
+  EXPECT_EQ(link_->sent.size(), 4U);
+}
+
+TEST_F(UplinkTest, AMessageOfMoreThanASecondsBytesGoesAndTheNextWaitsForIt) {
+  settings_.byte_rate = 1'000;
+  start();
+  append(std::string(3'000, 'x'));
+  append("next");
+  EXPECT_EQ(link_->sent.size(), 1U);
+  advance(2000ms);
+  EXPECT_EQ(link_->sent.size(), 1U);
+  advance(2000ms);
+  EXPECT_EQ(link_->sent.size(), 2U);
 }
 
 TEST_F(UplinkTest, TellsLocalSubscribersWhetherItIsOnline) {

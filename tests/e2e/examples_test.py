@@ -25,13 +25,13 @@ def _blocks(page: str):
     return [block.split("```")[0] for block in text.split("```yaml\n")[1:]]
 
 
-@pytest.mark.parametrize("number", range(len(_blocks("uplinks.md"))))
-def test_configuration_in_docs_passes_check(number, tmp_path):
+@pytest.mark.parametrize("page,number", [(page, i) for page in ("uplinks.md", "scale.md") for i in range(len(_blocks(page)))])
+def test_configuration_in_docs_passes_check(page, number, tmp_path):
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/azure-device-key").write_text("MDEyMzQ1Njc4OWFiY2RlZg==\n")
     file = tmp_path / "plant.yaml"
-    file.write_text(_blocks("uplinks.md")[number])
-    process = Process([BINARY, "check", file])
+    file.write_text(_blocks(page)[number])
+    process = Process([BINARY, "check", file], env={**os.environ, "PLANT": "plant1"})
     assert process.wait(10) == 0, process.err
     assert not process.err
 

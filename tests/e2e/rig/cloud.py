@@ -95,7 +95,7 @@ class Link:
                 if not self._up:
                     continue
                 try:
-                    far = socket.create_connection(("127.0.0.1", self.target))
+                    far = self._reach()
                 except OSError:
                     near.close()
                     continue
@@ -104,6 +104,9 @@ class Link:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._pump, args=(near, far), daemon=True).start()
             threading.Thread(target=self._pump, args=(far, near), daemon=True).start()
+
+    def _reach(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.target))
 
     @staticmethod
     def _pump(source, sink):
