@@ -1,20 +1,17 @@
 #include "drivers/bus.hpp"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <mutex>
 #include <system_error>
 #include <utility>
 
-#include "drivers/failure_log.hpp"
+#include "drivers/bus_record.hpp"
 #include "drivers/registry.hpp"
 #include "drivers/schedule.hpp"
-#include "drivers/utilisation.hpp"
 #include "drivers/write_queue.hpp"
 
 namespace ferrule::drivers {
@@ -37,15 +34,7 @@ std::uint32_t seed_of(const std::string& name) { return static_cast<std::uint32_
 
 bool worth_a_retry(Failure failure) { return failure == Failure::Timeout || failure == Failure::BadReply; }
 
-/// Whether the device itself has spoken, so that only this task failed.
-bool is_answer(Failure failure) { return failure == Failure::DeviceBusy || failure == Failure::PointRejected; }
-
 }  // namespace
-
-void PollTimes::add(std::chrono::nanoseconds time) {
-  ++counts[static_cast<std::size_t>(std::ranges::lower_bound(kBounds, time) - kBounds.begin())];
-  sum += time;
-}
 
 class Bus::Impl {
  public:
@@ -57,26 +46,15 @@ class Bus::Impl {
         writes_(*driver_, clock_),
         random_(seed_of(settings_.name)),
         reconnect_(settings_.reconnect),
-        utilisation_(clock_.now()),
         schedule_(settings_.devices.size(), settings_.offline_after, settings_.offline_retry,
                   std::uniform_real_distribution<double>(0, 1)(random_), seed_of(settings_.name)),
-        log_(settings_.devices.size() + 1),
-        overrun_log_(settings_.devices.size()),
+        record_(settings_, *driver_, clock_.now()),
         causes_(settings_.devices.size(), Failure::None) {
     driver_->trace(trace_);
-    status_.name = settings_.name;
-    status_.type = driver_entry(settings_.type).word;
-    status_.port = driver_->port_name();
-    status_.planned = driver_->planned_utilisation();
     for (auto& device : settings_.devices) {
-      status_.devices.emplace_back().name = device.name;
-      status_.devices.back().polled = false;
       std::vector<PointSettings>().swap(device.points);  // the driver has taken what it needs; a bus may have thousands
     }
-    for (std::size_t task = 0; task < driver_->task_count(); ++task) {
-      status_.devices[driver_->task(task).device].polled = true;
-      listens_ = driver_->task(task).listens;
-    }
+    listens_ = driver_->task_count() > 0 && driver_->task(0).listens;
   }
 
   ~Impl() {
@@ -91,10 +69,7 @@ class Bus::Impl {
   void stop();
   bool submit(WriteRequest&& request) { return writes_.push(std::move(request)); }
   WireTrace& trace() { return trace_; }
-  BusStatus status() const {
-    const std::lock_guard lock(mutex_);
-    return status_;
-  }
+  BusStatus status() const { return record_.status(); }
 
  private:
   using Result = tl::expected<void, Fault>;
@@ -110,6 +85,7 @@ class Bus::Impl {
   void poll(std::size_t task);
   void listen(std::size_t task);
   bool ask(std::size_t task, Result& result);
+  void send_ahead(std::size_t task);
   void conclude(std::size_t task, const Result& result, TimePoint started);
   void answered(std::size_t task, const Result& result);
   bool took_new_tasks();
@@ -117,10 +93,7 @@ class Bus::Impl {
   void fail_device(std::uint32_t device, Failure failure);
   void deliver();
 
-  void count(std::uint32_t device, const Result& result);
-  void took(std::chrono::nanoseconds time);
   void report(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint asked);
-  void report_overrun(std::size_t task, const Task& known, std::uint64_t overruns);
   TimePoint real(TimePoint moment) const { return steady_clock::now() + (moment - clock_.now()); }
 
   // Constant after construction.
@@ -144,16 +117,11 @@ class Bus::Impl {
   bool proven_ = false;  // somebody has answered since the port was opened
   bool rests_ = false;   // closed because there was nothing to ask for long enough
   TimePoint used_at_{};
-  Utilisation utilisation_;
   bool announced_ = false;  // every point was said to be Bad for want of a port
   Schedule schedule_;
-  FailureLog log_;  // the last place is the port's
-  FailureLog overrun_log_;
+  BusRecord record_;
   std::vector<Failure> causes_;  // why a device is offline
   std::vector<Reading> readings_;
-
-  mutable std::mutex mutex_;
-  BusStatus status_;  // guarded by mutex_
 
   pthread_t thread_{};
   bool running_ = false;
@@ -251,20 +219,15 @@ bool Bus::Impl::connect() {
     spdlog::info("bus {}: {} is open again", settings_.name, driver_->port_name());
   }
   trace_.note(WireEvent::Kind::Opened);
+  record_.opened();
   used_at_ = clock_.now();
-  const std::lock_guard lock(mutex_);
-  status_.connected = true;
-  status_.trouble.clear();
-  ++status_.connects;
   return true;
 }
 
 /// The wire was ours from `began` until now.
 void Bus::Impl::used(TimePoint began) {
   used_at_ = clock_.now();
-  const auto share = utilisation_.add(began, used_at_);
-  const std::lock_guard lock(mutex_);
-  status_.utilisation = share;
+  record_.used(began, used_at_);
 }
 
 /// Everything else waits: a command is rare, and somebody stands there.
@@ -285,33 +248,13 @@ void Bus::Impl::lost(const Fault& fault) {
   driver_->close();
   trace_.note(WireEvent::Kind::Closed);
   reconnect_at_ = clock_.now();
-  if (std::exchange(proven_, false)) {
-    const std::lock_guard lock(mutex_);
-    status_.connected = false;
-    ++status_.losses;
-    return;
-  }
+  if (std::exchange(proven_, false)) return record_.lost();
   reconnect_at_ += reconnect_.next(random_);
   announce(fault);
 }
 
 void Bus::Impl::announce(const Fault& fault) {
-  if (const auto repeats =
-          log_.add(static_cast<std::uint32_t>(settings_.devices.size()), fault.failure, clock_.now())) {
-    spdlog::warn(
-        "bus {}: {}: {}{}", settings_.name, name(fault.failure), fault.detail,
-        *repeats > 0 ? fmt::format(" (... {} more in the last {} s)", *repeats, FailureLog::kPeriod.count()) : "");
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    status_.connected = false;
-    status_.trouble = fault.detail;
-    ++status_.losses;
-    for (auto& device : status_.devices) {
-      device.online = false;
-      device.failure = fault.failure;
-    }
-  }
+  record_.is_away(fault, clock_.now());
   if (std::exchange(announced_, true)) return;
   readings_.clear();
   for (std::size_t task = 0; task < driver_->task_count(); ++task) driver_->fail(task, fault.failure, readings_);
@@ -334,7 +277,7 @@ void Bus::Impl::listen(std::size_t task) {
   const auto result = driver_->run(task, readings_);
   if (stop_.requested()) return;
   const bool news = !result || !readings_.empty();
-  if (news) count(driver_->task(task).device, result);
+  if (news) record_.asked(driver_->task(task).device, result);
   if (!result) report(task, result.error(), 1, 1, started);
   if (!result && result.error().failure == Failure::PortLost) return lost(result.error());
   if (news && (result || result.error().failure != Failure::BadReply)) return conclude(task, result, started);
@@ -351,11 +294,12 @@ bool Bus::Impl::ask(std::size_t task, Result& result) {
     if (attempt > 1) serve_writes();
     if (!driver_->is_open() && !connect()) return false;
     const auto asked = clock_.now();
+    if (attempt == 1) send_ahead(task);
     result = driver_->run(task, readings_);
     used(asked);
     if (stop_.requested()) return false;
-    count(device, result);
-    took(clock_.now() - asked);
+    record_.asked(device, result);
+    record_.took(clock_.now() - asked);
     if (result) return true;
     report(task, result.error(), attempt, attempts, asked);
     if (result.error().failure == Failure::PortLost) {
@@ -366,6 +310,15 @@ bool Bus::Impl::ask(std::size_t task, Result& result) {
       continue;
     }
     if (!worth_a_retry(result.error().failure) || ++attempt > attempts) return true;
+  }
+}
+
+/// Lets the answers to what comes next be on their way while the one to `task` is awaited. Not where a device is in
+/// doubt: the peer may be a gateway that holds all others back while it waits for it.
+void Bus::Impl::send_ahead(std::size_t task) {
+  if (settings_.pipeline <= 1) return;
+  for (const auto next : schedule_.due(task, clock_.now(), static_cast<std::size_t>(settings_.pipeline))) {
+    if (!driver_->ask_ahead(next)) return;
   }
 }
 
@@ -382,10 +335,7 @@ void Bus::Impl::conclude(std::size_t task, const Result& result, TimePoint start
   }
   const auto known = driver_->task(task);
   const auto overruns = schedule_.ran(task, known.interval, started, clock_.now());
-  if (overruns == 0) return;
-  report_overrun(task, known, overruns);
-  const std::lock_guard lock(mutex_);
-  status_.devices[known.device].overruns += overruns;
+  if (overruns > 0) record_.overran(task, overruns, clock_.now());
 }
 
 void Bus::Impl::answered(std::size_t task, const Result& result) {
@@ -443,43 +393,9 @@ void Bus::Impl::deliver() {
   std::vector<Reading>().swap(readings_);  // between polls they are memory for nothing, and there may be many buses
 }
 
-void Bus::Impl::took(std::chrono::nanoseconds time) {
-  const std::lock_guard lock(mutex_);
-  status_.poll_times.add(time);
-}
-
-void Bus::Impl::count(std::uint32_t device, const Result& result) {
-  const std::lock_guard lock(mutex_);
-  auto& status = status_.devices[device];
-  ++status.polls;
-  status.online = result || is_answer(result.error().failure);
-  status.failure = result ? Failure::None : result.error().failure;
-  if (result) return;
-  ++status.failures;
-  ++status.failures_by[static_cast<std::size_t>(result.error().failure)];
-}
-
 void Bus::Impl::report(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint asked) {
   if (trace_.watched()) trace_.note(WireEvent::Kind::Failed, driver_->describe(task) + ": " + fault.detail);
-  const auto device = driver_->task(task).device;
-  const auto now = clock_.now();
-  const auto repeats = log_.add(device, fault.failure, now);
-  if (!repeats) return;
-  spdlog::warn(
-      "bus {}: device {}, {}, attempt {} of {}, {} ms: {}: {}{}", settings_.name, settings_.devices[device].name,
-      driver_->describe(task), attempt, attempts, std::chrono::duration_cast<milliseconds>(now - asked).count(),
-      name(fault.failure), fault.detail,
-      *repeats > 0 ? fmt::format(" (... {} more in the last {} s)", *repeats, FailureLog::kPeriod.count()) : "");
-}
-
-void Bus::Impl::report_overrun(std::size_t task, const Task& known, std::uint64_t overruns) {
-  const auto repeats = overrun_log_.add(known.device, Failure::None, clock_.now());
-  if (!repeats) return;
-  spdlog::warn(
-      "bus {}: device {}, {}: the bus cannot keep up: polled after {} ms instead of {} ms{}", settings_.name,
-      settings_.devices[known.device].name, driver_->describe(task),
-      known.interval.count() * static_cast<std::int64_t>(overruns + 1), known.interval.count(),
-      *repeats > 0 ? fmt::format(" (... {} more in the last {} s)", *repeats, FailureLog::kPeriod.count()) : "");
+  record_.failed(task, fault, attempt, attempts, asked, clock_.now());
 }
 
 Bus::Bus(BusSettings settings, ReadingSink sink, Clock& clock)

@@ -54,6 +54,9 @@ class Driver {
   virtual Task task(std::size_t number) const = 0;
   /// Asks once and appends what came back, in the order of the points. On a failure nothing is appended.
   virtual tl::expected<void, Fault> run(std::size_t number, std::vector<Reading>& readings) = 0;
+  /// Asks what the next `run` of the task will wait for, if the protocol can have several requests under way and has
+  /// room for it.
+  virtual bool ask_ahead(std::size_t /*number*/) { return false; }
   /// Appends a Bad reading with that cause for each point of the task.
   virtual void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) = 0;
   /// Writes a point's value, at most once; see Fault::sent for what a failure leaves open.

@@ -1,6 +1,7 @@
 #include "drivers/schedule.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace ferrule::drivers {
 
@@ -30,6 +31,23 @@ Schedule::Next Schedule::next() const {
     if (at < best.due || (at == best.due && tasks_[task].ran_at < tasks_[best.task].ran_at)) best = {task, at};
   }
   return best;
+}
+
+std::vector<std::size_t> Schedule::due(std::size_t task, TimePoint now, std::size_t most) const {
+  if (devices_[tasks_[task].device].health != Health::Online) return {};
+  std::vector<std::size_t> found;
+  for (std::size_t other = 0; other < tasks_.size(); ++other) {
+    const auto& entry = tasks_[other];
+    if (other != task && entry.due <= now && devices_[entry.device].health == Health::Online) found.push_back(other);
+  }
+  const auto kept = std::min(found.size(), most - 1);
+  std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(kept), [&](auto left, auto right) {
+    return std::tuple(tasks_[left].due, tasks_[left].ran_at, left) <
+           std::tuple(tasks_[right].due, tasks_[right].ran_at, right);
+  });
+  found.resize(kept);
+  found.insert(found.begin(), task);
+  return found;
 }
 
 TimePoint Schedule::due(std::size_t task) const {

@@ -37,6 +37,9 @@ class Schedule {
     TimePoint due;
   };
   Next next() const;  ///< there is at least one task
+  /// `task`, if its device is online, and what comes after it among what is due at `now` of devices that are; up to
+  /// `most`.
+  std::vector<std::size_t> due(std::size_t task, TimePoint now, std::size_t most) const;
 
   /// The task was run from `started` to `now`; it is due again one interval later. The intervals that were missed
   /// meanwhile are left out; their number is returned (0 for a device that is not online).

@@ -155,6 +155,7 @@ struct BusSettings {
   std::chrono::milliseconds connect_delay{0};   ///< TCP: the peer's time between its accepting and our first request
   std::string standby_host;                     ///< TCP: a second address of the peer; empty: none
   std::uint16_t standby_port = 502;
+  int pipeline = 1;                         ///< TCP: reads that may be under way at once
   bool echoes_ids = true;                   ///< TCP: its answers carry our transaction ids
   std::chrono::milliseconds idle_close{0};  ///< TCP: closed after so long without a request; 0: never
   TlsSettings tls;

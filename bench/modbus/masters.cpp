@@ -1,5 +1,6 @@
 #include "bench/modbus/masters.hpp"
 
+#include <malloc.h>
 #include <modbus.h>
 #include <sys/resource.h>
 
@@ -34,11 +35,14 @@ double processor_seconds() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
+std::size_t heap_in_use() { return mallinfo2().uordblks; }
+
 /// The buses of a configuration, running.
 class Running {
  public:
-  explicit Running(const std::string& yaml) : document_(config::Document::parse(yaml, "bench.yaml")) {
-    auto settings = drivers::read_buses(document_.root());
+  explicit Running(const std::string& yaml) {
+    const auto before = heap_in_use();
+    auto settings = settings_of(yaml);
     if (settings.empty()) throw std::runtime_error("no buses");
     for (auto& bus : settings) {
       buses_.push_back(std::make_unique<drivers::Bus>(
@@ -48,7 +52,9 @@ class Running {
           },
           clock_));
     }
+    settings = {};
     for (auto& bus : buses_) bus->start();
+    heap_ = heap_in_use() - before;
   }
   ~Running() {
     for (auto& bus : buses_) bus->request_stop();
@@ -57,6 +63,7 @@ class Running {
   Running& operator=(const Running&) = delete;
 
   std::uint64_t points() const { return points_; }
+  std::size_t heap() const { return heap_; }
   std::vector<std::uint64_t> good_polls() const {
     std::vector<std::uint64_t> polls;
     for (const auto& bus : buses_) {
@@ -67,8 +74,22 @@ class Running {
   drivers::Bus& first() { return *buses_.front(); }
 
  private:
-  config::Document document_;
+  /// The settings hold on to nothing of the document but what a point's publish rule says.
+  static std::vector<drivers::BusSettings> settings_of(const std::string& yaml) {
+    const auto document = config::Document::parse(yaml, "bench.yaml");
+    auto settings = drivers::read_buses(document.root());
+    for (auto& bus : settings) {
+      for (auto& device : bus.devices) {
+        device.publish = {};
+        device.publish_template = {};
+        for (auto& point : device.points) point.publish = point.publish_template = {};
+      }
+    }
+    return settings;
+  }
+
   drivers::SystemClock clock_;
+  std::size_t heap_ = 0;
   std::atomic<std::uint64_t> points_ = 0;
   std::vector<std::unique_ptr<drivers::Bus>> buses_;
 };
@@ -101,7 +122,7 @@ Polled run_buses(const std::string& yaml, milliseconds warm_up, milliseconds tim
   const auto polls = buses.good_polls();
   std::this_thread::sleep_for(time);
   Polled polled{std::chrono::duration<double>(steady_clock::now() - began).count(), processor_seconds() - processor,
-                buses.points() - points, buses.good_polls()};
+                buses.points() - points, buses.good_polls(), buses.heap()};
   for (std::size_t i = 0; i < polls.size(); ++i) polled.requests_by_device[i] -= polls[i];
   return polled;
 }

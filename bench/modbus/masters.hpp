@@ -14,6 +14,7 @@ struct Polled {
   double processor = 0;  ///< seconds, of this process
   std::uint64_t points = 0;
   std::vector<std::uint64_t> requests_by_device{};
+  std::size_t heap = 0;  ///< bytes that running buses hold, the configuration's text and tree not among them
 
   std::uint64_t requests() const;
 };

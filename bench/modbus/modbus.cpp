@@ -31,10 +31,11 @@ std::string points(int count) {
   return text;
 }
 
-std::string tcp_yaml(const std::vector<std::uint16_t>& ports, int registers, milliseconds interval) {
+std::string tcp_yaml(const std::vector<std::uint16_t>& ports, int registers, milliseconds interval, int pipeline) {
   std::string text = "templates:\n  t:\n" + points(registers) + "buses:\n";
   for (const auto port : ports) {
-    text += fmt::format("  b{0}: {{type: modbus-tcp, host: 127.0.0.1, port: {0}, timeout: 10s}}\n", port);
+    text += fmt::format("  b{0}: {{type: modbus-tcp, host: 127.0.0.1, port: {0}, timeout: 10s, pipeline: {1}}}\n", port,
+                        pipeline);
   }
   text += "devices:\n";
   for (const auto port : ports) {
@@ -72,7 +73,14 @@ void measure_tcp(milliseconds time) {
     const TcpSlaves slaves(devices);
     fmt::print("TCP, {} devices x {} registers every {} ms (as fast as they can where that is too fast)\n", devices,
                blocks * kBlock, interval.count());
-    print_tcp("Ferrule", run_buses(tcp_yaml(slaves.ports(), blocks * kBlock, interval), kWarmUp, time));
+    for (const int pipeline : {1, 4}) {
+      const auto polled = run_buses(tcp_yaml(slaves.ports(), blocks * kBlock, interval, pipeline), kWarmUp, time);
+      print_tcp(fmt::format("Ferrule, pipeline: {}", pipeline).c_str(), polled);
+      if (pipeline == 1) {
+        fmt::print("  {:<24} {:>10.0f} bytes of heap per point\n", "",
+                   static_cast<double>(polled.heap) / static_cast<double>(devices) / (blocks * kBlock));
+      }
+    }
     print_tcp("libmodbus, thread each",
               run_libmodbus(slaves.ports(), blocks, devices == 1 ? milliseconds(0) : interval, time));
   }

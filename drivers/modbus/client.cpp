@@ -94,8 +94,9 @@ tl::unexpected<Fault> WireClient::failed(Failure failure, std::string why) {
 
 tl::unexpected<Fault> WireClient::stopping() { return failed(Failure::PortLost, "stopping"); }
 
-std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing, Ids ids) {
-  return std::make_unique<TcpClient>(port, stop, timing, ids);
+std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing, Ids ids,
+                                        std::size_t pipeline) {
+  return std::make_unique<TcpClient>(port, stop, timing, ids, pipeline);
 }
 
 std::unique_ptr<Client> make_rtu_client(Port& port, const StopSignal& stop, const Timing& timing) {

@@ -18,6 +18,7 @@ struct Request {
   Table table = Table::Holding;
   std::uint16_t address = 0;
   std::uint16_t count = 1;  ///< bits: 1..2000; registers: 1..125
+  bool operator==(const Request&) const = default;
 };
 
 std::uint8_t function_of(Table table);
@@ -45,6 +46,9 @@ class Client {
   /// To be called after each opening of the port, before the first `read`.
   virtual tl::expected<void, Fault> opened() = 0;
   virtual tl::expected<std::span<const std::uint8_t>, Fault> read(const Request& request) = 0;
+  /// Sends a read before its turn, so that the next `read` of the same finds its answer on its way, or here. False: so
+  /// many are under way as may be. A write makes it forget them: it asks again for what may have changed.
+  virtual bool ask_ahead(const Request& /*request*/) { return false; }
   /// Sends a write (see write_pdu) once, and waits until the unit confirms it. On a serial line unit 0 is everybody:
   /// nobody confirms, and it fails as Timeout, sent.
   virtual tl::expected<void, Fault> write(std::uint8_t unit, std::span<const std::uint8_t> pdu) = 0;
@@ -62,8 +66,9 @@ enum class Ids : std::uint8_t {
 };
 
 /// The port and the signal outlive the client. Throws std::bad_alloc only.
-std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing,
-                                        Ids ids = Ids::Echoed);
+/// `pipeline`: how many reads may be under way at once; more than 1 needs ids that are echoed.
+std::unique_ptr<Client> make_tcp_client(Port& port, const StopSignal& stop, const Timing& timing, Ids ids = Ids::Echoed,
+                                        std::size_t pipeline = 1);
 std::unique_ptr<Client> make_ascii_client(Port& port, const StopSignal& stop, const Timing& timing);
 std::unique_ptr<Client> make_rtu_client(Port& port, const StopSignal& stop, const Timing& timing);
 

@@ -75,9 +75,13 @@ tl::expected<void, Fault> ModbusDriver::run(std::size_t number, std::vector<Read
   return {};
 }
 
+Request ModbusDriver::request_of(std::size_t number) const {
+  const auto& [block, device, unit, refused, runs] = entries_[number];
+  return {unit, block.table, block.address, block.count};
+}
+
 ModbusDriver::Answer ModbusDriver::ask(std::size_t number) {
-  const auto& block = entries_[number].block;
-  auto answer = client_->read({entries_[number].unit, block.table, block.address, block.count});
+  auto answer = client_->read(request_of(number));
   if (answer) {
     entries_[number].refused = false;
   } else if (answer.error().failure == Failure::PointRejected) {

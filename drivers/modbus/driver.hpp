@@ -31,6 +31,7 @@ class ModbusDriver final : public Driver {
   std::size_t task_count() const override { return entries_.size(); }
   Task task(std::size_t number) const override;
   tl::expected<void, Fault> run(std::size_t number, std::vector<Reading>& readings) override;
+  bool ask_ahead(std::size_t number) override { return client_->ask_ahead(request_of(number)); }
   void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) override;
   tl::expected<void, Fault> write(PointIndex point, const Value& value) override;
   tl::expected<bool, Fault> holds(PointIndex point, const Value& value) override;
@@ -48,6 +49,7 @@ class ModbusDriver final : public Driver {
   };
   using Answer = tl::expected<std::span<const std::uint8_t>, Fault>;
 
+  Request request_of(std::size_t number) const;
   Answer ask(std::size_t number);
   tl::expected<void, Fault> read_extent(PointIndex point);
   void refuse(std::size_t number, Fault& fault);

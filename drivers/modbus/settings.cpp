@@ -22,6 +22,7 @@ constexpr std::array kDrivenBy{Choice<Rs485Settings::By>{"kernel", Rs485Settings
 constexpr std::array kLevels{Choice<bool>{"high", true}, Choice<bool>{"low", false}};
 
 constexpr std::uint16_t kSecurePort = 802;  // Modbus/TCP Security V36 5.3
+constexpr int kMostPipeline = 16;  // more than most peers take
 constexpr milliseconds kMostRtsTime{100};   // the longest that the kernel takes
 
 std::uint32_t width_of(const PointSettings& point) { return extent_of(point).width; }
@@ -88,7 +89,13 @@ void read_connection(const Node& node, BusSettings& bus) {
     bus.standby_host = standby["host"].required_text();
     bus.standby_port = static_cast<std::uint16_t>(standby["port"].integer(bus.port, 1, 65535));
   }
-  if (!has_line_frames(bus.type)) bus.echoes_ids = node["echoes_ids"].boolean(bus.echoes_ids);
+  if (has_line_frames(bus.type)) return;
+  bus.echoes_ids = node["echoes_ids"].boolean(bus.echoes_ids);
+  const auto pipeline = node["pipeline"];
+  bus.pipeline = static_cast<int>(pipeline.integer(bus.pipeline, 1, kMostPipeline));
+  if (bus.pipeline > 1 && !bus.echoes_ids) {
+    pipeline.mistake("without transaction ids nobody could tell the answers from each other");
+  }
 }
 
 void read_endpoint(const Node& node, BusSettings& bus) {
@@ -115,7 +122,9 @@ void read_endpoint(const Node& node, BusSettings& bus) {
 void read_bus(const Node& node, BusSettings& bus) {
   read_endpoint(node, bus);
   read_polling(node, bus);
-  bus.gap = node["gap"].duration(bus.gap, milliseconds{0}, milliseconds{10'000});
+  const auto gap = node["gap"];
+  bus.gap = gap.duration(bus.gap, milliseconds{0}, milliseconds{10'000});
+  if (bus.pipeline > 1 && bus.gap.count() > 0) gap.mistake("with a pipeline there is no silence between requests");
   if (has_line_frames(bus.type)) {
     bus.turnaround = node["turnaround"].duration(bus.turnaround, milliseconds{0}, milliseconds{10'000});
   }

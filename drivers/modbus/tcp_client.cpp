@@ -27,13 +27,25 @@ constexpr int kSilentRequests = 3;
 
 tl::expected<void, Fault> TcpClient::opened() {
   silent_ = 0;
+  ahead_.clear();
   filled_ = 0;
   size_ = 0;
   return {};
 }
 
 TcpClient::Answer TcpClient::read(const Request& request) {
-  const auto answer = exchange(request.unit, read_pdu(request));
+  const auto function = function_of(request.table);
+  auto ahead = take_ahead(request);
+  if (!ahead) return data_of(request, exchange(request.unit, read_pdu(request)));
+  if (ahead->frame.empty()) {
+    awaited_ = ahead->id;
+    return data_of(request, answer_to(request.unit, function));
+  }
+  early_ = std::move(ahead->frame);
+  return data_of(request, check(early_, request.unit, function));
+}
+
+TcpClient::Answer TcpClient::data_of(const Request& request, const Answer& answer) {
   if (!answer) return answer;
   if ((*answer)[1] != data_bytes(request) || answer->size() < 2U + data_bytes(request)) {
     return not_ours(fmt::format("{} bytes of data instead of {}", (*answer)[1], data_bytes(request)));
@@ -41,7 +53,41 @@ TcpClient::Answer TcpClient::read(const Request& request) {
   return answer->subspan(2, data_bytes(request));
 }
 
+bool TcpClient::ask_ahead(const Request& request) {
+  const auto now = steady_clock::now();
+  std::erase_if(ahead_, [&](const Ahead& ahead) { return ahead.forget_at <= now; });
+  if (std::ranges::find(ahead_, request, &Ahead::request) != ahead_.end()) return true;
+  if (ahead_.size() >= pipeline_ || !port_.is_open() || !send(request.unit, read_pdu(request))) return false;
+  // Those before it may each take their time.
+  ahead_.push_back({request, transaction_, now + static_cast<int>(pipeline_ + 1) * timing_.timeout});
+  return true;
+}
+
+/// What was sent ahead for this; nothing when it was not, or was too long ago.
+std::optional<TcpClient::Ahead> TcpClient::take_ahead(const Request& request) {
+  const auto found = std::ranges::find(ahead_, request, &Ahead::request);
+  if (found == ahead_.end()) return std::nullopt;
+  auto ahead = std::move(*found);
+  ahead_.erase(found);
+  if (ahead.forget_at <= steady_clock::now()) return std::nullopt;
+  return ahead;
+}
+
+std::vector<TcpClient::Ahead>::iterator TcpClient::ahead_with(std::uint16_t id) {
+  return std::ranges::find_if(ahead_, [&](const Ahead& ahead) { return ahead.id == id && ahead.frame.empty(); });
+}
+
+/// Puts the answer that was received by until its request's turn; false when it belongs to none.
+bool TcpClient::keep_ahead() {
+  const auto ahead = ahead_with(id_received());
+  if (ahead == ahead_.end()) return false;
+  ahead->frame.assign(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(size_));
+  ahead->forget_at = steady_clock::now() + 2 * timing_.timeout;  // the one before it may miss its own
+  return true;
+}
+
 tl::expected<void, Fault> TcpClient::write(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+  ahead_.clear();  // what was asked before the write may be answered with what was before it
   const auto answer = exchange(unit, pdu);
   if (!answer) return tl::unexpected(answer.error());
   auto confirmed = check_echo(*answer, pdu);
@@ -53,6 +99,7 @@ tl::expected<void, Fault> TcpClient::write(std::uint8_t unit, std::span<const st
 TcpClient::Answer TcpClient::exchange(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
   if (timing_.gap > 0ns && stop_.sleep_until(steady_clock::now() + timing_.gap) == Woke::Stopped) return stopping();
   if (auto sent = send(unit, pdu); !sent) return tl::unexpected(std::move(sent.error()));
+  awaited_ = transaction_;
   auto answer = answer_to(unit, pdu[0]);
   if (!answer) answer.error().sent = true;
   return answer;
@@ -66,9 +113,12 @@ TcpClient::Answer TcpClient::answer_to(std::uint8_t unit, std::uint8_t function)
     if (!received) return tl::unexpected(std::move(received.error()));
     silent_ = 0;
     if (*received) break;
-    ++skipped_;  // ours may still follow before the deadline
+    if (!keep_ahead()) ++skipped_;  // ours may still follow before the deadline
   }
-  const auto frame = std::span<const std::uint8_t>(input_).first(size_);
+  return check(std::span<const std::uint8_t>(input_).first(size_), unit, function);
+}
+
+TcpClient::Answer TcpClient::check(std::span<const std::uint8_t> frame, std::uint8_t unit, std::uint8_t function) {
   if (frame[6] != unit) return not_ours(fmt::format("answer from unit {}", frame[6]));
   if (frame[7] == (function | kRefused)) return tl::unexpected(refusal(frame[8]));
   if (frame[7] != function) return not_ours(fmt::format("answer to function {}", frame[7]));
@@ -112,13 +162,16 @@ tl::expected<bool, Fault> TcpClient::receive(TimePoint deadline) {
   size_ = kLengthEnd + length;
   const bool ours = is_ours();
   // Reads say twice how long they are: when they do not agree, where the next answer begins is unknown.
-  if (ours && (input_[kFunctionAt] & kRefused) == 0 && input_[kFunctionAt] <= 4 && length != 3U + input_[8]) {
+  const bool expected = ours || ahead_with(id_received()) != ahead_.end();
+  if (expected && (input_[kFunctionAt] & kRefused) == 0 && input_[kFunctionAt] <= 4 && length != 3U + input_[8]) {
     return nonsense("the header's length is wrong");
   }
   return ours;
 }
 
-bool TcpClient::is_ours() const { return ids_ == Ids::Ignored || (input_[0] << 8 | input_[1]) == transaction_; }
+std::uint16_t TcpClient::id_received() const { return static_cast<std::uint16_t>(input_[0] << 8 | input_[1]); }
+
+bool TcpClient::is_ours() const { return ids_ == Ids::Ignored || id_received() == awaited_; }
 
 tl::unexpected<Fault> TcpClient::unanswered() {
   if (skipped_ > 0) {

@@ -35,7 +35,8 @@ std::unique_ptr<Client> make_client(const BusSettings& settings, Port& port, con
     case BusType::ModbusTcp:
     case BusType::ModbusUdp:
     case BusType::ModbusTls:
-      return make_tcp_client(port, stop, over_tcp, settings.echoes_ids ? Ids::Echoed : Ids::Ignored);
+      return make_tcp_client(port, stop, over_tcp, settings.echoes_ids ? Ids::Echoed : Ids::Ignored,
+                             static_cast<std::size_t>(settings.pipeline));
     default:
       return nullptr;
   }

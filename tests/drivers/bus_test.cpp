@@ -112,6 +112,21 @@ class BusTest : public ::testing::Test {
   std::unique_ptr<Bus> bus;
 };
 
+TEST_F(BusTest, HasSeveralReadsUnderWayOnOneConnectionWhenItMay) {
+  TcpSlave slave(answer_addresses);
+  auto settings = tcp(slave.port());
+  settings.pipeline = 4;
+  for (std::uint8_t unit = 1; unit <= 6; ++unit) settings.devices.push_back(device(unit, 3, 20ms));
+  start(settings);
+  EXPECT_TRUE(sink.wait([](const auto& readings) { return count(readings, 17) >= 20; }));
+  expect_prompt_stop();
+  for (const auto& reading : sink.all()) {
+    EXPECT_EQ(reading.failure, Failure::None);
+    EXPECT_EQ(reading.value, Value(std::uint64_t{reading.point % 3}));
+  }
+  EXPECT_EQ(slave.connections(), 1);
+}
+
 TEST_F(BusTest, DeliversWhatASlaveHolds) {
   TcpSlave slave(answer_addresses);
   auto settings = tcp(slave.port());

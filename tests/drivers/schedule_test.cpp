@@ -81,6 +81,16 @@ class FakeBus {
   std::vector<Task> tasks_;
 };
 
+TEST(Schedule, NamesWhatIsDueNextOfDevicesThatAreOnline) {
+  Schedule schedule(3, 1, {1s, 60s}, 0, 1);
+  for (const std::uint32_t device : {0U, 0U, 1U, 2U, 0U}) schedule.add({device, 100ms}, kStart);
+  schedule.ran(0, 100ms, kStart, kStart + 1ms);
+  schedule.missed(2, kStart + 1ms);
+  EXPECT_EQ(schedule.due(1, kStart + 1ms, 4), (std::vector<std::size_t>{1, 3, 4})) << "0 is not due, 2 not online";
+  EXPECT_EQ(schedule.due(4, kStart + 1ms, 2), (std::vector<std::size_t>{4, 1}));
+  EXPECT_TRUE(schedule.due(2, kStart + 1ms, 4).empty());
+}
+
 TEST(Schedule, HonoursDifferentIntervals) {
   FakeBus bus({{0, 100ms}, {0, 1s}, {1, 5s}}, 2);
   bus.run(60s);

@@ -93,14 +93,18 @@ buses:
   c: {type: modbus-udp, host: c, port: 5020}
   d: {type: modbus-tls, host: d, tls: {ca: ca.crt, cert: own.crt, key: own.key, server_name: plc}}
   e: {type: modbus-tcp, host: e, port: 503, standby: {host: f}, echoes_ids: false}
+  f: {type: modbus-tcp, host: g, pipeline: 4}
 devices:
   ma: {bus: a, points: {p: {register: holding, address: 1}}}
   mb: {bus: b, points: {p: {register: holding, address: 1}}}
   mc: {bus: c, points: {p: {register: holding, address: 1}}}
   md: {bus: d, points: {p: {register: holding, address: 1}}}
   me: {bus: e, unit_id: 255, points: {p: {register: holding, address: 1}}}
+  mf: {bus: f, points: {p: {register: holding, address: 1}}}
 )");
   loaded.document.finish();
+  EXPECT_EQ(loaded.buses.at(4).pipeline, 1);
+  EXPECT_EQ(loaded.buses.at(5).pipeline, 4);
   const auto& line = loaded.buses.at(0).line;
   EXPECT_EQ(line.data_bits, 7);
   EXPECT_TRUE(line.echo);
@@ -118,6 +122,17 @@ devices:
   EXPECT_EQ(loaded.buses.at(4).standby_host, "f");
   EXPECT_EQ(loaded.buses.at(4).standby_port, 503);
   EXPECT_FALSE(loaded.buses.at(4).echoes_ids);
+}
+
+TEST(BusMistakes, IncludeAPipelineWhereAnswersHaveNoIdsOrRequestsAPause) {
+  const auto with = [](const std::string& keys) {
+    return mistakes("buses: {a: {type: modbus-tcp, host: a, " + keys +
+                    "}}\ndevices: {m: {bus: a, points: {p: {register: input, address: 0}}}}\n");
+  };
+  EXPECT_THAT(with("pipeline: 2, echoes_ids: false"), ElementsAre(HasSubstr("without transaction ids")));
+  EXPECT_THAT(with("pipeline: 2, gap: 5ms"), ElementsAre(HasSubstr("no silence between requests")));
+  EXPECT_THAT(with("pipeline: 17"), ElementsAre(HasSubstr("buses.a.pipeline")));
+  EXPECT_THAT(with("pipeline: 16"), ElementsAre());
 }
 
 TEST(BusMistakes, IncludeTlsWithoutItsFilesAndKeysOfOtherTransports) {

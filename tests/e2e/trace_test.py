@@ -69,7 +69,7 @@ def test_record_keeps_every_byte(gateway, tmp_path, bus):
     assert code == 0, err
     head, *lines = file.read_text().splitlines()
     assert head.startswith(f"# bus {bus}, modbus-{bus}, ")
-    assert all(re.fullmatch(r"\d+\.\d{6} [<>]( [0-9a-f]{2})+", line) for line in lines if not line.startswith("#")), lines
+    assert all(re.fullmatch(r"\d+\.\d{6} ([<>]( [0-9a-f]{2})+|opened)", line) for line in lines if not line.startswith("#")), lines
     received = bytes.fromhex("".join(line.split("<")[1] for line in lines if " < " in line))
     answer = bytes.fromhex("0103040007 0008" if bus == "rtu" else "0000 0007 0103040007 0008")
     assert received.count(answer) >= 2
