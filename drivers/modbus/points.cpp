@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <limits>
+#include <optional>
 
 #include "drivers/modbus/decode.hpp"
 #include "drivers/modbus/layout.hpp"
@@ -134,6 +135,18 @@ void read_scale(const Layers& layers, const Defaults& defaults, PointSettings& p
   }
 }
 
+// 64 bits of which the highest may be set, for which `integer` has no room: 0x8000000000000000.
+std::optional<std::uint64_t> read_all_bits(const Node& node) {
+  constexpr std::size_t kDigits = 16;
+  const auto text = node.is_scalar() ? node.text() : std::string();
+  if (text.size() != 2 + kDigits || !text.starts_with("0x")) return std::nullopt;
+  std::uint64_t bits = 0;
+  const auto* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + 2, end, bits, 16);
+  if (error != std::errc{} || rest != end) return std::nullopt;
+  return bits;
+}
+
 // A sentinel as its bits: a signed one may be written as in the manual, -32768 or 0x8000.
 void read_sentinel(const Node& node, PointSettings& point) {
   const auto layout = layout_of(point);
@@ -146,6 +159,10 @@ void read_sentinel(const Node& node, PointSettings& point) {
       node.mistake(fmt::format("does not fit into a {}", word_of(point.type, kTypes)));
     }
     point.invalid.push_back(join(raw, ByteOrder::ABCD));
+    return;
+  }
+  if (const auto bits = layout.bits == 64 ? read_all_bits(node) : std::nullopt) {
+    point.invalid.push_back(*bits);
     return;
   }
   const auto highest = static_cast<std::int64_t>(

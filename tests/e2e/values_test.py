@@ -37,6 +37,16 @@ def test_values_arrive_at_local_client(bus, client, make_gateway, closing):
     _expect_all(closing(client.subscribe(gateway.port, "plant1/#", qos=1)), "plant1/plc/", began, qos=1)
 
 
+def test_values_arrive_with_several_reads_under_way(make_gateway, closing):
+    slave = closing(TcpSlave({unit: plant.CELLS for unit in (1, 2, 3)}))
+    devices = {f"plc{unit}": plant.device("field", unit, max_registers=8) for unit in (1, 2, 3)}
+    began = time.time()
+    gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port, pipeline=4)}, devices=devices).start()
+    subscribers = {name: closing(Mosquitto(5).subscribe(gateway.port, f"plant1/{name}/#", qos=1)) for name in devices}
+    for name, subscriber in subscribers.items():
+        _expect_all(subscriber, f"plant1/{name}/", began, qos=1)
+
+
 @pytest.mark.parametrize("mqtt", [4, 5], ids=["over_311", "over_5"])
 def test_values_arrive_at_cloud(bus, mqtt, cloud, make_gateway, closing):
     began = time.time()
