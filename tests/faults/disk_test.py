@@ -1,0 +1,110 @@
+"""What a disk does to a queue: it goes read-only, a million rows lie on it."""
+
+import pathlib
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+import ledger
+import plant
+from faithful import FaithfulPublisher
+from rig.process import wait_until
+
+
+def _backlog(gateway, count, per_second=20000):
+    publisher = FaithfulPublisher(gateway.port, 1, per_second=per_second, window=500)
+    wait_until(lambda: publisher.published >= count, 120, f"{count} are published")
+    publisher.finish()
+    return publisher
+
+
+@pytest.fixture
+def breakable_disk(closing, tmp_path):
+    """The gateway's state directory on an ext4 that goes read-only at its first error."""
+    image, directory = tmp_path / "disk.img", tmp_path / "state"
+    directory.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", "-F", image], capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"no ext4 can be made here: {made.stderr.strip()}")
+    mounted = subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, directory], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+
+    class Disk:
+        def break_down(self):
+            device = subprocess.run(["findmnt", "-no", "SOURCE", directory], capture_output=True, text=True, check=True).stdout.strip()
+            trigger = pathlib.Path("/sys/fs/ext4", pathlib.Path(device).name, "trigger_fs_error")
+            if not trigger.exists():
+                pytest.skip("this kernel cannot be told to find an error")
+            trigger.write_text("on purpose\n")
+
+        def mend(self):
+            """Nobody may have a file open on it."""
+            subprocess.run(["umount", directory], check=True)
+            subprocess.run(["e2fsck", "-fy", image], capture_output=True)
+            subprocess.run(["mount", "-o", "loop", image, directory], check=True)
+
+        def close(self):
+            subprocess.run(["umount", "-l", directory], check=True)
+
+    return closing(Disk())
+
+
+# FAULTS 13
+def test_a_disk_that_goes_read_only_takes_no_acknowledgement_and_loses_none(breakable_disk, cloud, link, make_gateway, closing):
+    collector = closing(ledger.Collector(cloud.port))
+    link.cut()
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)}).start()
+    first = _backlog(gateway, 300)
+    breakable_disk.break_down()
+    second = ledger.Publisher(gateway.port, 1, per_second=100, after=10_000)
+    time.sleep(2)
+    assert gateway.process.running
+    assert not second.acknowledged, "acknowledged, though the disk is read-only"
+    gateway.kill()
+    second.finish()
+    breakable_disk.mend()
+    gateway.start()
+    link.restore()
+    ledger.wait_for_all(first, collector)
+    assert not set(first.acknowledged) - collector.seen()
+
+
+# FAULTS 24
+def test_a_long_backlog_takes_no_memory(rounds, cloud, link, make_gateway, closing):
+    link.cut()
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)}, queue={"max_size": "2GB"}).start()
+    _backlog(gateway, 100)
+    gateway.stop()
+    rows = rounds(20_000, 1_000_000)
+    _multiply(gateway.state_dir / "outbox-hq.db", rows)
+    gateway.start()
+
+    def memory():
+        status = pathlib.Path(f"/proc/{gateway.process.child.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) >> 10
+
+    collector = closing(ledger.Collector(cloud.port))
+    link.restore()
+    wait_until(lambda: collector.count >= rows, rounds(60, 280), f"{rows} rows drain")
+    print(f"{rows} rows drained within {memory()} MB")
+    assert memory() <= 64
+
+
+def _multiply(database, rows):
+    """Fills the queue with copies of its last row."""
+    with sqlite3.connect(database) as connection:
+        last, begin = connection.execute("SELECT (SELECT max(seq) FROM queue), reserved FROM meta").fetchone()
+        count, = connection.execute("SELECT count(*) FROM queue").fetchone()
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) INSERT INTO queue "
+            "SELECT ? + i, topic, flags, payload, properties, published, expires FROM n, queue WHERE queue.seq = ?",
+            (rows - count, begin, last))
+        connection.execute(
+            "UPDATE meta SET reserved = ?, rows = ?, bytes = (SELECT sum(48 + length(payload) + length(name)) "
+            "FROM queue JOIN topic ON topic.id = queue.topic)", (begin + rows, rows))
+    connection.close()
