@@ -24,8 +24,9 @@ struct BrokerCounters {
   std::uint64_t clients_connected = 0;  ///< now
   std::uint64_t clients_total = 0;      ///< CONNECTs accepted since the start
   std::uint64_t publications_received = 0, publications_sent = 0;
-  std::uint64_t publications_dropped = 0;  ///< the sum of the next three
+  std::uint64_t publications_dropped = 0;  ///< dropped_slow, dropped_full and dropped_large
   std::uint64_t dropped_slow = 0;          ///< QoS 0 for clients that did not read their output
+  std::uint64_t slow_paused = 0;           ///< times a client that did not read our answers was not read from
   std::uint64_t dropped_full = 0;          ///< QoS 1 and 2 beyond a session's queue
   std::uint64_t dropped_large = 0;         ///< beyond the client's Maximum Packet Size
   std::uint64_t rate_exceeded = 0;         ///< connections ended because they published too fast

@@ -168,7 +168,7 @@ void BrokerCore::watch(Connection& connection) {
       ++totals.connect_timeouts;
       return connection.close();
     case Connection::State::Connected: {
-      const Time end = (connection.paused() ? now_ : connection.last_packet) + connection.silence;
+      const Time end = (connection.paused_by_us() ? now_ : connection.last_packet) + connection.silence;
       if (end > now_) return look_again(connection, end);
       ++totals.keep_alive_timeouts;
       if (may_log()) spdlog::info("broker: {}: nothing heard for 1.5 times its keep-alive; closing", connection.who());

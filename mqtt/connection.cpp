@@ -49,15 +49,16 @@ void Connection::handle_packets() {
   }
   if (state_ == State::AwaitsPassword) framer_.keep();
   if (!output_.empty()) core_.touch(*this);
+  if (blocked_) bound_answers();
 }
 
 void Connection::hold() {
   state_ = State::AwaitsPassword;
-  pause_reading(true);
+  pause_reading(Pause::Password, true);
 }
 
 void Connection::go_on() {
-  pause_reading(false);
+  pause_reading(Pause::Password, false);
   handle_packets();
 }
 
@@ -267,9 +268,16 @@ void Connection::flush() {
     output_.consume(taken);
     blocked_ = taken < wanted;
   }
+  bound_answers();
   if (!output_.empty()) return;
   if (state_ == State::Draining) give_up();
   if (client != nullptr) core_.refill(*client);
+}
+
+/// Publications end at half of that. What is beyond answers packets of a client that does not read what we send: it is
+/// not read from either.
+void Connection::bound_answers() {
+  pause_reading(Pause::Output, output_.size() >= 2 * core_.settings.max_output_bytes);
 }
 
 void Connection::on_writable() {
@@ -278,8 +286,13 @@ void Connection::on_writable() {
   flush();
 }
 
-void Connection::pause_reading(bool pause) {
-  if (std::exchange(paused_, pause) != pause) transport_->pause_reading(pause);
+void Connection::pause_reading(Pause why, bool pause) {
+  const auto bit = static_cast<std::uint8_t>(why);
+  if (((paused_ & bit) != 0) == pause) return;
+  if (pause && why == Pause::Output) ++core_.totals.slow_paused;
+  const bool was_paused = paused_ != 0;
+  paused_ ^= bit;
+  if (was_paused != (paused_ != 0)) transport_->pause_reading(paused_ != 0);
 }
 
 }  // namespace ferrule::mqtt

@@ -120,8 +120,14 @@ class Connection final : public Sink {
 
   /// QoS 1 and 2 publications that count against our Receive Maximum [MQTT-3.3.4-7].
   std::size_t unacknowledged() const { return pending_pubacks + unreleased; }
-  void pause_reading(bool pause);
-  bool paused() const { return paused_; }
+  /// Why a connection is not read from.
+  enum class Pause : std::uint8_t {
+    Password = 1,  ///< it is being checked
+    Disk = 2,      ///< too many acknowledgements wait for it
+    Output = 4,    ///< the client does not read our answers
+  };
+  void pause_reading(Pause why, bool pause);
+  bool paused_by_us() const { return (paused_ & ~static_cast<unsigned>(Pause::Output)) != 0; }
   /// Counts one PUBLISH against `publish_rate`; false when it is one too many.
   bool within_rate(Time now);
 
@@ -141,6 +147,7 @@ class Connection final : public Sink {
 
  private:
   void handle_packets();
+  void bound_answers();
   void handle(const Frame& frame);
   void on_publish(const Frame& frame);
   void on_ack(const Frame& frame);
@@ -161,7 +168,7 @@ class Connection final : public Sink {
   Time rate_at_{};                   // when all that was published would be due at exactly publish_rate
   bool problem_information_ = true;  // Request Problem Information
   bool blocked_ = false;             // the transport tells when it takes bytes again
-  bool paused_ = false;
+  std::uint8_t paused_ = 0;          // of Pause
 };
 
 }  // namespace ferrule::mqtt

@@ -87,6 +87,8 @@ class DatabaseFile {
   class Lock;
   void open();
   void open_database();
+  void create();
+  void sync_header();
   void tune();
   void check();
   void tidy();

@@ -302,7 +302,7 @@ void BrokerCore::acknowledge(Connection& connection, PendingAck ack) {
   }
   // Before MQTT 5 a client knows no Receive Maximum. It is not read from then, however long the disk takes.
   const bool too_many = connection.pending_acks.size() >= settings.receive_maximum;
-  if (too_many && connection.version() != Version::V5) connection.pause_reading(true);
+  if (too_many && connection.version() != Version::V5) connection.pause_reading(Connection::Pause::Disk, true);
 }
 
 void BrokerCore::committed(Ticket ticket) {
@@ -317,7 +317,7 @@ void BrokerCore::committed(Ticket ticket) {
       connection->send_ack(ack);
     }
     touch(*connection);
-    if (acks.size() < settings.receive_maximum) connection->pause_reading(false);
+    if (acks.size() < settings.receive_maximum) connection->pause_reading(Connection::Pause::Disk, false);
     connection->awaits_commit = !acks.empty();
     return acks.empty();
   });

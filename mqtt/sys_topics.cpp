@@ -43,6 +43,7 @@ constexpr NamedCounter kOwn[] = {
     {"rate_exceeded", &BrokerCounters::rate_exceeded},
     {"memory_refusals", &BrokerCounters::memory_refusals},
     {"dropped_slow", &BrokerCounters::dropped_slow},
+    {"slow_paused", &BrokerCounters::slow_paused},
     {"dropped_full", &BrokerCounters::dropped_full},
     {"dropped_large", &BrokerCounters::dropped_large},
     {"queue_overflows", &BrokerCounters::queue_overflows},

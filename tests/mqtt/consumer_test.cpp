@@ -242,6 +242,45 @@ TEST(SlowReader, IsNotReadFromOnceItIsToBeDisconnected) {
   EXPECT_EQ(world.broker.counters().publications_received, 0U);
 }
 
+TEST(SlowReader, IsNotReadFromWhileItLeavesOurAnswers) {
+  BrokerSettings settings;
+  settings.max_output_bytes = 100;
+  World world(settings);
+  Peer peer = world.client("a");
+  peer.wire().room = 0;
+  std::string pings;
+  for (int i = 0; i < 99; ++i) pings += "C0 00 ";
+  peer.send(pings);
+  EXPECT_FALSE(peer.wire().paused);
+  peer.send("C0 00");
+  EXPECT_TRUE(peer.wire().paused);
+  EXPECT_EQ(world.broker.counters().slow_paused, 1U);
+  peer.let_in(2);
+  EXPECT_FALSE(peer.wire().paused);
+  peer.send("C0 00");
+  EXPECT_TRUE(peer.wire().paused);
+  peer.let_in(SIZE_MAX);
+  EXPECT_FALSE(peer.wire().paused);
+  std::string answers;
+  for (int i = 0; i < 101; ++i) answers += "D0 00 ";
+  peer.expect(answers);
+}
+
+TEST(SlowReader, ThatLeavesOurAnswersIsSilentAllTheSame) {
+  BrokerSettings settings;
+  settings.max_output_bytes = 1;
+  World world(settings);
+  Peer peer = world.connect();
+  peer.send("10 [ ('MQTT') 04 02 000A ('a') ]").expect("20 02 00 00");
+  peer.wire().room = 0;
+  peer.send("C0 00");
+  EXPECT_TRUE(peer.wire().paused);
+  world.advance(14999ms);
+  EXPECT_EQ(world.broker.counters().keep_alive_timeouts, 0U);
+  world.advance(1ms);
+  EXPECT_EQ(world.broker.counters().keep_alive_timeouts, 1U);
+}
+
 TEST(LargePayload, IsSharedByItsReceivers) {
   World world;
   Peer a = world.client("a"), b = world.client5("b");
