@@ -300,9 +300,11 @@ void BrokerCore::acknowledge(Connection& connection, PendingAck ack) {
     connection.awaits_commit = true;
     awaiting_commit_.push_back(&connection);
   }
-  // Before MQTT 5 a client knows no Receive Maximum. It is not read from then, however long the disk takes.
-  const bool too_many = connection.pending_acks.size() >= settings.receive_maximum;
-  if (too_many && connection.version() != Version::V5) connection.pause_reading(Connection::Pause::Disk, true);
+  // Before MQTT 5 a client knows no Receive Maximum, and it does not bound repetitions and subscriptions. It is not
+  // read from then, however long the disk takes.
+  const std::size_t most =
+      connection.version() == Version::V5 ? 2 * settings.receive_maximum : settings.receive_maximum;
+  if (connection.pending_acks.size() >= most) connection.pause_reading(Connection::Pause::Disk, true);
 }
 
 void BrokerCore::committed(Ticket ticket) {

@@ -68,7 +68,9 @@ std::unique_ptr<ServerProcess> start(Kind kind, const Programs& programs, const 
       std::ofstream(file) << fmt::format(kMosquitto, port, user_name(), extra(kind, way, directory));
       return std::make_unique<ServerProcess>(std::vector{programs.mosquitto, std::string("-c"), file}, log, port);
     case Kind::Ferrule:
-      std::ofstream(file) << fmt::format(kFerrule, directory.string(), port, extra(kind, way, directory));
+      std::filesystem::remove_all(directory / "state");  // what the last one retained is not to be read back
+      std::filesystem::create_directory(directory / "state");
+      std::ofstream(file) << fmt::format(kFerrule, (directory / "state").string(), port, extra(kind, way, directory));
       return std::make_unique<ServerProcess>(std::vector{programs.ferrule, std::string("run"), file}, log, port);
   }
   throw std::logic_error("no such server");
