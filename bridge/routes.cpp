@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "bridge/batch.hpp"
 #include "mqtt/properties.hpp"
 
 namespace ferrule::bridge {
@@ -103,7 +104,32 @@ void add(const config::Node& node, std::vector<Route>& routes, Route route) {
   routes.push_back(std::move(route));
 }
 
+/// What an item of a batch is in the queue. Its properties, which only one message can have, stay behind.
+mqtt::PublicationPtr as_item(const mqtt::Publication& publication) {
+  auto item = std::make_shared<mqtt::Publication>(publication);
+  item->payload = batch_item(publication.topic, publication.payload);
+  item->properties.clear();
+  item->retain = false;
+  return item;
+}
+
+std::optional<BatchSettings> read_batch(const config::Node& node, const config::Node& to) {
+  if (!node.present()) return {};
+  BatchSettings batch;
+  batch.max_size = static_cast<std::uint32_t>(node["max_size"].size(batch.max_size, 1'000, 100'000'000));
+  batch.wait = node["wait"].duration(batch.wait, 0ms, 60s);
+  if (to.text(kPlaceholder).find('{') != std::string::npos) {
+    to.mistake("a batch goes to one topic", "to: \"sites/plant1\": each item says which local topic it is of");
+  }
+  return batch;
+}
+
 }  // namespace
+
+const OutRoute* find_batch(const std::vector<OutRoute>& routes, std::string_view topic) {
+  const auto found = std::ranges::find_if(routes, [&](const OutRoute& one) { return one.batch && one.to == topic; });
+  return found == routes.end() ? nullptr : &*found;
+}
 
 std::string rewrite(std::string_view to, std::string_view topic) {
   std::string result;
@@ -126,19 +152,27 @@ std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt
   if (route == routes.end()) return {};
   Routed routed{publication, {}, route->qos.value_or(publication->qos)};
   if (route->to != kPlaceholder) routed.topic = rewrite(route->to, publication->topic);
+  if (find_batch(routes, routed.topic.empty() ? publication->topic : routed.topic)) {
+    routed.publication = as_item(*publication);
+    routed.qos = Qos::AtLeastOnce;  // what is in flight is known in memory only: it is sent again as a whole
+    return routed;
+  }
   const bool strips = publication->retain && !route->retain;
-  auto smaller = compressed(route->compress, publication->payload);
-  if (!strips && !smaller) return routed;
+  if (!strips && route->compress == Compression::None) return routed;
   auto changed = std::make_shared<mqtt::Publication>(*publication);
   changed->retain = publication->retain && route->retain;
-  if (smaller) {
-    mqtt::PropertyBuilder encoding;
-    encoding.add_user("content-encoding", name(route->compress));
-    changed->payload = std::move(*smaller);
-    changed->properties += encoding.encoded();
-  }
+  compress(*changed, route->compress);
   routed.publication = std::move(changed);
   return routed;
+}
+
+void compress(mqtt::Publication& publication, Compression compression) {
+  auto smaller = compressed(compression, publication.payload);
+  if (!smaller) return;
+  mqtt::PropertyBuilder encoding;
+  encoding.add_user("content-encoding", name(compression));
+  publication.payload = std::move(*smaller);
+  publication.properties += encoding.encoded();
 }
 
 void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
@@ -152,7 +186,8 @@ void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
     const auto qos = read_qos(item["qos"]);
     const bool retain = item["retain"].boolean(true);
     const auto compress = item["compress"].one_of<Compression>(Compression::None, kCompressions);
-    if (from) add(item, routes, OutRoute{*from, to, qos, retain, compress});
+    const auto batch = read_batch(item["batch"], item["to"]);
+    if (from) add(item, routes, OutRoute{*from, to, qos, retain, compress, batch});
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,12 @@
 
 namespace ferrule::bridge {
 
+/// `batch: {max_size: 64KB, wait: 1s}`: what goes to one topic of the cloud in a row becomes one message.
+struct BatchSettings {
+  std::uint32_t max_size = 64'000;       ///< bytes; the cloud's own limit counts besides
+  std::chrono::milliseconds wait{1000};  ///< at most, from the first on
+};
+
 /// `{from: "plant1/#", to: "sites/{topic}", qos: 1}`: local topics that match `from` go to the cloud under `to`. The
 /// first route that matches is taken.
 struct OutRoute {
@@ -24,6 +31,8 @@ struct OutRoute {
   bool retain = true;  ///< false: whatever the publication says, the cloud does not retain it
   /// Of payloads that become smaller by it, with its name in the user property `content-encoding`.
   Compression compress = Compression::None;
+  /// Set: `to` has no placeholder, and all that goes there goes as items of batches, at QoS 1 and not retained.
+  std::optional<BatchSettings> batch{};
 };
 
 /// `{from: "sites/plant1/+/+/set", to: "{topic:1..}", qos: 1}`: a subscription at the cloud; what matches `from` is
@@ -47,6 +56,12 @@ struct Routed {
 };
 /// By the first route that matches; nothing when none does. `topic` may have grown too long.
 std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt::PublicationPtr& publication);
+
+/// With the user property `content-encoding`, if that makes the payload smaller.
+void compress(mqtt::Publication& publication, Compression compression);
+
+/// The route whose batches go to this topic of the cloud; null when none do.
+const OutRoute* find_batch(const std::vector<OutRoute>& routes, std::string_view topic);
 
 /// The keys `out` and `in` of an uplink.
 void read_routes(const config::Node& node, std::vector<OutRoute>& routes);

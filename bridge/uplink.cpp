@@ -118,12 +118,16 @@ void Uplink::Impl::disconnected(const std::string& cause) {
 /// What the link settled before it ended has been taken off already.
 void Uplink::Impl::send_again() {
   state_->unprepare_all();
+  if (batch_) std::ranges::for_each(batch_->members(), [this](Seq seq) { outbox_->requeue(seq); });
+  batch_.reset();
+  batches_.clear();
+  followers_ = 0;
   repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
 }
 
 /// Nothing new is sent until nothing is in flight, so that nothing has to be sent twice.
 void Uplink::Impl::renew() {
-  if (!renew_by_ || (outbox_->in_flight() > 0 && clock_.now() < *renew_by_)) return;
+  if (!renew_by_ || (under_way() > 0 && clock_.now() < *renew_by_)) return;
   renew_by_.reset();
   spdlog::info("uplink {}: connecting anew with fresh credentials", settings_.name);
   send_again();
@@ -132,7 +136,7 @@ void Uplink::Impl::renew() {
 
 /// A cloud that answers to PINGREQ but acknowledges nothing is left, and found again.
 void Uplink::Impl::watch() {
-  if (now_ != UplinkState::Online || outbox_->in_flight() == 0) return;
+  if (now_ != UplinkState::Online || under_way() == 0) return;
   if (clock_.now() - answered_at_ < settings_.ack_timeout) return;
   spdlog::warn("uplink {}: the cloud has acknowledged none of {} messages for {} s; connecting anew", settings_.name,
                outbox_->in_flight(), settings_.ack_timeout.count());
@@ -196,7 +200,7 @@ UplinkStatus Uplink::Impl::status() const {
   status.queued = outbox_->size();
   status.queued_bytes = outbox_->bytes();
   status.in_flight = outbox_->in_flight();
-  status.stalled = now_ == UplinkState::Online && status.in_flight > 0 && clock_.now() - answered_at_ >= kStalled;
+  status.stalled = now_ == UplinkState::Online && under_way() > 0 && clock_.now() - answered_at_ >= kStalled;
   status.acknowledged = acknowledged_;
   status.dropped = counters.dropped_full + counters.dropped_disk;
   status.dropped_disk = counters.dropped_disk;

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bridge/back_off.hpp"
+#include "bridge/batch.hpp"
 #include "bridge/inbound.hpp"
 #include "bridge/outbox.hpp"
 #include "bridge/outbox_file.hpp"
@@ -72,6 +75,13 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void pause();
   void quarantine();
   void pump();
+  bool pump_one();
+  void gather(Outbox::Entry& entry);
+  bool gathers(const Outbox::Entry& entry) const;
+  bool send_batch();
+  std::vector<Seq> ended(Seq seq);
+  void delivered(const std::vector<Seq>& members);
+  std::size_t under_way() const { return outbox_->in_flight() - (batch_ ? batch_->members().size() : 0); }
   bool takes_now(const mqtt::Publication& publication, const std::string& topic);
   bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
   bool is_resuming();
@@ -109,6 +119,11 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::optional<Time> renew_by_;  // connect anew as soon as nothing is in flight
   std::string last_error_;
   Repetition logged_causes_, logged_disk_errors_;
+  std::optional<Batch> batch_;  // being gathered; its members count as in flight in the outbox
+  Time batch_since_{};
+  std::map<Seq, std::vector<Seq>> batches_;  // under way: their members, by the first of them, whose Seq they go by
+  std::size_t followers_ = 0;                // in them, but the first of each
+  Seq single_until_ = 0;                     // members of a batch that was refused go one by one
   bool resuming_ = false, stopped_ = false;
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };

@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kResume = 20s;                 // for the exchanges of the last connection
+constexpr std::size_t kMaxMembers = 1'000;    // of a batch
 constexpr std::size_t kPacketOverhead = 128;  // bytes: header, lengths, packet id, expiry and our message id
 
 /// Bytes, at most.
@@ -66,11 +67,91 @@ bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::st
 
 void Uplink::Impl::pump() {
   if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
-  while (outbox_->in_flight() < std::min(window_, suspicion_.window())) {
-    auto* entry = outbox_->next();
-    if (entry == nullptr || !takes_now(*entry->publication, entry->cloud_topic())) return;
-    send(*entry);
+  while (under_way() - followers_ < std::min(window_, suspicion_.window())) {
+    if (!pump_one()) return;
   }
+}
+
+/// False when there is nothing to send, or not yet.
+bool Uplink::Impl::pump_one() {
+  auto* entry = outbox_->next();
+  if (batch_ && entry != nullptr && gathers(*entry)) {
+    gather(*entry);
+    return true;
+  }
+  if (batch_) {
+    const auto* route = find_batch(settings_.out, batch_->topic());
+    const bool waits = entry == nullptr && route && clock_.now() - batch_since_ < route->batch->wait;
+    return !waits && send_batch();
+  }
+  if (entry == nullptr) return false;
+  if (find_batch(settings_.out, entry->cloud_topic()) && is_batch_item(entry->publication->payload)) {
+    batch_.emplace(entry->cloud_topic());
+    batch_since_ = clock_.now();
+    gather(*entry);
+    return true;
+  }
+  if (!takes_now(*entry->publication, entry->cloud_topic())) return false;
+  send(*entry);
+  return true;
+}
+
+/// Whether it may join the batch.
+bool Uplink::Impl::gathers(const Outbox::Entry& entry) const {
+  const auto* route = find_batch(settings_.out, batch_->topic());
+  if (route == nullptr) return false;
+  std::size_t size = route->batch->max_size;
+  if (limits_.maximum_packet_size != 0) {
+    const auto overhead = batch_->topic().size() + kPacketOverhead;
+    size = std::min<std::size_t>(
+        size, limits_.maximum_packet_size - std::min<std::size_t>(overhead, limits_.maximum_packet_size));
+  }
+  const bool single =
+      entry.seq <= single_until_ || batch_->members().front() <= single_until_ || suspicion_.window() == 1;
+  return batch_->takes(entry.cloud_topic(), entry.publication->payload, size, single ? 1 : kMaxMembers);
+}
+
+void Uplink::Impl::gather(Outbox::Entry& entry) {
+  batch_->add(entry.seq, entry.publication->payload);
+  outbox_->sent(entry);
+}
+
+/// Its members are acknowledged together. False when the cloud takes no more for now.
+bool Uplink::Impl::send_batch() {
+  const auto* route = find_batch(settings_.out, batch_->topic());
+  auto message = std::make_shared<mqtt::Publication>();
+  message->topic = batch_->topic();
+  message->payload = batch_->payload();
+  compress(*message, route ? route->compress : Compression::None);
+  if (!takes_now(*message, message->topic)) return false;
+  const auto leader = batch_->members().front();
+  if (exceeds_limit(*message, message->topic)) {  // it is one that is too large alone
+    batch_.reset();
+    park(leader, mqtt::Reason::PacketTooLarge);
+    return true;
+  }
+  if (under_way() == 0) answered_at_ = clock_.now();
+  followers_ += batch_->members().size() - 1;
+  batches_[leader] = batch_->members();
+  batch_.reset();
+  const auto qos = std::min(mqtt::Qos::AtLeastOnce, limits_.maximum_qos);
+  link_->send(leader, message, message->topic, qos);
+  if (qos == mqtt::Qos::AtMostOnce) delivered(ended(leader));  // nothing will be heard of it
+  return true;
+}
+
+void Uplink::Impl::delivered(const std::vector<Seq>& members) {
+  for (const auto seq : members) {
+    if (outbox_->settle(seq)) ++acknowledged_;
+  }
+}
+
+/// The messages that went by this Seq.
+std::vector<Seq> Uplink::Impl::ended(Seq seq) {
+  auto batch = batches_.extract(seq);
+  if (!batch) return {seq};
+  followers_ -= batch.mapped().size() - 1;
+  return std::move(batch.mapped());
 }
 
 /// Exchanges that go on from an earlier connection end before a new one begins: so packet identifiers rise with the
@@ -104,15 +185,22 @@ void Uplink::Impl::send(Outbox::Entry& entry) {
 void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
   mqtt::failpoint("uplink.settled");
   answered_at_ = clock_.now();
-  switch (judge(reason)) {
+  const auto members = ended(seq);
+  const auto again = [&] { std::ranges::for_each(members, [this](Seq one) { outbox_->requeue(one); }); };
+  auto verdict = judge(reason);
+  if (members.size() > 1 && (verdict == Verdict::Park || verdict == Verdict::AgainOrPark)) {
+    single_until_ = members.back();  // whichever of them it is
+    verdict = Verdict::Later;
+  }
+  switch (verdict) {
     case Verdict::Delivered:
-      if (outbox_->settle(seq)) ++acknowledged_;
+      delivered(members);
       patience_.accepted(seq);
       suspicion_.settled();
       if (now_ == UplinkState::Online) back_off_.reset();
       break;
     case Verdict::Later:
-      outbox_->requeue(seq);
+      again();
       pause();
       break;
     case Verdict::AgainOrPark:
@@ -120,7 +208,7 @@ void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
         park(seq, reason);
         break;
       }
-      outbox_->requeue(seq);
+      again();
       pause();
       break;
     case Verdict::Park:

@@ -144,6 +144,17 @@ TEST(BridgeSettings, TakeWhatTheCloudTakes) {
   EXPECT_EQ(hq.status_topic, "plant1/status");
 }
 
+TEST(BridgeSettings, TakeBatchesToOneTopic) {
+  const auto route = [](const std::string& keys) {
+    return "uplinks:\n  hq:\n    url: mqtt://hq\n    out: [{from: \"a/#\", " + keys + "}]\n";
+  };
+  const auto hq = read(route("to: b, batch: {max_size: 2KB, wait: 5s}")).front();
+  ASSERT_TRUE(hq.out.front().batch);
+  EXPECT_EQ(hq.out.front().batch->max_size, 2'000U);
+  EXPECT_EQ(hq.out.front().batch->wait, 5s);
+  EXPECT_THAT(mistakes(route("batch: {wait: 1s}")), HasSubstr("a batch goes to one topic"));
+}
+
 TEST(BridgeSettings, SyncAlwaysCommitsEachMessageAtOnce) {
   EXPECT_EQ(read("queue: {sync: always}\n" + uplink("")).front().queue.commit_interval, 0ms);
 }
