@@ -40,19 +40,32 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr pub
   ++rows_;
   bytes_ += entry.cost;
   ++unwritten_;
-  backlog_ = backlog_ || head_.size() >= kHeadRows || head_bytes_ >= kHeadBytes;
-  if (backlog_) {
-    tail_bytes_ += entry.cost;
-    tail_.push_back(std::move(entry));
-  } else {
-    add_to_head(std::move(entry));
-  }
-  auto& added = backlog_ ? tail_.back() : head_.back();
+  auto& added = keep(std::move(entry));
   if (!disk_error_.empty()) return 0;
   if (durable || settings_.commit_interval == 0ms) write({&added});
   const auto ticket = durable ? added.written_by : 0;
   if (unwritten_ > kUnwritten && !owing_ && !file_.full()) write_older_than(0ms);
   return ticket;
+}
+
+Outbox::Entry& Outbox::keep(Entry entry) {
+  if (is_live()) {
+    live_bytes_ += entry.cost;
+    return live_.emplace_back(std::move(entry));
+  }
+  backlog_ = backlog_ || head_.size() >= kHeadRows || head_bytes_ >= kHeadBytes;
+  if (backlog_) {
+    tail_bytes_ += entry.cost;
+    return tail_.emplace_back(std::move(entry));
+  }
+  add_to_head(std::move(entry));
+  return head_.back();
+}
+
+/// Whether what comes now is sent before what waits.
+bool Outbox::is_live() const {
+  if (!live_first_ || !online_ || live_.size() >= kLiveRows || live_bytes_ >= kLiveBytes) return false;
+  return backlog_ || head_.size() + live_in_flight_ > in_flight_ + kBehind;
 }
 
 /// Whether it is on disk since before a kill.
@@ -107,8 +120,9 @@ void Outbox::drop_from_disk(std::uint64_t needed) {
   dropping_ = true;
   const auto bytes = file_.full() ? piece() : std::max(needed, slack());
   const auto removed = std::make_shared<OutboxFile::Removed>();
-  const auto ticket =
-      post([this, removed, bytes, after = last_in_head_] { *removed = file_.drop_oldest(after, bytes); });
+  const auto ticket = post([this, removed, bytes, after = last_in_head_, live = live_seqs()] {
+    *removed = file_.drop_oldest(after, bytes, live);
+  });
   store_.read([] {},
               [this, alive = std::weak_ptr(alive_), removed, bytes, ticket] {
                 if (!alive.expired()) dropped_from_disk(*removed, bytes, ticket);
@@ -135,28 +149,47 @@ void Outbox::dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t
 
 // ---- to the cloud
 
-Outbox::Entry* Outbox::next() {
+Outbox::Entry* Outbox::next(std::size_t window) {
   if (backlog_ && head_.size() < kRefillBelow) refill();
-  auto entry = std::ranges::lower_bound(head_, cursor_, {}, &Entry::seq);
-  while (entry != head_.end()) {
-    const auto index = entry - head_.begin();
+  if (auto* live = next_of(live_, live_cursor_)) return live;
+  if (!may_backfill(window)) return nullptr;
+  return next_of(head_, cursor_);
+}
+
+/// Without LiveFirst, always. With it, and while something comes beside it, half of the window and as the rate says.
+bool Outbox::may_backfill(std::size_t window) {
+  if (!live_first_ || (!backlog_ && head_.size() + live_in_flight_ <= in_flight_ + kBehind)) return true;
+  return in_flight_ - live_in_flight_ < std::max<std::size_t>(window / 2, 1) && backfill_.allows(1, clock_.now());
+}
+
+/// The first of one part that is not in flight; what expired before it is dropped.
+Outbox::Entry* Outbox::next_of(Entries& part, Seq& cursor) {
+  auto entry = std::ranges::lower_bound(part, cursor, {}, &Entry::seq);
+  while (entry != part.end()) {
+    const auto index = entry - part.begin();
     if (entry->in_flight) {
       ++entry;
-    } else if (drop_if_expired(entry)) {
-      entry = head_.begin() + index;
+    } else if (drop_if_expired(part, entry)) {
+      entry = part.begin() + index;
     } else {
       break;
     }
   }
-  cursor_ = entry == head_.end() ? last_in_head_ + 1 : entry->seq;
-  return entry == head_.end() ? nullptr : &*entry;
+  const bool none = entry == part.end();
+  cursor = !none ? entry->seq : part.empty() ? std::max(cursor, last_in_head_ + 1) : part.back().seq + 1;
+  return none ? nullptr : &*entry;
 }
 
-bool Outbox::drop_if_expired(Entries::iterator entry) {
+bool Outbox::drop_if_expired(Entries& part, Entries::iterator entry) {
   const auto& expires = entry->publication->expires;
-  if (!expires || *expires > clock_.now()) return false;
-  ++counters_.dropped_expired;
-  remove(entry);
+  if (is_aged(*entry)) {
+    ++counters_.dropped_aged;
+  } else if (expires && *expires <= clock_.now()) {
+    ++counters_.dropped_expired;
+  } else {
+    return false;
+  }
+  remove(part, entry);
   return true;
 }
 
@@ -164,11 +197,16 @@ void Outbox::sent(Entry& entry) {
   entry.in_flight = true;
   if (entry.qos == mqtt::Qos::ExactlyOnce) entry.maybe_on_disk = true;  // by LinkState::put
   ++in_flight_;
+  if (!live_.empty() && find_in(live_, entry.seq) != live_.end()) {
+    ++live_in_flight_;
+  } else if (live_first_) {
+    backfill_.take(1);
+  }
 }
 
 void Outbox::hold(Seq seq) {
-  const auto entry = find(seq);
-  if (entry == head_.end()) {
+  const auto [part, entry] = find(seq);
+  if (part == nullptr) {
     held_.insert(seq);
   } else if (!entry->in_flight) {
     sent(*entry);
@@ -176,49 +214,54 @@ void Outbox::hold(Seq seq) {
 }
 
 bool Outbox::settle(Seq seq) {
-  const auto entry = find(seq);
-  if (entry == head_.end()) {
+  const auto [part, entry] = find(seq);
+  if (part == nullptr) {
     erasures_.push_back({seq, 0, {}});
     return false;
   }
   if (!entry->maybe_on_disk) ++counters_.never_written;
-  remove(entry);
+  remove(*part, entry);
   return true;
 }
 
 void Outbox::park(Seq seq, mqtt::Reason reason) {
-  const auto entry = find(seq);
-  if (entry == head_.end()) return;
+  const auto [part, entry] = find(seq);
+  if (part == nullptr) return;
   if (entry->unwritten && disk_error_.empty()) write({&*entry});
   ++counters_.parked;
   erasures_.push_back({seq, entry->cost, reason});
-  forget(head_, entry);
+  forget(*part, entry);
 }
 
 void Outbox::requeue(Seq seq) {
-  const auto entry = find(seq);
-  if (entry == head_.end() || !entry->in_flight) return;
+  const auto [part, entry] = find(seq);
+  if (part == nullptr || !entry->in_flight) return;
   entry->in_flight = false;
   --in_flight_;
-  cursor_ = std::min(cursor_, seq);
+  if (part == &live_) --live_in_flight_;
+  auto& cursor = part == &live_ ? live_cursor_ : cursor_;
+  cursor = std::min(cursor, seq);
 }
 
 std::optional<Seq> Outbox::oldest_in_flight() const {
-  const auto oldest = std::ranges::find_if(head_, &Entry::in_flight);
-  return oldest == head_.end() ? std::nullopt : std::optional(oldest->seq);
+  std::optional<Seq> oldest;
+  for (const auto* part : {&head_, &live_}) {
+    const auto first = std::ranges::find_if(*part, &Entry::in_flight);
+    if (first != part->end()) oldest = std::min(oldest.value_or(first->seq), first->seq);
+  }
+  return oldest;
 }
 
 std::size_t Outbox::requeue_all(const std::function<bool(Seq)>& keep) {
-  std::size_t requeued = 0;
-  for (auto& entry : head_) {
-    if (!entry.in_flight || keep(entry.seq)) continue;
-    entry.in_flight = false;
-    --in_flight_;
-    ++requeued;
-    cursor_ = std::min(cursor_, entry.seq);
+  std::vector<Seq> seqs;
+  for (const auto* part : {&head_, &live_}) {
+    for (const auto& entry : *part) {
+      if (entry.in_flight && !keep(entry.seq)) seqs.push_back(entry.seq);
+    }
   }
+  for (const Seq seq : seqs) requeue(seq);
   std::erase_if(held_, [&](Seq seq) { return !keep(seq); });
-  return requeued;
+  return seqs.size();
 }
 
 // ---- small things
@@ -230,22 +273,41 @@ void Outbox::add_to_head(Entry entry) {
   if (held_.erase(head_.back().seq) != 0) sent(head_.back());
 }
 
-Outbox::Entries::iterator Outbox::find(Seq seq) {
-  const auto entry = std::ranges::lower_bound(head_, seq, {}, &Entry::seq);
-  return entry != head_.end() && entry->seq == seq ? entry : head_.end();
+Outbox::Entries::iterator Outbox::find_in(Entries& part, Seq seq) {
+  const auto entry = std::ranges::lower_bound(part, seq, {}, &Entry::seq);
+  return entry != part.end() && entry->seq == seq ? entry : part.end();
+}
+
+/// In the head or in the live part: what is elsewhere is not in flight.
+Outbox::Place Outbox::find(Seq seq) {
+  for (auto* part : {&head_, &live_}) {
+    if (const auto entry = find_in(*part, seq); entry != part->end()) return {part, entry};
+  }
+  return {nullptr, {}};
+}
+
+std::vector<Seq> Outbox::live_seqs() const {
+  std::vector<Seq> seqs;
+  for (const auto& entry : live_) seqs.push_back(entry.seq);
+  return seqs;
 }
 
 /// Takes it out of the queue and off the disk.
-void Outbox::remove(Entries::iterator entry) {
+void Outbox::remove(Entries& part, Entries::iterator entry) {
   if (entry->maybe_on_disk) erasures_.push_back({entry->seq, entry->cost, {}});
-  forget(head_, entry);
+  forget(part, entry);
+}
+
+std::uint64_t& Outbox::bytes_of(const Entries& part) {
+  return &part == &head_ ? head_bytes_ : &part == &live_ ? live_bytes_ : tail_bytes_;
 }
 
 void Outbox::forget(Entries& part, Entries::iterator entry) {
   --rows_;
-  bytes_ -= entry->cost;
-  (&part == &head_ ? head_bytes_ : tail_bytes_) -= entry->cost;
+  bytes_ -= std::min(entry->cost, bytes_);
+  bytes_of(part) -= entry->cost;
   if (entry->in_flight) --in_flight_;
+  if (entry->in_flight && &part == &live_) --live_in_flight_;
   if (entry->unwritten) --unwritten_;
   part.erase(entry);
 }

@@ -18,6 +18,7 @@
 
 #include "bridge/link.hpp"
 #include "bridge/outbox_file.hpp"
+#include "bridge/rate.hpp"
 #include "bridge/settings.hpp"
 #include "mqtt/clock.hpp"
 #include "mqtt/consumer.hpp"
@@ -29,6 +30,11 @@ namespace ferrule::bridge {
 
 /// Three parts, oldest first: the head in memory, which the uplink sends from; the backlog, only on disk; the tail in
 /// memory, on its way to the disk. While there is no backlog, new messages join the head and the tail is empty.
+/// With Backfill::LiveFirst there is a fourth: what comes while the uplink is online and others wait is in memory
+/// beside them, and sent first.
+///
+/// Ages and expiries follow a calendar of the outbox's own, which goes on evenly while it lives, and by the machine's
+/// clock while it does not, unless that went back or is a season ahead: a clock that jumps makes nothing old.
 ///
 /// A message that somebody waits for is handed to the store at once. The others are when they are `commit_interval`
 /// old, unless the cloud acknowledged them before: a healthy uplink leaves the disk alone.
@@ -60,6 +66,7 @@ class Outbox {
     std::uint64_t dropped_full = 0;     ///< by the policy for a full queue, because of `max_size`
     std::uint64_t dropped_disk = 0;     ///< likewise, because the disk was full
     std::uint64_t dropped_expired = 0;  ///< the Message Expiry Interval ran out
+    std::uint64_t dropped_aged = 0;     ///< older than `max_age`
     std::uint64_t parked = 0;           ///< refused by the cloud for good; kept in the database
     std::uint64_t never_written = 0;    ///< acknowledged before they had to be on disk
   };
@@ -76,9 +83,11 @@ class Outbox {
                                                   bool durable, const mqtt::Receipt* receipt = nullptr);
   std::uint64_t remember(std::uint64_t receipt);  ///< see Consumer::remember
 
-  /// The oldest message that is not in flight, or null when there is none in memory; more may be on their way from the
-  /// disk (see on_loaded). Valid until the next call of any member.
-  Entry* next();
+  /// The next message to be sent, or null when there is none in memory; more may be on their way from the disk (see
+  /// on_loaded). `window`: how many may be in flight; with Backfill::LiveFirst what waited gets half of it. Valid until
+  /// the next call of any member.
+  Entry* next(std::size_t window);
+  void online(bool online) { online_ = online; }
   void sent(Entry& entry);                  ///< it is in flight now
   void hold(Seq seq);                       ///< likewise, for an exchange that goes on after a restart
   bool settle(Seq seq);                     ///< the cloud has it; false when nobody knows it
@@ -114,9 +123,16 @@ class Outbox {
     std::optional<mqtt::Reason> parked;
   };
   using Entries = std::deque<Entry>;
+  struct Place {
+    Entries* part;  ///< null: nowhere
+    Entries::iterator entry;
+  };
 
   static constexpr std::size_t kHeadRows = 4'096;
   static constexpr std::uint64_t kHeadBytes = 8 << 20;
+  static constexpr std::size_t kLiveRows = 1'000;
+  static constexpr std::uint64_t kLiveBytes = 2 << 20;
+  static constexpr std::size_t kBehind = 200;  ///< when so many wait, what comes is sent before them
 
   bool is_here(const std::string& session, const mqtt::Receipt& receipt);
   void reserve_first();
@@ -130,7 +146,15 @@ class Outbox {
   std::uint64_t slack() const;
   void drop_from_disk(std::uint64_t needed);
   void dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, mqtt::Ticket ticket);
-  bool drop_if_expired(Entries::iterator entry);
+  bool drop_if_expired(Entries& part, Entries::iterator entry);
+  void drop_aged();
+  bool is_aged(const Entry& entry) const;
+  Entry* next_of(Entries& part, Seq& cursor);
+  bool is_live() const;
+  bool may_backfill(std::size_t window);
+  std::vector<Seq> live_seqs() const;
+  void leave_out_live(OutboxFile::Page& page) const;
+  Entry& keep(Entry entry);
 
   void write(const std::vector<Entry*>& entries);
   void write_older_than(std::chrono::milliseconds age);
@@ -144,14 +168,20 @@ class Outbox {
   void retry_disk();
   void start_over();
 
-  Entries::iterator find(Seq seq);
+  Place find(Seq seq);
+  static Entries::iterator find_in(Entries& part, Seq seq);
+  std::uint64_t& bytes_of(const Entries& part);
   void forget(Entries& part, Entries::iterator entry);
-  void remove(Entries::iterator entry);
+  void remove(Entries& part, Entries::iterator entry);
   void refill();
   void loaded(OutboxFile::Page page);
   void not_loaded();
   Entry entry_of(Row row) const;
   void add_to_head(Entry entry);
+  void begin_calendar();
+  std::int64_t calendar(std::chrono::steady_clock::time_point time) const;
+  std::chrono::steady_clock::time_point monotonic(std::int64_t time) const;
+  std::optional<OutboxFile::Noted> time_to_note();
   template <class F>
   void each(F f);
   mqtt::Ticket post(std::function<void()> job);
@@ -165,7 +195,7 @@ class Outbox {
   const std::shared_ptr<const int> alive_ = std::make_shared<const int>(0);  // what is posted back asks whether we are
 
   // Owned by the broker thread
-  Entries head_, tail_;
+  Entries head_, tail_, live_;
   std::set<Seq> held_;  ///< held, and not in the head yet
   /// What was on disk at the start and may come again, by client id and packet identifier.
   std::map<std::pair<std::string, std::uint16_t>, mqtt::Receipt> receipts_;
@@ -173,9 +203,16 @@ class Outbox {
   bool backlog_ = false;                     ///< there may be rows on disk between head_ and tail_
   bool loading_ = false;
   bool dropping_ = false;
-  std::uint64_t head_bytes_ = 0, tail_bytes_ = 0;
+  std::uint64_t head_bytes_ = 0, tail_bytes_ = 0, live_bytes_ = 0;
+  std::size_t live_in_flight_ = 0;
+  bool online_ = false;
+  bool live_first_;  ///< what comes is sent before what waits
+  Rate backfill_;
+  std::chrono::milliseconds offset_{0};  ///< of the calendar from the monotonic clock
+  std::optional<std::chrono::steady_clock::time_point> noted_at_;
   Seq next_seq_ = 1, reserved_ = 1;
-  Seq cursor_ = 0;        ///< nothing below it waits to be sent
+  Seq cursor_ = 0;        ///< nothing in the head below it waits to be sent
+  Seq live_cursor_ = 0;   ///< likewise of the live part
   Seq last_in_head_ = 0;  ///< the newest that ever was in the head
   std::uint64_t rows_ = 0, bytes_ = 0;
   std::size_t in_flight_ = 0, unwritten_ = 0;

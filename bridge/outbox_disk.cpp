@@ -1,5 +1,6 @@
 // What of an Outbox has to do with its file.
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -17,39 +18,16 @@ constexpr Seq kSeqBlock = 100'000;  // Seqs reserved on disk at a time
 constexpr auto kDiskRetry = 1s;
 constexpr int kPieces = 16;  // that are written at a time while the disk is full
 
-/// Between the monotonic clock and the calendar.
-milliseconds calendar_offset(const mqtt::Clock& clock) {
-  const auto since_epoch =
-      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-  return since_epoch - std::chrono::duration_cast<milliseconds>(clock.now().time_since_epoch());
-}
-
-std::int64_t calendar(std::chrono::steady_clock::time_point time, milliseconds offset) {
-  return (std::chrono::duration_cast<milliseconds>(time.time_since_epoch()) + offset).count();
-}
-
-std::chrono::steady_clock::time_point monotonic(std::int64_t time, milliseconds offset) {
-  return std::chrono::steady_clock::time_point(milliseconds(time) - offset);
-}
-
-Row make_row(const Outbox::Entry& entry, milliseconds offset) {
-  const auto& publication = *entry.publication;
-  Row row{entry.seq,
-          entry.cloud_topic(),
-          entry.qos,
-          publication.retain,
-          publication.payload,
-          publication.properties,
-          calendar(publication.published, offset),
-          {}};
-  if (publication.expires) row.expires = calendar(*publication.expires, offset);
-  return row;
-}
-
 }  // namespace
 
 Outbox::Outbox(OutboxFile& file, mqtt::Store& store, const QueueSettings& settings, mqtt::Clock& clock)
-    : file_(file), store_(store), settings_(settings), clock_(clock) {
+    : file_(file),
+      store_(store),
+      settings_(settings),
+      clock_(clock),
+      live_first_(settings.backfill == Backfill::LiveFirst),
+      backfill_(settings.backfill_rate) {
+  begin_calendar();
   next_seq_ = reserved_ = file_.reserved();
   rows_ = file_.rows();
   bytes_ = file_.bytes();
@@ -94,8 +72,9 @@ void Outbox::reserve() {
 
 template <class F>
 void Outbox::each(F f) {
-  for (auto& entry : head_) f(entry);
-  for (auto& entry : tail_) f(entry);
+  for (auto* part : {&head_, &tail_, &live_}) {
+    for (auto& entry : *part) f(entry);
+  }
 }
 
 // ---- to the disk
@@ -107,6 +86,7 @@ void Outbox::tick() {
     return;
   }
   watch_room();
+  drop_aged();
   if (bytes_ > limit()) make_room(0);
   if (owing_ || file_.full()) return write_pieces(owing_ ? 0ms : settings_.commit_interval);
   if (any_older_than(settings_.commit_interval)) {
@@ -122,7 +102,8 @@ void Outbox::tick() {
 bool Outbox::any_older_than(milliseconds age) const {
   const auto limit = clock_.now() - age;
   const auto old = [&](const Entry& entry) { return entry.unwritten && entry.added <= limit; };
-  return unwritten_ > 0 && (std::ranges::any_of(head_, old) || std::ranges::any_of(tail_, old));
+  const auto any_old = [&](const Entries* part) { return std::ranges::any_of(*part, old); };
+  return unwritten_ > 0 && std::ranges::any_of(std::array{&head_, &tail_, &live_}, any_old);
 }
 
 /// The oldest of them, of `bytes` and one more.
@@ -178,10 +159,11 @@ void Outbox::write(const std::vector<Entry*>& entries) {
     receipts = receipts || entry->receipt;
   }
   const auto known = receipts ? remembered_.value_or(0) : 0;
-  const auto ticket = post([this, copies = std::move(copies), offset = calendar_offset(clock_), known] {
+  const auto ticket = post([this, copies = std::move(copies), noted = time_to_note(), known] {
+    if (noted) file_.note_time(*noted);
     if (known != 0) file_.erase_receipts(known);
     for (const auto& entry : copies) {
-      file_.insert(make_row(entry, offset));
+      file_.insert(row_of(entry));
       if (entry.receipt) file_.put_receipt(entry.publication->origin, *entry.receipt);
     }
   });
@@ -216,7 +198,7 @@ void Outbox::write_erasures(std::uint64_t bytes) {
   for (std::uint64_t taken = 0; end != erasures_.end() && taken < bytes; ++end) taken += end->cost + 1;
   std::vector<Erasure> taken(erasures_.begin(), end);
   erasures_.erase(erasures_.begin(), end);
-  const auto now = calendar(clock_.now(), calendar_offset(clock_));
+  const auto now = calendar(clock_.now());
   const auto ticket = post([this, taken, now] {
     for (const auto& erasure : taken) {
       erasure.parked ? static_cast<void>(file_.park(erasure.seq, *erasure.parked, now)) : file_.erase(erasure.seq);
@@ -306,8 +288,8 @@ void Outbox::retry_disk() {
 void Outbox::start_over() {
   times_set_aside_ = file_.times_set_aside();
   receipts_.clear();
-  rows_ = head_.size() + tail_.size();
-  bytes_ = head_bytes_ + tail_bytes_;
+  rows_ = head_.size() + tail_.size() + live_.size();
+  bytes_ = head_bytes_ + tail_bytes_ + live_bytes_;
   each([this](Entry& entry) {
     if (!entry.unwritten) ++unwritten_;
     entry.unwritten = true;
@@ -354,6 +336,7 @@ void Outbox::not_loaded() {
 /// Merges what came from the disk with what is in memory, on its way there, and belongs before or among it.
 void Outbox::loaded(OutboxFile::Page page) {
   const Seq last = page.rows.empty() ? 0 : page.rows.back().seq;
+  leave_out_live(page);
   auto row = page.rows.begin();
   while (row != page.rows.end() || !tail_.empty()) {
     const bool from_tail = !tail_.empty() && (row == page.rows.end() || tail_.front().seq <= row->seq);
@@ -367,30 +350,20 @@ void Outbox::loaded(OutboxFile::Page page) {
     add_to_head(std::move(tail_.front()));
     tail_.pop_front();
   }
+  last_in_head_ = std::max(last_in_head_, last);
   backlog_ = !page.complete;
 }
 
-Outbox::Entry Outbox::entry_of(Row row) const {
-  const auto offset = calendar_offset(clock_);
-  auto publication = std::make_shared<mqtt::Publication>();
-  Entry entry;
-  entry.cost = row_cost(row.topic.size(), row.payload.size(), row.properties.size());
-  publication->topic = std::move(row.topic);
-  publication->payload = std::move(row.payload);
-  publication->properties = std::move(row.properties);
-  publication->qos = row.qos;
-  publication->retain = row.retain;
-  publication->published = monotonic(row.published, offset);
-  if (row.expires) publication->expires = monotonic(*row.expires, offset);
-  entry.seq = row.seq;
-  entry.publication = std::move(publication);
-  entry.qos = row.qos;
-  entry.unwritten = false;
-  entry.maybe_on_disk = true;
-  entry.added = clock_.now();
-  return entry;
+/// They are on disk among the others, and so are those of them that went and are not erased there yet.
+void Outbox::leave_out_live(OutboxFile::Page& page) const {
+  if (!live_first_) return;
+  std::set<Seq> out;
+  for (const auto& entry : live_) out.insert(entry.seq);
+  for (const auto& erasure : erasures_) out.insert(erasure.seq);
+  for (const auto& [ticket, erasures] : erasing_) {
+    for (const auto& erasure : erasures) out.insert(erasure.seq);
+  }
+  std::erase_if(page.rows, [&](const Row& row) { return out.contains(row.seq); });
 }
-
-Row Outbox::row_of(const Entry& entry) const { return make_row(entry, calendar_offset(clock_)); }
 
 }  // namespace ferrule::bridge

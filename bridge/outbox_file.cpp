@@ -59,12 +59,13 @@ Seq seq_of_today() {
 /// The open database and what of it is kept in memory.
 class OutboxFile::Database {
  public:
-  explicit Database(std::filesystem::path path)
+  Database(std::filesystem::path path, Durability durability)
       : file(std::move(path),
              {.name = "outbox",
               .application_id = kApplicationId,
               .schema = kSchema,
               .create = kCreate,
+              .survives_power_loss = durability == Durability::PowerLoss,
               .when_damaged = "what it holds is not sent"},
              [this](bool fresh) { load(fresh); }) {}
 
@@ -87,6 +88,8 @@ class OutboxFile::Database {
 void OutboxFile::Database::load(bool fresh) {
   statement(R"(CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL,
                  number INTEGER NOT NULL, digest INTEGER NOT NULL, PRIMARY KEY (session, packet_id)) WITHOUT ROWID)")
+      .exec();
+  statement("CREATE TABLE IF NOT EXISTS time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER)")
       .exec();
   if (fresh) {
     auto& begin = statement("UPDATE meta SET reserved = ?");
@@ -111,7 +114,8 @@ void OutboxFile::Database::write_meta() {
   update.exec();
 }
 
-OutboxFile::OutboxFile(std::filesystem::path path) : database_(std::make_unique<Database>(std::move(path))) {}
+OutboxFile::OutboxFile(std::filesystem::path path, Durability durability)
+    : database_(std::make_unique<Database>(std::move(path), durability)) {}
 
 OutboxFile::~OutboxFile() = default;
 
@@ -194,26 +198,29 @@ void OutboxFile::erase(Seq seq) {
   });
 }
 
-OutboxFile::Removed OutboxFile::drop_oldest(Seq after, std::uint64_t bytes) {
+OutboxFile::Removed OutboxFile::drop_oldest(Seq after, std::uint64_t bytes, const std::vector<Seq>& spared) {
   return guarded([&](Database& database) {
     static const std::string kFirst = std::string(kSizes) + "WHERE seq > ? ORDER BY seq";
     auto& oldest = database.statement(kFirst.c_str());
     oldest.bind(1, number(after));
     Removed removed;
-    Seq last = after;
+    removed.last = after;
+    std::vector<Seq> doomed;
     while (removed.bytes < bytes && oldest.executeStep()) {
+      const auto seq = count(oldest.getColumn(3).getInt64());
+      if (std::ranges::binary_search(spared, seq)) continue;
       removed.bytes += cost_of(oldest);
       ++removed.rows;
-      last = count(oldest.getColumn(3).getInt64());
+      removed.last = seq;
+      doomed.push_back(seq);
     }
     oldest.reset();
-    removed.last = last;
-    for (const auto* sql :
-         {"DELETE FROM queue WHERE seq > ? AND seq <= ?", "DELETE FROM record WHERE seq > ? AND seq <= ?"}) {
-      auto& remove = database.statement(sql);
-      remove.bind(1, number(after));
-      remove.bind(2, number(last));
-      remove.exec();
+    for (const auto* sql : {"DELETE FROM queue WHERE seq = ?", "DELETE FROM record WHERE seq = ?"}) {
+      for (const Seq seq : doomed) {
+        auto& remove = database.statement(sql);
+        remove.bind(1, number(seq));
+        remove.exec();
+      }
     }
     database.meta.rows -= std::min(removed.rows, database.meta.rows);
     database.meta.bytes -= std::min(removed.bytes, database.meta.bytes);
@@ -301,6 +308,25 @@ std::vector<OutboxFile::Received> OutboxFile::receipts() {
     }
     select.reset();
     return received;
+  });
+}
+
+void OutboxFile::note_time(const Noted& now) {
+  guarded([&](Database& database) {
+    auto& put = database.statement("INSERT OR REPLACE INTO time VALUES (1, ?, ?)");
+    put.bind(1, now.calendar);
+    put.bind(2, now.clock);
+    put.exec();
+  });
+}
+
+std::optional<OutboxFile::Noted> OutboxFile::last_noted() {
+  return guarded([](Database& database) -> std::optional<Noted> {
+    auto& select = database.statement("SELECT calendar, clock FROM time");
+    if (!select.executeStep()) return std::nullopt;
+    const Noted noted{select.getColumn(0).getInt64(), select.getColumn(1).getInt64()};
+    select.reset();
+    return noted;
   });
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bridge/link.hpp"
+#include "bridge/queue_settings.hpp"
 #include "mqtt/consumer.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/reason.hpp"
@@ -42,7 +43,8 @@ Seq seq_of_today();
 ///     topic   id, name: interned, because a gateway has few topics and many messages
 ///     queue   seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2),
 ///     payload,
-///             properties, published, expires
+///             properties, published, expires (on the outbox's calendar: see Outbox)
+///     time    one row, once there is one: a moment on the outbox's calendar and by the machine's clock
 ///     record  seq, key, packet: the exchanges that a Link has under way (LinkState)
 ///     receipt session, packet_id, number, digest: of QoS 2 publications whose packet identifiers the broker had
 ///             perhaps not on disk yet; kHeldReceipt: certainly not
@@ -52,10 +54,16 @@ class OutboxFile final : public mqtt::StoreFile {
   /// Opens or creates `path`, alone: throws std::runtime_error when another process has it, or when it cannot be
   /// written. A file that is damaged, foreign or of another schema is renamed to `<path>.corrupt-<UTC time>` with a
   /// line in the log, and a new one is begun. Once a job finds the file damaged, the next transaction does the same.
-  explicit OutboxFile(std::filesystem::path path);
+  explicit OutboxFile(std::filesystem::path path, Durability durability = Durability::PowerLoss);
   ~OutboxFile() override;
   OutboxFile(const OutboxFile&) = delete;
   OutboxFile& operator=(const OutboxFile&) = delete;
+
+  /// One moment on the outbox's own calendar and by the machine's clock, in milliseconds since the epoch.
+  struct Noted {
+    std::int64_t calendar = 0, clock = 0;
+  };
+  std::optional<Noted> last_noted();  ///< reading
 
   void begin() override;
   void commit() override;
@@ -64,12 +72,13 @@ class OutboxFile final : public mqtt::StoreFile {
   // Inside a transaction.
   void insert(const Row& row);  ///< does nothing when the row is there
   void erase(Seq seq);          ///< with its records
-  /// Removes the oldest rows behind `after` until `bytes` are free; returns what was removed.
+  /// Removes the oldest rows behind `after`, but those in `spared` (ascending), until `bytes` are free; returns what
+  /// was removed.
   struct Removed {
     std::uint64_t rows = 0, bytes = 0;
     Seq last = 0;
   };
-  Removed drop_oldest(Seq after, std::uint64_t bytes);
+  Removed drop_oldest(Seq after, std::uint64_t bytes, const std::vector<Seq>& spared = {});
   /// Puts a parked row into the queue again, as `as`; what it counts for, or 0 when it is not parked.
   std::uint64_t unpark(Seq seq, Seq as);
   bool erase_parked(Seq seq);  ///< false when it is not parked
@@ -81,7 +90,8 @@ class OutboxFile final : public mqtt::StoreFile {
   void put_receipt(const std::string& session, const mqtt::Receipt& receipt);  ///< replaces one of its packet_id
   void erase_receipts(std::uint64_t last);                                     ///< up to this number
   static constexpr std::uint64_t kHeldReceipt = std::numeric_limits<std::int64_t>::max();
-  void hold_receipts();   ///< gives those that are there this number
+  void hold_receipts();  ///< gives those that are there this number
+  void note_time(const Noted& now);
   void reserve(Seq end);  ///< Seqs below `end` may be in use
 
   // Reading.

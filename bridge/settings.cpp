@@ -18,7 +18,6 @@ using config::Choice;
 using mqtt::Qos;
 
 constexpr std::size_t kLongestAlpn = 255, kLongestProxyWord = 255;
-constexpr std::uint64_t kSmallestQueue = 1'000'000;
 constexpr std::size_t kLongestName = 64;
 constexpr auto kShortestBackOff = 100ms;
 constexpr std::int64_t kMaxWindow = 10'000, kMaxRate = 1'000'000;
@@ -203,19 +202,6 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   return settings;
 }
 
-QueueSettings read_queue(const config::Node& node) {
-  static constexpr std::array kPolicies{Choice<WhenFull>{"drop-oldest", WhenFull::DropOldest},
-                                        Choice<WhenFull>{"drop-newest", WhenFull::DropNewest},
-                                        Choice<WhenFull>{"reject", WhenFull::Reject}};
-  QueueSettings queue;
-  queue.max_size = node["max_size"].size(queue.max_size, kSmallestQueue);
-  queue.when_full = node["when_full"].one_of<WhenFull>(queue.when_full, kPolicies);
-  const auto sync = node["sync"];
-  queue.commit_interval =
-      sync.is_scalar() && sync.text() == "always" ? 0ms : sync.duration(queue.commit_interval, 10ms, 1h);
-  return queue;
-}
-
 bool share_a_server(const UplinkSettings& one, const UplinkSettings& other) {
   return std::ranges::any_of(one.urls, [&](const std::string& url) {
     const auto same = [here = parse_url(url)](const std::string& there) { return here && here == parse_url(there); };
@@ -239,13 +225,13 @@ void check_client_ids(const config::Node& node, const std::vector<UplinkSettings
 }  // namespace
 
 std::vector<UplinkSettings> read_uplinks(const config::Node& root, const std::string& default_client_id) {
-  const auto queue = read_queue(root["queue"]);
+  const auto queue = read_queue(root["queue"], {});
   const auto node = root["uplinks"];
   std::vector<UplinkSettings> uplinks;
   if (!node.present()) return uplinks;
   for (const auto& [name, uplink] : node.entries()) {
     uplinks.push_back(read_uplink(name, uplink, default_client_id));
-    uplinks.back().queue = queue;
+    uplinks.back().queue = read_queue(uplink["queue"], queue);
   }
   check_client_ids(node, uplinks);
   return uplinks;

@@ -11,25 +11,12 @@
 #include <vector>
 
 #include "bridge/endpoint.hpp"
+#include "bridge/queue_settings.hpp"
 #include "bridge/routes.hpp"
 #include "config/node.hpp"
 #include "mqtt/publication.hpp"
 
 namespace ferrule::bridge {
-
-/// What to do with a new message when the queue is full. Each drop is counted.
-enum class WhenFull : std::uint8_t {
-  DropOldest,  ///< the oldest that is not under way to the cloud makes room
-  DropNewest,  ///< the new one is dropped, and its publisher is not told
-  Reject,      ///< the new one is dropped, and a publisher who waits is told (0x97 Quota exceeded)
-};
-
-struct QueueSettings {
-  std::uint64_t max_size = 512'000'000;  ///< bytes of queued messages with what they take on disk, per uplink
-  WhenFull when_full = WhenFull::DropOldest;
-  /// Messages nobody waits for reach the disk at least this often (key `sync`); 0 (`sync: always`): each at once.
-  std::chrono::milliseconds commit_interval{1000};
-};
 
 /// `tls: {ca: ..., cert: ..., key: ..., alpn: [...]}` of an uplink to `mqtts://` or `wss://`. The files are read for
 /// each connection.
@@ -90,7 +77,7 @@ struct UplinkSettings {
   std::string status_topic;
   std::vector<OutRoute> out;
   std::vector<InRoute> in;
-  QueueSettings queue;
+  QueueSettings queue;  ///< key `queue`; what it does not name is as in the section `queue`
   config::Location where;
 };
 

@@ -45,9 +45,11 @@ Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_d
       store_(store),
       post_(std::move(post)),
       clock_(clock),
-      file_(open_or_explain(
-          settings_,
-          [&] { return std::make_unique<OutboxFile>(state_dir / fmt::format("outbox-{}.db", settings_.name)); })),
+      file_(open_or_explain(settings_,
+                            [&] {
+                              return std::make_unique<OutboxFile>(
+                                  state_dir / fmt::format("outbox-{}.db", settings_.name), settings_.queue.durability);
+                            })),
       state_(open_or_explain(settings_, [&] { return std::make_unique<RowState>(*file_, store_); })),
       outbox_(open_or_explain(settings_,
                               [&] { return std::make_unique<Outbox>(*file_, store_, settings_.queue, clock_); })),
@@ -70,6 +72,7 @@ void Uplink::Impl::show(UplinkState state) {
   const bool is_news = (state == UplinkState::Online) != (now_ == UplinkState::Online) || connections_ == 0;
   now_ = state;
   const bool online = state == UplinkState::Online;
+  outbox_->online(online);
   if (is_news) publish_(local_status(settings_.name, online));
   if (!online || settings_.status_topic.empty()) return;
   link_->send(0, cloud_status(settings_.status_topic), settings_.status_topic, mqtt::Qos::AtMostOnce);
@@ -205,6 +208,7 @@ UplinkStatus Uplink::Impl::status() const {
   status.dropped = counters.dropped_full + counters.dropped_disk;
   status.dropped_disk = counters.dropped_disk;
   status.expired = counters.dropped_expired;
+  status.aged = counters.dropped_aged;
   status.skipped = skipped_ + link_->dropped();
   status.parked = counters.parked;
   status.repeated = repeated_;

@@ -74,7 +74,7 @@ void Uplink::Impl::pump() {
 
 /// False when there is nothing to send, or not yet.
 bool Uplink::Impl::pump_one() {
-  auto* entry = outbox_->next();
+  auto* entry = outbox_->next(std::min(window_, suspicion_.window()));
   if (batch_ && entry != nullptr && gathers(*entry)) {
     gather(*entry);
     return true;

@@ -174,6 +174,7 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   for (const auto& uplink : uplinks) {
     out.sample({{"uplink", uplink.name}, {"reason", "queue_full"}}, number(uplink.dropped));
     out.sample({{"uplink", uplink.name}, {"reason", "expired"}}, number(uplink.expired));
+    out.sample({{"uplink", uplink.name}, {"reason", "aged"}}, number(uplink.aged));
     out.sample({{"uplink", uplink.name}, {"reason", "skipped"}}, number(uplink.skipped));
   }
   out.gauge("ferrule_queue_messages", "Messages that the cloud has not acknowledged, in flight included.");
@@ -184,7 +185,7 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   each(&Status::in_flight);
   out.gauge("ferrule_queue_database_bytes", "Size of the queue's file.");
   each(&Status::database_bytes);
-  out.counter("ferrule_queue_set_aside_total", "Damaged files of the queue that were set aside.");
+  out.counter("ferrule_queue_set_aside_total", "Damaged files of the queue that were set aside, and logs of it that were gone.");
   each(&Status::set_aside);
 }
 

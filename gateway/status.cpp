@@ -65,6 +65,7 @@ json uplink_json(const bridge::UplinkStatus& uplink) {
           {"acknowledged", uplink.acknowledged},
           {"dropped", uplink.dropped},
           {"expired", uplink.expired},
+          {"aged", uplink.aged},
           {"skipped", uplink.skipped},
           {"parked", uplink.parked},
           {"repeated", uplink.repeated},

@@ -37,7 +37,7 @@ bool is_damage(const SQLite::Exception& error) {
 }  // namespace
 
 /// Held from construction to destruction. Beside the database, because SQLite's own locks end when any descriptor on it
-/// is closed.
+/// is closed. Its one byte says that the database was open, and so has a log, when the process ended.
 class DatabaseFile::Lock {
  public:
   explicit Lock(const std::filesystem::path& path)
@@ -53,10 +53,21 @@ class DatabaseFile::Lock {
             : fmt::format("cannot lock {}: {}", path.string(), std::strerror(error)));
   }
   ~Lock() { ::close(descriptor_); }
+
+  bool was_open() const {
+    char mark = 0;
+    return pread(descriptor_, &mark, 1, 0) == 1 && mark == kOpen;
+  }
+  /// Best effort: on a full disk there is no mark.
+  void note_open(bool open) const {
+    [[maybe_unused]] const auto ignored = open ? pwrite(descriptor_, &kOpen, 1, 0) : ftruncate(descriptor_, 0);
+  }
+
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
  private:
+  static constexpr char kOpen = '+';
   const int descriptor_;
 };
 
@@ -76,15 +87,30 @@ void DatabaseFile::close() {
   statements_.clear();
   // On a full disk the log keeps its room: the next start needs it to delete.
   if (database_ && full_) sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (!database_) return;
   database_.reset();
+  lock_->note_open(false);
+}
+
+/// A process that was killed leaves the log behind. Somebody has taken it away.
+bool DatabaseFile::lost_its_log() const {
+  std::error_code error;
+  const bool there = std::filesystem::file_size(path_, error) > 0 && !error;
+  return there && lock_->was_open() && !std::filesystem::exists(std::filesystem::path(path_) += "-wal");
 }
 
 void DatabaseFile::open() {
+  const bool log_lost = lost_its_log();
   for (bool renewed = false, gave_back = false;;) {
     try {
       open_database();
       size_on_disk_ = std::filesystem::file_size(path_);
       set_full(!reserve_.take());
+      lock_->note_open(true);
+      if (!log_lost || renewed) return;
+      ++set_aside_;
+      spdlog::error("{}: the log of {} is gone, and with it what was written last; going on with the rest",
+                    format_.name, path_.string());
       return;
     } catch (const Unusable& error) {
       if (std::exchange(renewed, true)) throw;
@@ -142,7 +168,12 @@ void DatabaseFile::create() {
   execute(format_.create);
   opened_(true);
   transaction.commit();
-  execute("PRAGMA synchronous = FULL");
+  wait_for_disk();
+}
+
+/// At each commit, if that is wanted. NORMAL gives back committed rows after a power cut.
+void DatabaseFile::wait_for_disk() {
+  execute(format_.survives_power_loss ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
 }
 
 void DatabaseFile::sync_header() {
@@ -154,7 +185,7 @@ void DatabaseFile::sync_header() {
 
 void DatabaseFile::tune() {
   execute("PRAGMA journal_mode = WAL");
-  execute("PRAGMA synchronous = FULL");  // NORMAL gives back committed rows after a power cut
+  wait_for_disk();
   execute(fmt::format("PRAGMA journal_size_limit = {}", reserve_.size()).c_str());
   execute("PRAGMA wal_autocheckpoint = 0");  // see write_back
   execute("PRAGMA secure_delete = OFF");     // Debian's default overwrites what is deleted

@@ -28,8 +28,9 @@ struct DatabaseFormat {
   std::string_view name;  ///< for log lines: "outbox"
   int application_id;
   int schema;
-  const char* create;             ///< SQL that makes the tables
-  std::string_view when_damaged;  ///< for the log line, what becomes of the contents: "what it holds is not sent"
+  const char* create;               ///< SQL that makes the tables
+  bool survives_power_loss = true;  ///< a commit waits for the disk
+  std::string_view when_damaged;    ///< for the log line, what becomes of the contents: "what it holds is not sent"
 };
 
 /// When the disk is full it gives back a reserve, so that what was accepted before still gets there, deleting works,
@@ -79,7 +80,7 @@ class DatabaseFile {
   bool is_open() const { return database_ != nullptr; }
   const std::filesystem::path& path() const { return path_; }   ///< Any thread.
   std::uint64_t size_on_disk() const { return size_on_disk_; }  ///< Any thread. Bytes of the database and its log.
-  std::uint64_t times_set_aside() const { return set_aside_; }  ///< Any thread. Since the start.
+  std::uint64_t times_set_aside() const { return set_aside_; }  ///< Any thread. Since the start; lost logs, too.
   bool full() const { return full_; }                           ///< Any thread. The disk has no room but the reserve.
   std::uint64_t reserve() const { return reserve_.size(); }     ///< Any thread. Bytes.
 
@@ -89,6 +90,8 @@ class DatabaseFile {
   void open_database();
   void create();
   void sync_header();
+  void wait_for_disk();
+  bool lost_its_log() const;
   void tune();
   void check();
   void tidy();

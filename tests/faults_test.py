@@ -14,6 +14,7 @@ _FAULTS = {
     3: "kill -9 between every two steps",
     4: "a power cut",
     5: "torn and dropped sectors",
+    6: "the log deleted",
     7: "bits that flip in database and log",
     8: "a database truncated, zeroed, of another schema",
     9: "a full disk",

@@ -63,9 +63,15 @@ class Desk {
 class FakeClock final : public mqtt::Clock {
  public:
   std::chrono::steady_clock::time_point now() const override { return now_; }
+  std::chrono::system_clock::time_point utc() const override {
+    return kBegan + jumped_ + std::chrono::duration_cast<std::chrono::system_clock::duration>(now_.time_since_epoch());
+  }
   void advance(std::chrono::milliseconds time) { now_ += time; }
+  void jump(std::chrono::milliseconds time) { jumped_ += time; }  ///< of the time of day only
 
  private:
+  static constexpr std::chrono::system_clock::time_point kBegan{std::chrono::hours(24 * 20'000)};
+  std::chrono::milliseconds jumped_{0};
   std::chrono::steady_clock::time_point now_{std::chrono::hours(1)};
 };
 

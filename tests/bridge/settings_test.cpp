@@ -155,6 +155,29 @@ TEST(BridgeSettings, TakeBatchesToOneTopic) {
   EXPECT_THAT(mistakes(route("batch: {wait: 1s}")), HasSubstr("a batch goes to one topic"));
 }
 
+TEST(BridgeSettings, AnUplinksQueueIsAsTheSectionQueueWhereItSaysNothingElse) {
+  const auto uplinks = read(R"(
+queue: {max_size: 64MB, max_age: 30d, durability: process-crash}
+uplinks:
+  hq:
+    url: mqtt://a
+    out: [{from: "#"}]
+    queue: {max_size: 1GB, durability: power-loss, backfill: live-first, backfill_rate: 500}
+  other: {url: "mqtt://b", out: [{from: "#"}]}
+)");
+  ASSERT_EQ(uplinks.size(), 2U);
+  const auto& hq = uplinks.front().queue;
+  EXPECT_EQ(hq.max_size, 1'000'000'000U);
+  EXPECT_EQ(hq.max_age, 30 * 24h);
+  EXPECT_EQ(hq.durability, Durability::PowerLoss);
+  EXPECT_EQ(hq.backfill, Backfill::LiveFirst);
+  EXPECT_EQ(hq.backfill_rate, 500);
+  const auto& other = uplinks.back().queue;
+  EXPECT_EQ(other.max_size, 64'000'000U);
+  EXPECT_EQ(other.durability, Durability::ProcessCrash);
+  EXPECT_EQ(other.backfill, Backfill::InOrder);
+}
+
 TEST(BridgeSettings, SyncAlwaysCommitsEachMessageAtOnce) {
   EXPECT_EQ(read("queue: {sync: always}\n" + uplink("")).front().queue.commit_interval, 0ms);
 }
@@ -189,7 +212,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Wrong{"status_topic: a/+", "is not a topic"}, Wrong{"sas: {key: \"???\"}", "not base64"},
                       Wrong{"sas: {}", "key"}, Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
                       Wrong{"reconnect: 10ms..1s", "hammer"}, Wrong{"reconnect: 9s..1s", "reconnect"},
-                      Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"cleint_id: x", "client_id"},
+                      Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"queue: {backfill_rate: 5}", "live-first"},
+                      Wrong{"queue: {max_age: 1s}", "max_age"}, Wrong{"cleint_id: x", "client_id"},
                       Wrong{"passwort: x", "password"}));
 
 class WrongUrls : public ::testing::TestWithParam<Wrong> {};

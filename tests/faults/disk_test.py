@@ -1,4 +1,4 @@
-"""What a disk does to a queue: it goes read-only, a million rows lie on it."""
+"""What a disk does to a queue: its log is deleted, it goes read-only, a million rows lie on it."""
 
 import pathlib
 import sqlite3
@@ -18,6 +18,28 @@ def _backlog(gateway, count, per_second=20000):
     wait_until(lambda: publisher.published >= count, 120, f"{count} are published")
     publisher.finish()
     return publisher
+
+
+# FAULTS 6
+def test_without_its_log_the_queue_opens_says_so_and_live_data_goes_on(cloud, link, make_gateway, closing):
+    collector = closing(ledger.Collector(cloud.port))
+    link.cut()
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)}).start()
+    _backlog(gateway, 500)
+    gateway.kill()
+    log = gateway.state_dir / "outbox-hq.db-wal"
+    assert log.stat().st_size > 0
+    log.unlink()
+    gateway.start()
+    assert "is gone, and with it what was written last" in gateway.process.stderr_text
+    link.restore()
+    began = time.monotonic()
+    publisher = ledger.Publisher(gateway.port, 1, per_second=100, after=100_000)
+    wait_until(lambda: any(number > 100_000 for number in collector.seen()), 5, "live data arrives")
+    print(f"live after {time.monotonic() - began:.1f} s")
+    publisher.finish()
+    ledger.wait_for_all(publisher, collector)
+    assert not set(publisher.acknowledged) - collector.seen()
 
 
 @pytest.fixture
