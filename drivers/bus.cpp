@@ -44,6 +44,7 @@ class Bus::Impl {
         sink_(std::move(sink)),
         clock_(clock),
         writes_(*driver_, clock_),
+        passes_(settings_.offline_after, settings_.offline_retry),
         random_(seed_of(settings_.name)),
         reconnect_(settings_.reconnect),
         schedule_(settings_.devices.size(), settings_.offline_after, settings_.offline_retry,
@@ -60,6 +61,7 @@ class Bus::Impl {
   ~Impl() {
     stop();
     writes_.close();  // in case it was never started
+    passes_.close();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -69,6 +71,12 @@ class Bus::Impl {
   void stop();
   bool submit(WriteRequest&& request) { return writes_.push(std::move(request)); }
   WireTrace& trace() { return trace_; }
+  bool pass(PassRequest&& request) {
+    if (!passes_.push(std::move(request))) return false;
+    writes_.ring();
+    return true;
+  }
+  const Driver& driver() const { return *driver_; }
   BusStatus status() const { return record_.status(); }
 
  private:
@@ -78,6 +86,7 @@ class Bus::Impl {
   void idle(TimePoint due);
   bool connect();
   void serve_writes();
+  void serve_pass();
   void used(TimePoint began);
   void lost(const Fault& fault);
   void announce(const Fault& fault);
@@ -105,6 +114,7 @@ class Bus::Impl {
   Clock& clock_;
 
   WriteQueue writes_;  // what others push into it is its own affair
+  PassQueue passes_;   // likewise
 
   bool listens_ = false;  // constant after construction: the devices talk by themselves
 
@@ -162,13 +172,15 @@ void Bus::Impl::loop() {
   for (std::size_t task = 0; task < driver_->task_count(); ++task) schedule_.add(driver_->task(task), clock_.now());
   while (!stop_.requested()) {
     serve_writes();
+    serve_pass();
     const auto now = clock_.now();
     const auto next = schedule_.size() > 0 ? schedule_.next() : Schedule::Next{0, now + kLongestIdle};
-    const bool may_rest = rests_ && next.due > now && !writes_.waiting();
+    const bool may_rest = rests_ && next.due > now && !writes_.waiting() && !passes_.waiting();
     if (!may_rest && !driver_->is_open()) {
       connect();
       continue;  // writes that waited for the port come first
     }
+    if (next.due > now && passes_.waiting()) continue;
     if (next.due > now) {
       idle(std::min({next.due, writes_.next(), now + kLongestIdle}));
     } else {
@@ -177,6 +189,7 @@ void Bus::Impl::loop() {
   }
   driver_->close();
   writes_.close();
+  passes_.close();
 }
 
 /// Nothing to ask until `due`: watches the port meanwhile, and closes it when it is to be closed so early.
@@ -204,7 +217,7 @@ void Bus::Impl::idle(TimePoint due) {
 
 bool Bus::Impl::connect() {
   rests_ = false;
-  const auto until = std::min(reconnect_at_, writes_.next());
+  const auto until = std::min({reconnect_at_, writes_.next(), passes_.next()});
   if (stop_.wait(-1, 0, real(until), writes_.doorbell()) == Woke::Stopped || clock_.now() < reconnect_at_) return false;
   const auto opened = driver_->open(steady_clock::now() + std::max(settings_.timeout, kLeastConnectTime));
   if (stop_.requested()) return false;
@@ -240,6 +253,14 @@ void Bus::Impl::serve_writes() {
     if (const auto task = driver_->task_of(point)) schedule_.due_now(*task, clock_.now());
   }
   if (fault) lost(*fault);
+}
+
+/// One request of another master at most: then it is our turn again.
+void Bus::Impl::serve_pass() {
+  const auto began = clock_.now();
+  const auto served = passes_.serve(*driver_, announced_, began);
+  if (served.sent) used(began);
+  if (served.lost) lost(*served.lost);
 }
 
 /// The port is gone. One over which somebody had answered is opened again at once, and nobody hears of it if that
@@ -412,5 +433,10 @@ void Bus::stop() { impl_->stop(); }
 BusStatus Bus::status() const { return impl_->status(); }
 WireTrace& Bus::trace() { return impl_->trace(); }
 bool Bus::submit(WriteRequest&& request) { return impl_->submit(std::move(request)); }
+bool Bus::pass(PassRequest&& request) { return impl_->pass(std::move(request)); }
+std::optional<std::vector<std::uint8_t>> Bus::recall(std::uint8_t unit, std::span<const std::uint8_t> request,
+                                                     TimePoint since) const {
+  return impl_->driver().recall(unit, request, since);
+}
 
 }  // namespace ferrule::drivers

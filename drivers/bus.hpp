@@ -14,6 +14,7 @@
 
 #include "drivers/clock.hpp"
 #include "drivers/driver.hpp"
+#include "drivers/pass.hpp"
 #include "drivers/reading.hpp"
 #include "drivers/settings.hpp"
 #include "drivers/wire_trace.hpp"
@@ -84,6 +85,12 @@ class Bus {
   /// Any thread. The write jumps the queue of reads: it waits for one transaction at most. `request.done` is called on
   /// the bus's thread. False, and `done` is not called, when too many wait already or the bus has stopped.
   bool submit(WriteRequest&& request);
+  /// Any thread. A request of another master, which takes turns with our own reads: one of each while both wait. False,
+  /// and `done` is not called, when too many wait already or the bus has stopped.
+  bool pass(PassRequest&& request);
+  /// Any thread. What the unit answered to such a request at `since` or later, if that is known (see Driver::recall).
+  std::optional<std::vector<std::uint8_t>> recall(std::uint8_t unit, std::span<const std::uint8_t> request,
+                                                  TimePoint since) const;
 
  private:
   class Impl;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -65,6 +66,21 @@ class Driver {
   virtual tl::expected<bool, Fault> holds(PointIndex point, const Value& value) = 0;
   /// The task that reads the point; nothing when none does.
   virtual std::optional<std::size_t> task_of(PointIndex point) const = 0;
+  /// Passes a request of another master on, in the protocol's own words (Modbus: function code and data), at most once.
+  virtual tl::expected<std::vector<std::uint8_t>, Fault> pass(std::uint8_t unit,
+                                                              std::span<const std::uint8_t> request) {
+    static_cast<void>(unit);
+    static_cast<void>(request);
+    return tl::unexpected(Fault{Failure::PointRejected, "this bus passes nothing on"});
+  }
+  /// Any thread. What the unit answered to such a request at `since` or later, if that is known.
+  virtual std::optional<std::vector<std::uint8_t>> recall(std::uint8_t unit, std::span<const std::uint8_t> request,
+                                                          TimePoint since) const {
+    static_cast<void>(unit);
+    static_cast<void>(request);
+    static_cast<void>(since);
+    return std::nullopt;
+  }
   /// The share of the wire's time that the tasks will take, 1 being all of it; nothing where that is not known.
   virtual std::optional<double> planned_utilisation() const { return std::nullopt; }
   /// Names the request for a log line: "unit 3, function 4, addresses 0..9".

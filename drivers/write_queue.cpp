@@ -77,9 +77,13 @@ bool WriteQueue::push(WriteRequest&& request) {
   const std::lock_guard lock(mutex_);
   if (closed_ || pushed_.size() >= kMost) return false;
   pushed_.push_back(std::move(request));
+  ring();
+  return true;
+}
+
+void WriteQueue::ring() const {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(doorbell_, &one, sizeof one);  // fails only when it is ringing already
-  return true;
 }
 
 void WriteQueue::take_in() {

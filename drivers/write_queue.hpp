@@ -24,7 +24,8 @@ class WriteQueue {
 
   /// Any thread. False when it is full or closed: `done` is not called then.
   bool push(WriteRequest&& request);
-  int doorbell() const { return doorbell_; }  ///< readable when something was pushed since the last `serve`
+  int doorbell() const { return doorbell_; }  ///< readable when somebody rang since the last `serve`; a push does
+  void ring() const;                          ///< Any thread.
 
   /// Answers what is too late. With an open port also sends all that wait, in order, each once, and reads back what is
   /// due; appends the points that were written to `written`. Returns the fault that closed the port, if one did.

@@ -109,22 +109,38 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::Publicatio
   ++received_;
   auto& target = found->second;
   auto value = wanted_value(publication->payload, target.point.words);
-  auto reply = reply_to(*publication);
-  if (auto why = objection(target, *publication, value)) {
-    refuse(reply, std::move(*why));
-    return mqtt::Ticket{0};
-  }
-  drivers::WriteRequest request{target.point.point,
-                                std::move(*value),
-                                clock_.now() + target.point.limits.timeout,
-                                target.point.limits.readback,
-                                {}};
-  if (publication->expires) request.deadline = std::min(request.deadline, *publication->expires);
-  request.done = [this, reply](const WriteResult& result) {
-    way_.post([this, reply, result] { answer(reply, result); });
-  };
-  if (!way_.submit(target.point.bus, std::move(request))) refuse(reply, "too many commands wait for this bus");
+  if (publication->retain) value = tl::unexpected<std::string>("a command must not be retained");
+  carry_out(target, std::move(value), publication->expires.value_or(drivers::TimePoint::max()),
+            [this, reply = reply_to(*publication)](const WriteResult& result) { answer(reply, result); });
   return mqtt::Ticket{0};
+}
+
+void Commands::write(std::string_view topic, const Value& value, std::string_view who, Done done) {
+  const auto found = targets_.find(std::string(topic));
+  const auto tell = [this, topic = std::string(topic), who = std::string(who),
+                     done = std::move(done)](const WriteResult& result) {
+    report(topic, who, result);
+    done(result);
+  };
+  ++received_;
+  if (found == targets_.end()) {
+    return way_.post([tell] { tell({Outcome::Rejected, "there is no point here that can be written"}); });
+  }
+  const auto& words = found->second.point.words;
+  auto wanted = words.empty() ? tl::expected<Value, std::string>(value) : code_of(value, words);
+  carry_out(found->second, std::move(wanted), drivers::TimePoint::max(), tell);
+}
+
+void Commands::carry_out(Target& target, tl::expected<Value, std::string>&& value, drivers::TimePoint latest,
+                         const Done& done) {
+  const auto later = [this, done](const WriteResult& result) { way_.post([done, result] { done(result); }); };
+  if (auto why = objection(target, value)) return later({Outcome::Rejected, std::move(*why)});
+  const auto& limits = target.point.limits;
+  drivers::WriteRequest request{target.point.point, std::move(*value), std::min(clock_.now() + limits.timeout, latest),
+                                limits.readback, later};
+  if (!way_.submit(target.point.bus, std::move(request))) {
+    later({Outcome::Rejected, "too many commands wait for this bus"});
+  }
 }
 
 void Commands::refuse(const Reply& reply, std::string why) {
@@ -139,9 +155,7 @@ bool Commands::is_command(const mqtt::Publication& publication) const {
          publication.topic.ends_with(kCommandSuffix);
 }
 
-std::optional<std::string> Commands::objection(Target& target, const mqtt::Publication& publication,
-                                               const tl::expected<Value, std::string>& value) {
-  if (publication.retain) return "a command must not be retained";
+std::optional<std::string> Commands::objection(Target& target, const tl::expected<Value, std::string>& value) {
   if (!value) return value.error();
   if (auto why = violated_limit(*value, target.point.limits)) return why;
   const auto most = target.point.limits.per_minute;
@@ -167,16 +181,17 @@ Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
   return reply;
 }
 
-void Commands::answer(const Reply& reply, const WriteResult& result) {
+void Commands::report(std::string_view topic, std::string_view who, const WriteResult& result) {
+  const auto outcome = fmt::format("{}{}{}", name(result.outcome), result.why.empty() ? "" : ": ", result.why);
   if (log_limit_.allow(clock_.now())) {
-    spdlog::log(result.outcome == Outcome::Ok ? spdlog::level::info : spdlog::level::warn,
-                "command {} of client {}: {}{}{}", mqtt::for_log(reply.command_topic), mqtt::for_log(reply.client),
-                name(result.outcome), result.why.empty() ? "" : ": ", result.why);
+    spdlog::log(result.outcome == Outcome::Ok ? spdlog::level::info : spdlog::level::warn, "command {} of {}: {}",
+                mqtt::for_log(topic), mqtt::for_log(who), outcome);
   }
-  if (way_.note) {
-    way_.note("client " + reply.client, fmt::format("{}: {}{}{}", reply.command_topic, name(result.outcome),
-                                                    result.why.empty() ? "" : ": ", result.why));
-  }
+  if (way_.note) way_.note(who, fmt::format("{}: {}", topic, outcome));
+}
+
+void Commands::answer(const Reply& reply, const WriteResult& result) {
+  report(reply.command_topic, "client " + reply.client, result);
   const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.utc().time_since_epoch());
   mqtt::Publication publication;
   publication.topic = reply.topic;

@@ -52,10 +52,15 @@ class Commands final : public mqtt::Consumer {
     std::function<void(std::string_view who, std::string_view what)> note = {};
   };
 
+  using Done = std::function<void(const drivers::WriteResult&)>;
+
   Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock);
 
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
   bool subscribes(std::string_view topic) const override;
+  /// A command from elsewhere than MQTT, under the same limits and in the same audit, to the point that takes commands
+  /// from `topic`. For an enum a code of it. `done` is called once, on the broker thread, never from within `write`.
+  void write(std::string_view topic, const drivers::Value& value, std::string_view who, Done done);
   std::uint64_t received() const { return received_; }
 
  private:
@@ -75,8 +80,11 @@ class Commands final : public mqtt::Consumer {
   void refuse(const Reply& reply, std::string why);
   Reply reply_to(const mqtt::Publication& publication) const;
   /// Why a command is not carried out; nothing when it is.
-  std::optional<std::string> objection(Target& target, const mqtt::Publication& publication,
-                                       const tl::expected<drivers::Value, std::string>& value);
+  std::optional<std::string> objection(Target& target, const tl::expected<drivers::Value, std::string>& value);
+  /// `done` is called later, on the broker thread.
+  void carry_out(Target& target, tl::expected<drivers::Value, std::string>&& value, drivers::TimePoint latest,
+                 const Done& done);
+  void report(std::string_view topic, std::string_view who, const drivers::WriteResult& result);
   void answer(const Reply& reply, const drivers::WriteResult& result);
 
   // Constant after construction.

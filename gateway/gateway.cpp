@@ -69,10 +69,12 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
   broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
   take_commands();
   take_acknowledgements();
+  open_modbus_servers();
   for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);
 }
 
 Gateway::~Gateway() {
+  servers_->stop();  // what it answers goes by the buses
   for (auto& line : lines_) line->bus->request_stop();
   lines_.clear();
   listeners_.clear();
@@ -188,13 +190,27 @@ void Gateway::take_acknowledgements() {
   broker_.attach(*acknowledgements_);
 }
 
+void Gateway::open_modbus_servers() {
+  const ModbusServers::Way way{
+      [this](const std::string& topic, drivers::Value value, std::string who, auto done) {
+        loop_.post([this, topic, value = std::move(value), who = std::move(who), done = std::move(done)] {
+          commands_->write(topic, value, who, done);
+        });
+      },
+      [this](std::size_t bus) -> drivers::Bus& { return *lines_[bus]->bus; },
+      [this](std::string who, std::string what) {
+        loop_.post([this, who = std::move(who), what = std::move(what)] { events_.note("write", who, what); });
+      }};
+  servers_ = std::make_unique<ModbusServers>(settings_.modbus_servers, settings_.mappings, way, bus_clock_);
+}
+
 void Gateway::add_bus(std::size_t index) {
   std::ranges::move(std::exchange(settings_.mappings[index].announcements, {}), std::back_inserter(announcements_));
   auto& line = *lines_.emplace_back(std::make_unique<Line>(
       std::move(settings_.mappings[index]), [trust = settings_.clock](auto now) { return clock_is_set(trust, now); }));
   line.bus = std::make_unique<drivers::Bus>(
       std::move(settings_.buses[index]),
-      [this, &line](std::span<const drivers::Reading> readings) { take(line, readings); }, bus_clock_);
+      [this, index](std::span<const drivers::Reading> readings) { take(index, readings); }, bus_clock_);
 }
 
 void Gateway::start() {
@@ -202,6 +218,7 @@ void Gateway::start() {
   for (auto& uplink : uplinks_) uplink->start();
   for (const auto& announcement : std::exchange(announcements_, {})) broker_.publish(announcement);
   start_bus(0);
+  servers_->start();
   events_.note("start", "gateway", FERRULE_VERSION);
   loop_.every(1s, [this] {
     broker_.tick();
@@ -232,13 +249,16 @@ bool Gateway::renew_access(const Settings& fresh) {
 }
 
 // On the bus's thread.
-void Gateway::take(Line& line, std::span<const drivers::Reading> readings) {
+void Gateway::take(std::size_t index, std::span<const drivers::Reading> readings) {
+  auto& line = *lines_[index];
   if (batches_under_way_ >= kMaxBatchesUnderWay) {
     skipped_readings_ += readings.size();
+    servers_->miss(index, readings);
     return;
   }
   std::vector<mqtt::PublicationPtr> batch;
   line.mapper.map(readings, batch);
+  servers_->take(index, readings, line.mapper);
   if (batch.empty()) return;
   ++batches_under_way_;
   loop_.post([this, batch = std::move(batch)] {
@@ -266,6 +286,7 @@ void Gateway::stop() {
   events_.note("stop", "gateway", FERRULE_VERSION);
   events_.flush();
   listeners_.clear();
+  servers_->stop();
   stop_polling();
   // Behind the last batches of the buses, so that these still reach the outboxes.
   loop_.post([this] { disconnect_clients(); });

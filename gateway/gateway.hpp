@@ -13,6 +13,7 @@
 #include "gateway/acknowledgements.hpp"
 #include "gateway/commands.hpp"
 #include "gateway/event_log.hpp"
+#include "gateway/modbus_servers.hpp"
 #include "gateway/settings.hpp"
 #include "mapping/mapper.hpp"
 #include "mqtt/broker.hpp"
@@ -50,6 +51,7 @@ class Gateway {
   std::vector<drivers::BusStatus> buses() const;
   drivers::Bus* bus(const std::string& name);  ///< null: there is none
   std::vector<bridge::UplinkStatus> uplinks() const;
+  std::vector<drivers::modbus_server::ServerStatus> modbus_servers() const { return servers_->status(); }
   const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_; }
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
   std::vector<mapping::AlarmStatus> alarms() const;  ///< that are active or not acknowledged
@@ -69,6 +71,7 @@ class Gateway {
 
   void take_commands();
   void take_acknowledgements();
+  void open_modbus_servers();
   bool prepare_state_dir() const;
   void restore_sessions();
   void keep_events();
@@ -76,7 +79,7 @@ class Gateway {
   void note_login(const mqtt::LoginReport& report);
   void add_bus(std::size_t index);
   void start_bus(std::size_t index);
-  void take(Line& line, std::span<const drivers::Reading> readings);
+  void take(std::size_t index, std::span<const drivers::Reading> readings);
   void on_committed(mqtt::Ticket ticket);
   void disconnect_clients();
 
@@ -96,6 +99,7 @@ class Gateway {
   std::unique_ptr<Commands> commands_;  // outlives the buses, which answer to it
   std::unique_ptr<Acknowledgements> acknowledgements_;
   std::vector<std::unique_ptr<Line>> lines_;
+  std::unique_ptr<ModbusServers> servers_;
   std::vector<mqtt::PublicationPtr> announcements_;  // to be published at the start
   bool stopping_ = false;
   // Shared with the buses' threads.

@@ -73,6 +73,30 @@ void add_buses(MetricsText& out, const std::vector<drivers::BusStatus>& buses) {
   }
 }
 
+void add_modbus_servers(MetricsText& out, const std::vector<drivers::modbus_server::ServerStatus>& servers) {
+  const auto each = [&](auto value) {
+    for (const auto& server : servers) out.sample({{"server", server.name}}, number(value(server)));
+  };
+  out.gauge("ferrule_modbus_server_connections", "Masters that are connected.");
+  each([](const auto& server) { return server.ports.connections; });
+  out.counter("ferrule_modbus_server_refused_total", "Connections refused: not in `allow`, or too many.");
+  each([](const auto& server) { return server.ports.refused; });
+  out.counter("ferrule_modbus_server_requests_total", "Requests of other masters.");
+  each([](const auto& server) { return server.ports.requests; });
+  out.counter("ferrule_modbus_server_exceptions_total", "Requests that were answered with an exception.");
+  each([](const auto& server) { return server.exceptions; });
+  out.counter("ferrule_modbus_server_malformed_total", "Bytes that were no request.");
+  each([](const auto& server) { return server.ports.malformed; });
+  out.counter("ferrule_modbus_server_unsent_total", "Answers that their master did not take.");
+  each([](const auto& server) { return server.ports.unsent; });
+  out.counter("ferrule_modbus_server_writes_total", "Points that masters wanted to write.");
+  each([](const auto& server) { return server.writes; });
+  out.counter("ferrule_modbus_server_remembered_total", "Requests to a shared bus answered from its last answers.");
+  each([](const auto& server) { return server.remembered; });
+  out.counter("ferrule_modbus_server_passed_total", "Requests that went over a shared bus.");
+  each([](const auto& server) { return server.passed; });
+}
+
 void add_devices(MetricsText& out, const std::vector<drivers::BusStatus>& buses) {
   const auto each = [&](const auto& sample) {
     for (const auto& bus : buses) {
@@ -249,6 +273,7 @@ std::string metrics_of(const Gateway& gateway, const OperationCounters& operatio
   const auto buses = gateway.buses();
   add_buses(out, buses);
   add_devices(out, buses);
+  add_modbus_servers(out, gateway.modbus_servers());
   out.counter("ferrule_readings_skipped_total", "Readings dropped because the broker thread was behind.");
   out.sample({}, number(gateway.skipped_readings()));
   add_broker(out, gateway.broker().counters());

@@ -1,12 +1,12 @@
 #include "gateway/settings.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+
+#include "gateway/host_port.hpp"
 
 namespace ferrule::gateway {
 
@@ -34,27 +34,14 @@ std::filesystem::path default_control(const std::filesystem::path& state_dir) {
   return (service ? std::filesystem::path(directory) : state_dir) / "control.sock";
 }
 
-bool is_address(const std::string& text) {
-  in6_addr ignored{};
-  return ::inet_pton(text.find(':') == std::string::npos ? AF_INET : AF_INET6, text.c_str(), &ignored) == 1;
-}
-
 /// `127.0.0.1:8080`, `[::1]:8080`: an address of this machine and a port.
 std::optional<mqtt::ListenSettings> read_http(const config::Node& node) {
   if (!node.present()) return std::nullopt;
   mqtt::ListenSettings listen;
   listen.where = node.where();
   listen.setting = "gateway.http";
-  const auto text = node.text("");
-  const auto colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? std::string() : text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), listen.port);
-  auto host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  listen.bind = host;
-  if (port.empty() || error != std::errc{} || end != port.data() + port.size() || !is_address(host)) {
-    node.mistake("is where to listen, like 127.0.0.1:8080 or [::1]:8080");
-  } else if (!host.starts_with("127.") && host != "::1") {
+  read_host_port(node, listen.bind, listen.port);
+  if (!is_loopback(listen.bind)) {
     node.warning("whoever reaches this address reads names of devices and numbers without a password");
   }
   return listen;
@@ -102,6 +89,7 @@ Settings read_settings(const config::Document& document) {
   settings.control_named = root["gateway"]["control"].present();
   if (settings.control.is_relative()) settings.control = document.directory() / settings.control;
   settings.buses = drivers::read_buses(root);
+  settings.modbus_servers = read_modbus_servers(root, settings.buses);
   const auto publish = mapping::read_publish(root["publish"], {});
   const auto place = mapping::read_place(root["gateway"], {settings.id, {}, {}, {}});
   settings.mappings = mapping::read_mappings(settings.buses, publish, place);

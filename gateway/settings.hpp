@@ -8,6 +8,7 @@
 
 #include "bridge/settings.hpp"
 #include "drivers/settings.hpp"
+#include "gateway/modbus_servers.hpp"
 #include "gateway/wall_clock.hpp"
 #include "mapping/settings.hpp"
 #include "mqtt/settings.hpp"
@@ -26,6 +27,7 @@ struct Settings {
   std::optional<mqtt::ListenSettings> http;  ///< where /metrics and its kin are served; nowhere
   std::vector<drivers::BusSettings> buses;
   std::vector<mapping::BusMappings> mappings;  ///< of each bus
+  std::vector<ModbusServerSettings> modbus_servers;
   mqtt::BrokerSettings broker;
   std::vector<bridge::UplinkSettings> uplinks;
   std::size_t device_count = 0;  ///< of all buses

@@ -55,6 +55,21 @@ json bus_json(const drivers::BusStatus& bus) {
           {"devices", std::move(devices)}};
 }
 
+json server_json(const drivers::modbus_server::ServerStatus& server) {
+  return {{"name", server.name},
+          {"port", server.port},
+          {"open", server.ports.lines_closed == 0},
+          {"connections", server.ports.connections},
+          {"refused", server.ports.refused},
+          {"requests", server.ports.requests},
+          {"exceptions", server.exceptions},
+          {"malformed", server.ports.malformed},
+          {"unsent", server.ports.unsent},
+          {"writes", server.writes},
+          {"remembered", server.remembered},
+          {"passed", server.passed}};
+}
+
 json uplink_json(const bridge::UplinkStatus& uplink) {
   return {{"name", uplink.name},
           {"state", name(uplink.state)},
@@ -193,6 +208,8 @@ json status_of(const Gateway& gateway) {
   const auto uplinks = gateway.uplinks();
   json bus_list = json::array();
   for (const auto& bus : buses) bus_list.push_back(bus_json(bus));
+  json server_list = json::array();
+  for (const auto& server : gateway.modbus_servers()) server_list.push_back(server_json(server));
   json uplink_list = json::array();
   for (const auto& uplink : uplinks) uplink_list.push_back(uplink_json(uplink));
   json alarm_list = json::array();
@@ -203,6 +220,7 @@ json status_of(const Gateway& gateway) {
           {"summary", gateway.status_line()},
           {"problems", problems(conditions(buses, uplinks, gateway.alarms()))},
           {"buses", std::move(bus_list)},
+          {"modbus_servers", std::move(server_list)},
           {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
           {"uplinks", std::move(uplink_list)},
           {"alarms", std::move(alarm_list)}};

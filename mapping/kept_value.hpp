@@ -26,6 +26,22 @@ inline KeptValue keep(const drivers::Value& value) {
       value);
 }
 
+/// The way back; false for none.
+inline drivers::Value value_of(const KeptValue& value) {
+  return std::visit(
+      [](const auto& v) -> drivers::Value {
+        using Kept = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<Kept, std::monostate>) {
+          return false;
+        } else if constexpr (std::is_same_v<Kept, std::unique_ptr<const std::string>>) {
+          return *v;
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
 inline KeptValue copy(const KeptValue& value) {
   return std::visit(
       [](const auto& v) -> KeptValue {

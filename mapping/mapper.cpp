@@ -227,6 +227,19 @@ void Mapper::published(const drivers::Reading& reading) {
   state.published_failure = state.failure;
 }
 
+drivers::Reading Mapper::current(drivers::PointIndex point) const {
+  const std::scoped_lock lock(mutex_);
+  const auto& state = states_[point];
+  drivers::Reading reading{point, state.quality, state.failure, false, state.at, state.seen};
+  if (is_none(state.value)) {
+    reading.quality = Quality::Bad;
+    if (reading.failure == drivers::Failure::None) reading.failure = drivers::Failure::Timeout;
+  } else {
+    reading.value = value_of(state.value);
+  }
+  return reading;
+}
+
 std::vector<PointStatus> Mapper::snapshot() const {
   const std::scoped_lock lock(mutex_);
   std::vector<PointStatus> points;

@@ -55,6 +55,8 @@ class Mapper {
   /// needed to. Any thread.
   mqtt::PublicationPtr acknowledge(drivers::PointIndex point, std::size_t alarm, std::string by,
                                    std::chrono::steady_clock::time_point now);
+  /// Any thread. The latest of a point; Bad before the first value. The value means nothing while it is Bad.
+  drivers::Reading current(drivers::PointIndex point) const;
   std::vector<PointStatus> snapshot() const;  ///< Any thread.
   std::vector<AlarmStatus> alarms() const;    ///< Any thread.
 

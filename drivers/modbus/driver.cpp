@@ -81,9 +81,11 @@ Request ModbusDriver::request_of(std::size_t number) const {
 }
 
 ModbusDriver::Answer ModbusDriver::ask(std::size_t number) {
-  auto answer = client_->read(request_of(number));
+  const auto request = request_of(number);
+  auto answer = client_->read(request);
   if (answer) {
     entries_[number].refused = false;
+    cache_.keep(request, *answer, std::chrono::steady_clock::now());
   } else if (answer.error().failure == Failure::PointRejected) {
     refuse(number, answer.error());
   }
@@ -175,6 +177,7 @@ tl::expected<void, Fault> ModbusDriver::write(PointIndex point, const Value& val
   const auto pdu = write_pdu(value, encoding, function, known);
   if (!pdu) return tl::unexpected(Fault{Failure::PointRejected, pdu.error()});
   auto written = client_->write(unit, *pdu);
+  cache_.forget(unit);
   if (!written) {
     auto& detail = written.error().detail;
     detail = fmt::format("unit {}, function {}, address {}: {}", unit, function, encoding.address, detail);

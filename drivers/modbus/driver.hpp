@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "drivers/driver.hpp"
+#include "drivers/modbus/answer_cache.hpp"
 #include "drivers/modbus/client.hpp"
 #include "drivers/modbus/counter.hpp"
 #include "drivers/modbus/planner.hpp"
@@ -36,6 +37,10 @@ class ModbusDriver final : public Driver {
   tl::expected<void, Fault> write(PointIndex point, const Value& value) override;
   tl::expected<bool, Fault> holds(PointIndex point, const Value& value) override;
   std::optional<std::size_t> task_of(PointIndex point) const override;
+  tl::expected<std::vector<std::uint8_t>, Fault> pass(std::uint8_t unit,
+                                                      std::span<const std::uint8_t> request) override;
+  std::optional<std::vector<std::uint8_t>> recall(std::uint8_t unit, std::span<const std::uint8_t> request,
+                                                  TimePoint since) const override;
   std::optional<double> planned_utilisation() const override { return planned_; }
   std::string describe(std::size_t number) const override;
 
@@ -63,6 +68,7 @@ class ModbusDriver final : public Driver {
   const std::unique_ptr<Port> port_;
   const std::unique_ptr<Client> client_;
   const std::optional<double> planned_;
+  mutable AnswerCache cache_;        // filled from the first time that anybody asks it
   std::vector<Encoding> encodings_;  // by PointIndex
   std::vector<Entry> entries_;
   std::unordered_map<PointIndex, CounterGuard> counters_;

@@ -110,18 +110,27 @@ void read_string(const Layers& layers, PointSettings& point) {
   }
 }
 
-void read_scale(const Layers& layers, const Defaults& defaults, PointSettings& point) {
-  const bool has_none = point.type == Type::Bool || point.type == Type::String;
-  for (const auto* key : {"scale", "offset", "scale_factor", "counter", "invalid"}) {
+bool is_number(const PointSettings& point) { return point.type != Type::Bool && point.type != Type::String; }
+
+void numbers_only(const Layers& layers, const PointSettings& point, std::initializer_list<const char*> keys) {
+  for (const auto* key : keys) {
     const auto node = layers[key];
-    if (node.present() && has_none) node.mistake(fmt::format("a {} has none", word_of(point.type, kTypes)));
+    if (node.present() && !is_number(point)) node.mistake(fmt::format("a {} has none", word_of(point.type, kTypes)));
   }
+}
+
+void read_scale(const Layers& layers, PointSettings& point) {
+  numbers_only(layers, point, {"scale", "offset", "invalid"});
   const auto scale = layers["scale"];
   point.scale = scale.number(1);
   if (point.scale == 0) scale.mistake("0 would make every value the same");
   point.offset = layers["offset"].number(0);
+}
+
+void read_scale_factor(const Layers& layers, const Defaults& defaults, PointSettings& point) {
+  numbers_only(layers, point, {"scale_factor", "counter"});
   const auto factor = layers["scale_factor"];
-  if (!factor.present() || has_none) {
+  if (!factor.present() || !is_number(point)) {
     factor.ignore();
     return;
   }
@@ -223,8 +232,7 @@ void read_write(const Layers& layers, PointSettings& point) {
   }
 }
 
-PointSettings read_point(std::string name, const Layers& layers, const Defaults& defaults) {
-  auto point = read_common(std::move(name), layers, defaults.interval);
+void read_place(const Layers& layers, const Defaults& defaults, PointSettings& point) {
   const auto table = layers["register"];
   if (!table.present()) table.required_text();
   point.table = table.one_of(Table::Holding, kTables);
@@ -233,7 +241,13 @@ PointSettings read_point(std::string name, const Layers& layers, const Defaults&
   read_address(layers, defaults, point);
   point.byte_order = layers["byte_order"].one_of(defaults.byte_order, kByteOrders);
   read_part(layers, point);
-  read_scale(layers, defaults, point);
+  read_scale(layers, point);
+}
+
+PointSettings read_point(std::string name, const Layers& layers, const Defaults& defaults) {
+  auto point = read_common(std::move(name), layers, defaults.interval);
+  read_place(layers, defaults, point);
+  read_scale_factor(layers, defaults, point);
   read_invalid(layers, point);
   read_counter(layers, point);
   read_write(layers, point);
@@ -296,6 +310,14 @@ void read_invalid(const Layers& layers, PointSettings& point) {
   } else {
     for (const auto& item : node.items()) read_sentinel(item, point);
   }
+}
+
+Encoding read_place(const config::Node& node, ByteOrder byte_order, std::int64_t address_base) {
+  PointSettings point;
+  const Layers layers{node, {}};
+  read_place(layers, {byte_order, {}, address_base, address_base}, point);
+  read_invalid(layers, point);
+  return point;
 }
 
 std::vector<PointSettings> read_points(const Layers& device) {

@@ -1,6 +1,7 @@
 // The `points` of a Modbus device and of its template as plain structs.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "drivers/settings.hpp"
@@ -16,5 +17,9 @@ std::vector<PointSettings> read_points(const Layers& device);
 
 /// Reads `invalid`, a sentinel or a list of them, into a point whose type is known.
 void read_invalid(const Layers& point_layers, PointSettings& point);
+
+/// Where one value lies and how, from the keys that a point has for it; `invalid` too. What it does not say is the
+/// `byte_order`, and its address counts from `address_base`.
+Encoding read_place(const config::Node& node, ByteOrder byte_order, std::int64_t address_base);
 
 }  // namespace ferrule::drivers::modbus

@@ -38,18 +38,6 @@ int factor_of(std::span<const std::uint16_t> registers, const Encoding& encoding
   return static_cast<std::int16_t>(swaps_bytes(encoding.byte_order) ? swapped(word) : word);
 }
 
-// The value before scaling; what is not scaled stays exact.
-Value unscaled(const Value& value, const Encoding& encoding, int factor) {
-  if (encoding.scale == 1 && encoding.offset == 0 && factor == 0) return value;
-  const auto number = as_number(value);
-  if (!number) return value;
-  const double divisor = std::round(1 / encoding.scale);
-  const bool divided = std::abs(encoding.scale) < 1 && 1 / divisor == encoding.scale;
-  const double moved = *number - encoding.offset;
-  const double raw = divided ? moved * divisor : moved / encoding.scale;
-  return factor < 0 ? raw * std::pow(10, -factor) : raw / std::pow(10, factor);
-}
-
 std::span<const std::uint16_t> own_registers(std::span<const std::uint16_t> registers, const Encoding& encoding) {
   return registers.subspan(static_cast<std::size_t>(encoding.address - extent_of(encoding).address),
                            registers_of(encoding));
@@ -85,6 +73,17 @@ Pdu registers_pdu(std::uint8_t function, std::uint16_t address, std::span<const 
 }
 
 }  // namespace
+
+Value unscaled(const Value& value, const Encoding& encoding, int factor) {
+  if (encoding.scale == 1 && encoding.offset == 0 && factor == 0) return value;
+  const auto number = as_number(value);
+  if (!number) return value;
+  const double divisor = std::round(1 / encoding.scale);
+  const bool divided = std::abs(encoding.scale) < 1 && 1 / divisor == encoding.scale;
+  const double moved = *number - encoding.offset;
+  const double raw = divided ? moved * divisor : moved / encoding.scale;
+  return factor < 0 ? raw * std::pow(10, -factor) : raw / std::pow(10, factor);
+}
 
 std::vector<std::uint8_t> write_functions(const Encoding& encoding) {
   if (encoding.table == Table::Coil) return {kWriteSingleCoil, kWriteMultipleCoils};

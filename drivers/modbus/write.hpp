@@ -19,6 +19,9 @@ inline constexpr std::uint8_t kWriteMultipleRegisters = 16;
 inline constexpr std::uint8_t kMaskWriteRegister = 22;
 inline constexpr std::uint8_t kReadWriteRegisters = 23;
 
+/// A number before scale, offset and 10^factor; what is not scaled stays exact.
+Value unscaled(const Value& value, const Encoding& encoding, int factor);
+
 /// The function codes that can write such a value, the preferred one first. Empty for tables that cannot be written.
 std::vector<std::uint8_t> write_functions(const Encoding& encoding);
 
