@@ -33,13 +33,13 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
     : settings_(std::move(settings)),
       loop_(loop),
       broker_(settings_.broker, clock_),
-      password_checks_([&loop](std::function<void()> task) { loop.post(std::move(task)); }, kPasswordThreads,
+      password_checks_([this](std::function<void()> task) { post(std::move(task)); }, kPasswordThreads,
                        settings_.broker.access.max_logins_waiting),
       events_(clock_, [this](const Event& event) { tell(event); }) {
   const bool persistent = prepare_state_dir();
-  const auto post = [this](std::function<void()> task) { loop_.post(std::move(task)); };
+  const auto to_loop = [this](std::function<void()> task) { post(std::move(task)); };
   store_ = std::make_unique<mqtt::Store>(
-      post, [this](mqtt::Ticket ticket) { on_committed(ticket); },
+      to_loop, [this](mqtt::Ticket ticket) { on_committed(ticket); },
       [this](mqtt::StoreFile& file, const std::string& what) {
         broker_.store_failed(file, what);
         for (auto& uplink : uplinks_) uplink->store_failed(file, what);
@@ -47,7 +47,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
       });
   for (const auto& uplink : settings_.uplinks) {
     uplinks_.push_back(
-        std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, post, clock_,
+        std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, to_loop, clock_,
                                          [this](auto publication) { broker_.publish(std::move(publication)); }));
     broker_.attach(*uplinks_.back());
   }
@@ -66,7 +66,7 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
     show("store/backlog", store_->backlog());
   });
   broker_.on_login([this](const mqtt::LoginReport& report) { note_login(report); });
-  broker_.on_needs_flush([this] { loop_.post([this] { broker_.flush(); }); });
+  broker_.on_needs_flush([this] { post([this] { broker_.flush(); }); });
   take_commands();
   take_acknowledgements();
   open_modbus_servers();
@@ -125,6 +125,12 @@ void Gateway::keep_events() {
   }
 }
 
+void Gateway::post(std::function<void()> task) {
+  loop_.post([alive = std::weak_ptr(alive_), task = std::move(task)] {
+    if (!alive.expired()) task();
+  });
+}
+
 void Gateway::tell(const Event& event) {
   mqtt::Publication publication;
   publication.topic = kEventTopic;
@@ -132,7 +138,7 @@ void Gateway::tell(const Event& event) {
   publication.qos = mqtt::Qos::AtLeastOnce;
   publication.published = clock_.now();
   // Not now: what happened may have happened inside the broker.
-  loop_.post([this, shared = std::make_shared<const mqtt::Publication>(std::move(publication))] {
+  post([this, shared = std::make_shared<const mqtt::Publication>(std::move(publication))] {
     if (!stopping_) broker_.publish(shared);
   });
 }
@@ -161,7 +167,7 @@ void Gateway::take_commands() {
   const Commands::Way way{
       [this](std::size_t bus, drivers::WriteRequest&& request) { return lines_[bus]->bus->submit(std::move(request)); },
       [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
-      [this](std::function<void()> task) { loop_.post(std::move(task)); },
+      [this](std::function<void()> task) { post(std::move(task)); },
       [this](std::string_view client, std::string_view topic) { return broker_.may_publish(client, topic); },
       [this](std::string_view who, std::string_view what) { events_.note("write", who, what); }};
   commands_ = std::make_unique<Commands>(settings_.id, std::move(writable), way, bus_clock_);
@@ -184,7 +190,7 @@ void Gateway::take_acknowledgements() {
         return lines_[place.bus]->mapper.acknowledge(place.point, place.alarm, std::move(by), clock_.now());
       },
       [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
-      [this](std::function<void()> task) { loop_.post(std::move(task)); },
+      [this](std::function<void()> task) { post(std::move(task)); },
       [this](std::string_view who, std::string_view what) { events_.note("acknowledge", who, what); }};
   acknowledgements_ = std::make_unique<Acknowledgements>(std::move(places), way);
   broker_.attach(*acknowledgements_);
@@ -193,13 +199,13 @@ void Gateway::take_acknowledgements() {
 void Gateway::open_modbus_servers() {
   const ModbusServers::Way way{
       [this](const std::string& topic, drivers::Value value, std::string who, auto done) {
-        loop_.post([this, topic, value = std::move(value), who = std::move(who), done = std::move(done)] {
+        post([this, topic, value = std::move(value), who = std::move(who), done = std::move(done)] {
           commands_->write(topic, value, who, done);
         });
       },
       [this](std::size_t bus) -> drivers::Bus& { return *lines_[bus]->bus; },
       [this](std::string who, std::string what) {
-        loop_.post([this, who = std::move(who), what = std::move(what)] { events_.note("write", who, what); });
+        post([this, who = std::move(who), what = std::move(what)] { events_.note("write", who, what); });
       }};
   servers_ = std::make_unique<ModbusServers>(settings_.modbus_servers, settings_.mappings, way, bus_clock_);
 }
@@ -261,7 +267,7 @@ void Gateway::take(std::size_t index, std::span<const drivers::Reading> readings
   servers_->take(index, readings, line.mapper);
   if (batch.empty()) return;
   ++batches_under_way_;
-  loop_.post([this, batch = std::move(batch)] {
+  post([this, batch = std::move(batch)] {
     --batches_under_way_;
     for (const auto& publication : batch) broker_.publish(publication);
   });
@@ -289,7 +295,7 @@ void Gateway::stop() {
   servers_->stop();
   stop_polling();
   // Behind the last batches of the buses, so that these still reach the outboxes.
-  loop_.post([this] { disconnect_clients(); });
+  post([this] { disconnect_clients(); });
 }
 
 void Gateway::disconnect_clients() {

@@ -73,6 +73,8 @@ class Gateway {
   void take_acknowledgements();
   void open_modbus_servers();
   bool prepare_state_dir() const;
+  /// Runs `task` on the loop's thread, from any thread; not when the gateway is gone by then: the loop may outlive it.
+  void post(std::function<void()> task);
   void restore_sessions();
   void keep_events();
   void tell(const Event& event);
@@ -86,6 +88,7 @@ class Gateway {
   // Constant after construction.
   Settings settings_;  // without what the buses and mappers took
   mqtt::Loop& loop_;
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);  // for what was posted
   mqtt::SystemClock clock_;
   drivers::SystemClock bus_clock_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
