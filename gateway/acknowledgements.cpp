@@ -4,11 +4,9 @@
 
 namespace ferrule::gateway {
 
-Acknowledgements::Acknowledgements(std::vector<AlarmPlace> places, Way way) : way_(std::move(way)) {
-  for (auto& place : places) {
-    auto topic = place.topic;
-    places_.emplace(std::move(topic), std::move(place));
-  }
+void Acknowledgements::take_for(const std::vector<AlarmPlace>& places) {
+  places_.clear();
+  for (const auto& place : places) places_.emplace(place.topic, place);
 }
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Acknowledgements::append(const mqtt::PublicationPtr& publication, bool) {
@@ -19,8 +17,9 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Acknowledgements::append(const mqtt::Pu
     way_.post([this, who, topic = found->first] { way_.note(who, topic + ": refused: it is retained"); });
     return mqtt::Ticket{0};
   }
-  way_.post([this, who, &place = found->second, by = publication->origin] {
-    auto news = way_.acknowledge(place, by);
+  way_.post([this, who, topic = found->first, by = publication->origin] {
+    const auto place = places_.find(topic);  // a reload may have come between
+    auto news = place == places_.end() ? nullptr : way_.acknowledge(place->second, by);
     if (!news) return;
     way_.note(who, news->topic);
     way_.publish(std::move(news));

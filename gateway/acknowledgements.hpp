@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "drivers/reading.hpp"
@@ -32,7 +33,9 @@ class Acknowledgements final : public mqtt::Consumer {
     std::function<void(std::string_view who, std::string_view what)> note;  ///< for the audit
   };
 
-  Acknowledgements(std::vector<AlarmPlace> places, Way way);
+  explicit Acknowledgements(Way way) : way_(std::move(way)) {}
+
+  void take_for(const std::vector<AlarmPlace>& places);  ///< from now on, and for no others
 
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
   bool subscribes(std::string_view topic) const override;

@@ -51,6 +51,20 @@ int print_events(const AskOptions& options, std::uint64_t limit) {
   return EX_OK;
 }
 
+int reload(const AskOptions& options) {
+  auto client = connect(options);
+  if (!client) return report(client.error());
+  // As long as it takes: a large file is read in seconds, and a bus ends in two.
+  const auto result = client->stream({{"command", "reload"}}, [](const json&) { return true; });
+  if (!result) {
+    auto failure = result.error();
+    if (failure.code == "not-taken-over") failure.exit_code = EX_CONFIG;
+    return report(failure);
+  }
+  fmt::print("{}\n", options.json ? result->dump(2) : result->value("changes", ""));
+  return EX_OK;
+}
+
 // top
 
 namespace {

@@ -1,4 +1,4 @@
-// The verbs that ask the running gateway over its control socket: `ferrule status`, `top` and `tap`.
+// The verbs that ask the running gateway over its control socket: `ferrule status`, `reload`, `top` and `tap`.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,9 @@ int print_status(const AskOptions& options);
 
 /// Prints the newest `limit` events, the newest last.
 int print_events(const AskOptions& options, std::uint64_t limit);
+
+/// Has the gateway read its configuration again, and prints what has changed. EX_CONFIG: nothing has, and why.
+int reload(const AskOptions& options);
 
 /// The status and every point, again each second until Ctrl-C; once when standard output is no terminal.
 int show_top(const AskOptions& options);

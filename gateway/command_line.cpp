@@ -50,10 +50,10 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 24> kVerbs{"run",     "check",  "status", "top",      "tap",    "ports",
-                                                  "read",    "write",  "scan",   "simulate", "passwd", "demo",
-                                                  "version", "events", "doctor", "diag",     "users",  "completion",
-                                                  "uplink",  "queue",  "trace",  "record",   "test",   "explain"};
+constexpr std::array<std::string_view, 25> kVerbs{
+    "run",      "check",  "status", "top",     "tap",    "ports",   "read",  "write", "scan",
+    "simulate", "passwd", "demo",   "version", "events", "doctor",  "diag",  "users", "completion",
+    "uplink",   "queue",  "trace",  "record",  "test",   "explain", "reload"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -227,6 +227,10 @@ int run_command_line(int argc, char** argv) {
   auto* status_verb =
       app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
   add_ask_options(*status_verb, ask_options);
+  auto* reload_verb = app.add_subcommand(
+      "reload",
+      "Have the running gateway take over what has changed in its configuration: exits with 78 when it cannot");
+  add_ask_options(*reload_verb, ask_options);
   auto* top_verb = app.add_subcommand("top", "Show the running gateway's devices and values live; end with Ctrl-C");
   add_socket_option(*top_verb, ask_options);
   std::uint64_t limit = 50;
@@ -328,6 +332,7 @@ int run_command_line(int argc, char** argv) {
     for (const auto& [verb, call] : queue_verbs) {
       if (*verb) return call(queue_options);
     }
+    if (*reload_verb) return reload(ask_options);
     if (*top_verb) return show_top(ask_options);
     if (*tap_verb) return print_tap(ask_options, filter, count);
     if (*passwd_verb) {

@@ -92,11 +92,16 @@ std::optional<std::string> violated_limit(const Value& value, const drivers::Wri
   return std::nullopt;
 }
 
-Commands::Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock)
-    : own_prefix_(std::move(gateway_id) + "/"), way_(std::move(way)), clock_(clock) {
+Commands::Commands(std::string gateway_id, Way way, const drivers::Clock& clock)
+    : own_prefix_(std::move(gateway_id) + "/"), way_(std::move(way)), clock_(clock) {}
+
+void Commands::take_for(std::vector<WritablePoint> points) {
+  const auto before = std::exchange(targets_, {});
   for (auto& point : points) {
+    const auto known = before.find(point.topic);  // what it was written to in the last minute counts on
+    auto recent = known == before.end() ? std::deque<drivers::TimePoint>{} : known->second.recent;
     auto topic = point.topic;
-    targets_.emplace(std::move(topic), Target{std::move(point), {}});
+    targets_.emplace(std::move(topic), Target{std::move(point), std::move(recent)});
   }
 }
 

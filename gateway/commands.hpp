@@ -54,7 +54,10 @@ class Commands final : public mqtt::Consumer {
 
   using Done = std::function<void(const drivers::WriteResult&)>;
 
-  Commands(std::string gateway_id, std::vector<WritablePoint> points, Way way, const drivers::Clock& clock);
+  Commands(std::string gateway_id, Way way, const drivers::Clock& clock);
+
+  /// These take commands from now on, and no others; what was taken before is answered all the same.
+  void take_for(std::vector<WritablePoint> points);
 
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
   bool subscribes(std::string_view topic) const override;

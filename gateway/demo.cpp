@@ -185,7 +185,7 @@ void Demo::every_second() {
   if (std::ferror(stdout) != 0) return end(EX_IOERR);  // whoever read it has gone, e.g. `ferrule demo | head`
   const auto elapsed = std::chrono::steady_clock::now() - start_;
   cut_or_restore(elapsed);
-  screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_->points(),
+  screen_.show(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed), gateway_->field().points(),
                gateway_->uplinks().front(), ledger_);
   if (options_.once) finish_once(elapsed);
 }
@@ -208,7 +208,7 @@ void Demo::finish_once(std::chrono::steady_clock::duration elapsed) {
   if (polling_ && elapsed >= kLastPoll) {
     polling_ = false;
     screen_.say("\nPolling has ended; waiting for the last messages to arrive");
-    gateway_->stop_polling();
+    gateway_->field().stop_polling();
     return;  // what the buses read last is still on its way to the broker
   }
   if (polling_) return;

@@ -18,9 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Poll batches on their way to the broker thread. Above it a bus drops what it just read (policy: drop-newest; mapping
-/// state is left alone, so that a change shows with the next poll) and counts it.
-constexpr std::size_t kMaxBatchesUnderWay = 10'000;
 /// Each takes up to 19 MiB while it computes an Argon2id hash.
 constexpr std::size_t kPasswordThreads = 2;
 constexpr auto kUplinkGrace = 500ms;
@@ -67,19 +64,14 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
   });
   broker_.on_login([this](const mqtt::LoginReport& report) { note_login(report); });
   broker_.on_needs_flush([this] { post([this] { broker_.flush(); }); });
-  take_commands();
-  take_acknowledgements();
-  open_modbus_servers();
-  for (std::size_t i = 0; i < settings_.buses.size(); ++i) add_bus(i);
+  const Field::Way way{to_loop, [this](auto delay, auto task) { loop_.once(delay, std::move(task)); },
+                       [this](std::string kind, auto who, auto what) { events_.note(std::move(kind), who, what); }};
+  field_ = std::make_unique<Field>(settings_, broker_, way);
 }
 
 Gateway::~Gateway() {
-  servers_->stop();  // what it answers goes by the buses
-  for (auto& line : lines_) line->bus->request_stop();
-  lines_.clear();
+  field_.reset();
   listeners_.clear();
-  broker_.detach(*commands_);
-  broker_.detach(*acknowledgements_);
   for (auto& uplink : uplinks_) broker_.detach(*uplink);
   store_.reset();
 }
@@ -149,86 +141,14 @@ void Gateway::note_login(const mqtt::LoginReport& report) {
                fmt::format("from {}{}", report.peer, report.ok ? "" : fmt::format(": {}", report.why)));
 }
 
-void Gateway::take_commands() {
-  std::vector<WritablePoint> writable;
-  for (std::size_t bus = 0; bus < settings_.buses.size(); ++bus) {
-    drivers::PointIndex index = 0;
-    for (const auto& device : settings_.buses[bus].devices) {
-      for (const auto& point : device.points) {
-        if (point.write) {
-          const auto& mapping = settings_.mappings[bus].points[index];
-          writable.push_back(
-              {mapping::command_topic(mapping), bus, index, *point.write, mapping.rule->conversion.words});
-        }
-        ++index;
-      }
-    }
-  }
-  const Commands::Way way{
-      [this](std::size_t bus, drivers::WriteRequest&& request) { return lines_[bus]->bus->submit(std::move(request)); },
-      [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
-      [this](std::function<void()> task) { post(std::move(task)); },
-      [this](std::string_view client, std::string_view topic) { return broker_.may_publish(client, topic); },
-      [this](std::string_view who, std::string_view what) { events_.note("write", who, what); }};
-  commands_ = std::make_unique<Commands>(settings_.id, std::move(writable), way, bus_clock_);
-  broker_.attach(*commands_);
-}
-
-void Gateway::take_acknowledgements() {
-  std::vector<AlarmPlace> places;
-  for (std::size_t bus = 0; bus < settings_.mappings.size(); ++bus) {
-    const auto& points = settings_.mappings[bus].points;
-    for (drivers::PointIndex point = 0; point < points.size(); ++point) {
-      const auto& alarms = points[point].rule->alarms;
-      for (std::size_t i = 0; i < alarms.size(); ++i) {
-        places.push_back({alarm_topic(points[point], alarms[i]) + "/ack", bus, point, i});
-      }
-    }
-  }
-  const Acknowledgements::Way way{
-      [this](const AlarmPlace& place, std::string by) {
-        return lines_[place.bus]->mapper.acknowledge(place.point, place.alarm, std::move(by), clock_.now());
-      },
-      [this](mqtt::PublicationPtr publication) { broker_.publish(std::move(publication)); },
-      [this](std::function<void()> task) { post(std::move(task)); },
-      [this](std::string_view who, std::string_view what) { events_.note("acknowledge", who, what); }};
-  acknowledgements_ = std::make_unique<Acknowledgements>(std::move(places), way);
-  broker_.attach(*acknowledgements_);
-}
-
-void Gateway::open_modbus_servers() {
-  const ModbusServers::Way way{
-      [this](const std::string& topic, drivers::Value value, std::string who, auto done) {
-        post([this, topic, value = std::move(value), who = std::move(who), done = std::move(done)] {
-          commands_->write(topic, value, who, done);
-        });
-      },
-      [this](std::size_t bus) -> drivers::Bus& { return *lines_[bus]->bus; },
-      [this](std::string who, std::string what) {
-        post([this, who = std::move(who), what = std::move(what)] { events_.note("write", who, what); });
-      }};
-  servers_ = std::make_unique<ModbusServers>(settings_.modbus_servers, settings_.mappings, way, bus_clock_);
-}
-
-void Gateway::add_bus(std::size_t index) {
-  std::ranges::move(std::exchange(settings_.mappings[index].announcements, {}), std::back_inserter(announcements_));
-  auto& line = *lines_.emplace_back(std::make_unique<Line>(
-      std::move(settings_.mappings[index]), [trust = settings_.clock](auto now) { return clock_is_set(trust, now); }));
-  line.bus = std::make_unique<drivers::Bus>(
-      std::move(settings_.buses[index]),
-      [this, index](std::span<const drivers::Reading> readings) { take(index, readings); }, bus_clock_);
-}
-
 void Gateway::start() {
   for (const auto& listener : listeners_) spdlog::info("broker: listening on {}", listener->name());
   for (auto& uplink : uplinks_) uplink->start();
-  for (const auto& announcement : std::exchange(announcements_, {})) broker_.publish(announcement);
-  start_bus(0);
-  servers_->start();
+  field_->start();
   events_.note("start", "gateway", FERRULE_VERSION);
   loop_.every(1s, [this] {
     broker_.tick();
-    if (!stopping_) events_.tick(conditions(buses(), uplinks(), alarms()));
+    if (!stopping_) events_.tick(conditions(field_->buses(), uplinks(), field_->alarms()));
   });
   loop_.every(100ms, [this] {
     if (stopping_) return;
@@ -237,39 +157,45 @@ void Gateway::start() {
   });
 }
 
-/// One after the other, so that their first polls do not fall into one instant and their batches do not pile up.
-void Gateway::start_bus(std::size_t index) {
-  if (stopping_ || index == lines_.size()) return;
-  lines_[index]->bus->start();
-  loop_.once(1ms, [this, index] { start_bus(index + 1); });
+namespace {
+
+std::string text_of(const BusChanges& changes) {
+  std::string text;
+  const auto add = [&](const std::vector<std::string>& names, std::string_view what) {
+    if (!names.empty()) text += fmt::format("; {}: {}", what, fmt::join(names, ", "));
+  };
+  add(changes.added, "new");
+  add(changes.restarted, "restarted");
+  add(changes.ended, "ended");
+  return fmt::format("users and rules taken over; buses untouched: {}{}", changes.untouched, text);
 }
 
-bool Gateway::renew_access(const Settings& fresh) {
+}  // namespace
+
+/// What of it needs a restart; nothing when all of it can be taken over.
+std::optional<std::string> Gateway::obstacle(const Settings& fresh) const {
   const auto place = [](const mqtt::ListenSettings& listen) {
     return std::tie(listen.bind, listen.port, listen.unix_path, listen.systemd);
   };
-  if (!std::ranges::equal(settings_.broker.listen, fresh.broker.listen, {}, place, place)) return false;
-  for (const auto& warning : fresh.warnings) spdlog::warn("{}", warning.text());
-  broker_.set_access(std::make_shared<const mqtt::Access>(fresh.broker.access));
-  return true;
+  const auto& now = settings_.fingerprints;
+  const auto& then = fresh.fingerprints;
+  if (!std::ranges::equal(settings_.broker.listen, fresh.broker.listen, {}, place, place)) return "other listeners";
+  if (now.gateway != then.gateway) return "another section `gateway`";
+  if (now.uplinks != then.uplinks) return "other uplinks";
+  if (now.broker != then.broker) return "another section `broker`";
+  return std::nullopt;
 }
 
-// On the bus's thread.
-void Gateway::take(std::size_t index, std::span<const drivers::Reading> readings) {
-  auto& line = *lines_[index];
-  if (batches_under_way_ >= kMaxBatchesUnderWay) {
-    skipped_readings_ += readings.size();
-    servers_->miss(index, readings);
-    return;
-  }
-  std::vector<mqtt::PublicationPtr> batch;
-  line.mapper.map(readings, batch);
-  servers_->take(index, readings, line.mapper);
-  if (batch.empty()) return;
-  ++batches_under_way_;
-  post([this, batch = std::move(batch)] {
-    --batches_under_way_;
-    for (const auto& publication : batch) broker_.publish(publication);
+void Gateway::renew(Settings fresh, Reload::Done done) {
+  if (stopping_) return;
+  if (const auto what = obstacle(fresh)) return done({false, *what + ": that needs a restart"});
+  for (const auto& warning : fresh.warnings) spdlog::warn("{}", warning.text());
+  broker_.set_access(std::make_shared<const mqtt::Access>(fresh.broker.access));
+  settings_.device_count = fresh.device_count;
+  settings_.point_count = fresh.point_count;
+  field_->renew(std::move(fresh), [done = std::move(done)](const BusChanges& changes) {
+    const auto text = text_of(changes);
+    done({changes.trouble.empty(), changes.trouble.empty() ? text : fmt::format("{}; but {}", text, changes.trouble)});
   });
 }
 
@@ -281,19 +207,14 @@ void Gateway::on_committed(mqtt::Ticket ticket) {
   if (!broker_.owes_disk() && std::ranges::none_of(uplinks_, owes)) broker_.committed(ticket);
 }
 
-void Gateway::stop_polling() {
-  for (auto& line : lines_) line->bus->request_stop();
-  for (auto& line : lines_) line->bus->stop();
-}
-
 void Gateway::stop() {
   if (std::exchange(stopping_, true)) return;
   spdlog::info("stopping");
   events_.note("stop", "gateway", FERRULE_VERSION);
   events_.flush();
   listeners_.clear();
-  servers_->stop();
-  stop_polling();
+  field_->stop_servers();
+  field_->stop_polling();
   // Behind the last batches of the buses, so that these still reach the outboxes.
   post([this] { disconnect_clients(); });
 }
@@ -311,39 +232,16 @@ std::vector<std::string> Gateway::listening() const {
   return names;
 }
 
-drivers::Bus* Gateway::bus(const std::string& name) {
-  const auto found = std::ranges::find_if(lines_, [&](const auto& line) { return line->bus->status().name == name; });
-  return found == lines_.end() ? nullptr : (*found)->bus.get();
-}
-
-std::vector<drivers::BusStatus> Gateway::buses() const {
-  std::vector<drivers::BusStatus> status;
-  for (const auto& line : lines_) status.push_back(line->bus->status());
-  return status;
-}
-
 std::vector<bridge::UplinkStatus> Gateway::uplinks() const {
   std::vector<bridge::UplinkStatus> status;
   for (const auto& uplink : uplinks_) status.push_back(uplink->status());
   return status;
 }
 
-std::vector<mapping::PointStatus> Gateway::points() const {
-  std::vector<mapping::PointStatus> points;
-  for (const auto& line : lines_) std::ranges::move(line->mapper.snapshot(), std::back_inserter(points));
-  return points;
-}
-
-std::vector<mapping::AlarmStatus> Gateway::alarms() const {
-  std::vector<mapping::AlarmStatus> alarms;
-  for (const auto& line : lines_) std::ranges::move(line->mapper.alarms(), std::back_inserter(alarms));
-  return alarms;
-}
-
 std::string Gateway::status_line() const {
   std::size_t devices = 0;
   std::size_t online = 0;
-  for (const auto& bus : buses()) {
+  for (const auto& bus : field_->buses()) {
     for (const auto& device : bus.devices) {
       devices += device.polled ? 1 : 0;
       online += device.polled && device.online ? 1 : 0;

@@ -209,7 +209,8 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   each(&Status::in_flight);
   out.gauge("ferrule_queue_database_bytes", "Size of the queue's file.");
   each(&Status::database_bytes);
-  out.counter("ferrule_queue_set_aside_total", "Damaged files of the queue that were set aside, and logs of it that were gone.");
+  out.counter("ferrule_queue_set_aside_total",
+              "Damaged files of the queue that were set aside, and logs of it that were gone.");
   each(&Status::set_aside);
 }
 
@@ -270,15 +271,15 @@ std::string metrics_of(const Gateway& gateway, const OperationCounters& operatio
   MetricsText out;
   out.gauge("ferrule_build_info", "Always 1; the version is a label.");
   out.sample({{"version", FERRULE_VERSION}}, 1);
-  const auto buses = gateway.buses();
+  const auto buses = gateway.field().buses();
   add_buses(out, buses);
   add_devices(out, buses);
-  add_modbus_servers(out, gateway.modbus_servers());
+  add_modbus_servers(out, gateway.field().modbus_servers());
   out.counter("ferrule_readings_skipped_total", "Readings dropped because the broker thread was behind.");
-  out.sample({}, number(gateway.skipped_readings()));
+  out.sample({}, number(gateway.field().skipped_readings()));
   add_broker(out, gateway.broker().counters());
   add_uplinks(out, gateway.uplinks());
-  add_alarms(out, gateway.alarms());
+  add_alarms(out, gateway.field().alarms());
   out.counter("ferrule_reloads_total", "Times the configuration was read again, by result.");
   out.sample({{"result", "ok"}}, number(operation.reloads));
   out.sample({{"result", "failed"}}, number(operation.failed_reloads));

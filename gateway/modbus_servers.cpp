@@ -130,12 +130,13 @@ void ModbusServers::stop() {
 }
 
 ModbusServers::Point* ModbusServers::find(std::size_t bus, drivers::PointIndex point) {
+  if (bus >= points_.size()) return nullptr;  // it came with a reload
   const auto found = points_[bus].find(point);
   return found == points_[bus].end() ? nullptr : &found->second;
 }
 
 void ModbusServers::take(std::size_t bus, std::span<const drivers::Reading> readings, const mapping::Mapper& mapper) {
-  if (points_[bus].empty()) return;
+  if (bus >= points_.size() || points_[bus].empty()) return;
   for (const auto& reading : readings) {
     auto* point = find(bus, reading.point);
     if (point == nullptr) continue;

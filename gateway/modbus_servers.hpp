@@ -46,7 +46,7 @@ class ModbusServers {
   void start();
   void stop();  ///< closes all connections, for good
 
-  /// On the bus's thread: the readings have just been mapped.
+  /// On the bus's thread: the readings have just been mapped. Of a bus that is not among `mappings` nothing is shown.
   void take(std::size_t bus, std::span<const drivers::Reading> readings, const mapping::Mapper& mapper);
   /// On the bus's thread: the readings were dropped unseen.
   void miss(std::size_t bus, std::span<const drivers::Reading> readings);

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "gateway/queue.hpp"
@@ -12,14 +13,30 @@ namespace ferrule::gateway {
 Operation::Operation(mqtt::Loop& loop, Gateway& gateway)
     : gateway_(gateway),
       taps_(loop, gateway.broker()),
-      traces_(loop, [&gateway](const std::string& name) { return gateway.bus(name); }) {
+      traces_(loop, [&gateway](const std::string& name) { return gateway.field().bus(name); }) {
+  gateway.field().on_end([this](const drivers::Bus& bus) { traces_.forget(bus); });
   open_control(loop);
   if (gateway.settings().http) open_http(loop);
 }
 
-void Operation::reloaded(bool ok) {
-  ++(ok ? counters_.reloads : counters_.failed_reloads);
-  gateway_.events().note(ok ? "reload" : "reload-failed", "gateway", ok ? "taken over" : "all stays as it was");
+void Operation::reload_by(Reload& reload) {
+  if (!control_) return;
+  control_->on("reload", [&reload](const ControlRequest& request, ControlReply reply) {
+    spdlog::info("reload: asked for by {}", request.who);
+    reload.request([reply = std::move(reply)](const ReloadResult& result) mutable {
+      if (result.ok) {
+        reply.result({{"changes", result.text}});
+      } else {
+        reply.error("not-taken-over", result.text);
+      }
+    });
+  });
+}
+
+void Operation::reloaded(const ReloadResult& result) {
+  ++(result.ok ? counters_.reloads : counters_.failed_reloads);
+  gateway_.events().note(result.ok ? "reload" : "reload-failed", "gateway",
+                         result.ok ? result.text : "all stays as it was");
 }
 
 /// Unless the configuration names its place, a gateway that cannot have a control socket runs without.

@@ -20,7 +20,8 @@ class Operation {
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
 
-  void reloaded(bool ok);
+  void reload_by(Reload& reload);  ///< when an operator asks for it; it outlives the loop's run
+  void reloaded(const ReloadResult& result);
 
  private:
   void open_control(mqtt::Loop& loop);

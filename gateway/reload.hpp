@@ -3,39 +3,53 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "gateway/settings.hpp"
 #include "mqtt/loop.hpp"
 
 namespace ferrule::gateway {
 
+/// What became of a reload.
+struct ReloadResult {
+  bool ok = false;
+  std::string text;  ///< for people: what has changed, or why nothing has
+};
+
 /// Members are called on the loop's thread.
 class Reload {
  public:
-  using Apply = std::function<void(const Settings&)>;
+  using Done = std::function<void(const ReloadResult&)>;
+  /// Gets what was read without a mistake, and tells on the loop's thread, now or later, what became of it.
+  using Apply = std::function<void(Settings, Done)>;
 
-  /// `apply` gets what was read without a mistake; mistakes are logged, `failed` is called, and all stays as it is.
-  Reload(mqtt::Loop& loop, std::filesystem::path file, Apply apply, std::function<void()> failed);
+  /// `told` hears of every result, mistakes in the file among them, which change nothing.
+  Reload(mqtt::Loop& loop, std::filesystem::path file, Apply apply, Done told);
   ~Reload();
   Reload(const Reload&) = delete;
   Reload& operator=(const Reload&) = delete;
 
-  /// While one is under way, one more follows it, however often it is asked for.
-  void request();
+  /// While one is under way, one more follows it, however often it is asked for. `done` hears of the one that begins
+  /// after this call.
+  void request(Done done = [](const ReloadResult&) {});
 
  private:
+  void begin();
   void read();  // on a thread of its own
-  void finish(const std::function<void()>& report);
+  void finish(const ReloadResult& result);
 
   // Constant after construction.
   mqtt::Loop& loop_;
   const std::filesystem::path file_;
   const Apply apply_;
-  const std::function<void()> failed_;
+  const Done told_;
   // Owned by the loop's thread.
   std::thread thread_;
-  bool again_ = false;
+  bool under_way_ = false;
+  std::vector<Done> waiting_;  // for the one under way
+  std::vector<Done> next_;     // for the one after it
 };
 
 }  // namespace ferrule::gateway

@@ -52,16 +52,10 @@ int run(const std::filesystem::path& file) {
   for (const auto& warning : gateway.settings().warnings) spdlog::warn("{}", warning.text());
   malloc_trim(0);  // the configuration's tree is gone
   Operation operation(loop, gateway);
-  const auto take_over = [&](const Settings& fresh) {
-    const bool taken = gateway.renew_access(fresh);
-    operation.reloaded(taken);
-    if (taken) {
-      spdlog::info("users and rules of {} hold from now on", file.string());
-    } else {
-      spdlog::error("{} was not taken over, all stays as it was: other listeners need a restart", file.string());
-    }
-  };
-  Reload reload(loop, file, take_over, [&] { operation.reloaded(false); });
+  Reload reload(
+      loop, file, [&](Settings fresh, Reload::Done done) { gateway.renew(std::move(fresh), std::move(done)); },
+      [&](const ReloadResult& result) { operation.reloaded(result); });
+  operation.reload_by(reload);
   loop.on_signal({SIGHUP}, [&](int) { reload.request(); });
   gateway.start();
   spdlog::info("ferrule {} runs {}: {} buses, {} devices, {} points, {} uplinks", FERRULE_VERSION, file.string(),

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
+#include "gateway/fingerprint.hpp"
 #include "gateway/host_port.hpp"
 
 namespace ferrule::gateway {
@@ -77,6 +79,55 @@ void warn_of_dots(const config::Node& section, const Settings& settings) {
   }
 }
 
+/// The broker's keys that hold at once when they have changed, and those of a listener.
+constexpr std::array<std::string_view, 7> kAccessKeys{"listen",   "users",     "password_file",    "clients",
+                                                      "everyone", "anonymous", "certificate_login"};
+
+/// Of a bus with its devices. A template is spelled once, however many devices have it.
+class BusFingerprints {
+ public:
+  explicit BusFingerprints(const config::Node& root) : root_(root), publish_(spelled(root["publish"])) {}
+
+  std::string of(const drivers::BusSettings& bus) {
+    Fingerprint fingerprint;
+    fingerprint.add(publish_).add(root_["buses"][bus.name]);
+    for (const auto& device : bus.devices) {
+      fingerprint.add(device.name).add(device.publish).add(of_template(device.publish_template));
+    }
+    return fingerprint.value();
+  }
+
+ private:
+  static std::string spelled(const config::Node& node) { return Fingerprint().add(node).value(); }
+  const std::string& of_template(const config::Node& node) {
+    const auto [known, added] = templates_.try_emplace(node.path());
+    if (added) known->second = spelled(node);
+    return known->second;
+  }
+
+  const config::Node root_;
+  const std::string publish_;
+  std::map<std::string, std::string> templates_;  // by path
+};
+
+Fingerprints fingerprints_of(const Settings& settings, const config::Node& root) {
+  Fingerprints all;
+  BusFingerprints buses(root);
+  for (const auto& bus : settings.buses) all.buses.push_back(buses.of(bus));
+  Fingerprint servers;
+  servers.add(root["modbus_servers"]);
+  const auto add_bus = [&](std::size_t bus) { servers.add(std::to_string(bus)).add(all.buses[bus]); };
+  for (const auto& one : settings.modbus_servers) {
+    for (const auto& point : one.server.points) add_bus(point.bus);
+    for (const auto& share : one.server.shares) add_bus(share.bus);
+  }
+  all.modbus_servers = servers.value();
+  all.gateway = Fingerprint().add(root["gateway"]).value();
+  all.broker = Fingerprint().add(root["broker"], kAccessKeys).add(root["broker"]["listen"], kAccessKeys).value();
+  all.uplinks = Fingerprint().add(root["queue"]).add(root["uplinks"]).value();
+  return all;
+}
+
 Settings read_settings(const config::Document& document) {
   const auto root = document.root();
   Settings settings;
@@ -98,6 +149,7 @@ Settings read_settings(const config::Document& document) {
   warn_of_dots(root["uplinks"], settings);
   document.finish();
   settings.warnings = document.warnings();
+  settings.fingerprints = fingerprints_of(settings, root);
   for (auto& bus : settings.buses) {
     settings.device_count += bus.devices.size();
     for (auto& device : bus.devices) {

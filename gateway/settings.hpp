@@ -15,6 +15,15 @@
 
 namespace ferrule::gateway {
 
+/// What the parts of a configuration say; see Fingerprint. Parts whose fingerprints are the same need no restart.
+struct Fingerprints {
+  std::vector<std::string> buses;  ///< each with its devices, their templates and what they inherit
+  std::string modbus_servers;      ///< with the buses that they show or share
+  std::string gateway;
+  std::string broker;  ///< without who may do what
+  std::string uplinks;
+};
+
 struct Settings {
   std::string id;  ///< {gateway} in topics; default client id of uplinks
   ClockTrust clock = ClockTrust::Plausible;
@@ -32,6 +41,7 @@ struct Settings {
   std::vector<bridge::UplinkSettings> uplinks;
   std::size_t device_count = 0;  ///< of all buses
   std::size_t point_count = 0;
+  Fingerprints fingerprints;
   std::vector<config::Mistake> warnings;  ///< of the file, which can be run all the same
 };
 

@@ -204,21 +204,21 @@ std::vector<std::string> problems(const std::vector<Condition>& conditions) {
 }
 
 json status_of(const Gateway& gateway) {
-  const auto buses = gateway.buses();
+  const auto buses = gateway.field().buses();
   const auto uplinks = gateway.uplinks();
   json bus_list = json::array();
   for (const auto& bus : buses) bus_list.push_back(bus_json(bus));
   json server_list = json::array();
-  for (const auto& server : gateway.modbus_servers()) server_list.push_back(server_json(server));
+  for (const auto& server : gateway.field().modbus_servers()) server_list.push_back(server_json(server));
   json uplink_list = json::array();
   for (const auto& uplink : uplinks) uplink_list.push_back(uplink_json(uplink));
   json alarm_list = json::array();
-  for (const auto& alarm : gateway.alarms()) alarm_list.push_back(alarm_json(alarm));
+  for (const auto& alarm : gateway.field().alarms()) alarm_list.push_back(alarm_json(alarm));
   return {{"version", FERRULE_VERSION},
           {"id", gateway.settings().id},
           {"uptime", seconds_since(gateway.started())},
           {"summary", gateway.status_line()},
-          {"problems", problems(conditions(buses, uplinks, gateway.alarms()))},
+          {"problems", problems(conditions(buses, uplinks, gateway.field().alarms()))},
           {"buses", std::move(bus_list)},
           {"modbus_servers", std::move(server_list)},
           {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
@@ -228,7 +228,7 @@ json status_of(const Gateway& gateway) {
 
 json points_of(const Gateway& gateway) {
   json points = json::array();
-  for (const auto& point : gateway.points()) {
+  for (const auto& point : gateway.field().points()) {
     const bool known = !point.value.empty();
     points.push_back({{"device", point.device},
                       {"point", point.point},

@@ -75,6 +75,14 @@ void Traces::pass_on(const drivers::Bus* bus) {
   if (news.lost > 0) tell({{"kind", "lost"}, {"events", news.lost}});
 }
 
+void Traces::forget(const drivers::Bus& bus) {
+  const auto found = std::ranges::find_if(watched_, [&](const Watched& watched) { return &watched.bus == &bus; });
+  if (found == watched_.end()) return;
+  for (const auto& viewer : found->viewers) viewer->error("bus-ended", "the bus ended: the configuration has changed");
+  found->bus.trace().unwatch();
+  watched_.erase(found);
+}
+
 void Traces::leave(const drivers::Bus* bus, const ControlReply* viewer) {
   const auto found = std::ranges::find_if(watched_, [&](const Watched& watched) { return &watched.bus == bus; });
   if (found == watched_.end()) return;

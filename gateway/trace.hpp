@@ -27,6 +27,8 @@ class Traces {
 
   /// Answers one request: streams the wire of `bus` until the client is gone.
   void open(const ControlRequest& request, ControlReply reply);
+  /// The bus is about to end: so do its streams.
+  void forget(const drivers::Bus& bus);
 
  private:
   struct Watched {

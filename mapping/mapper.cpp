@@ -274,4 +274,13 @@ std::vector<AlarmStatus> Mapper::alarms() const {
   return found;
 }
 
+std::vector<std::string> Mapper::retained_topics() const {
+  std::vector<std::string> topics;
+  for (const auto& point : mappings_.points) {
+    if (point.rule->publish.retain) topics.emplace_back(point.topic);
+    for (const auto& alarm : point.rule->alarms) topics.push_back(alarm_topic(point, alarm));
+  }
+  return topics;
+}
+
 }  // namespace ferrule::mapping

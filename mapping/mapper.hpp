@@ -59,6 +59,8 @@ class Mapper {
   drivers::Reading current(drivers::PointIndex point) const;
   std::vector<PointStatus> snapshot() const;  ///< Any thread.
   std::vector<AlarmStatus> alarms() const;    ///< Any thread.
+  /// Under which its values and alarms are published retained. Any thread.
+  std::vector<std::string> retained_topics() const;
 
  private:
   struct State {

@@ -13,6 +13,8 @@ using testing::IsEmpty;
 
 class AcknowledgementsTest : public ::testing::Test {
  protected:
+  AcknowledgementsTest() { desk.take_for({{"plant1/boiler/supply/alarm/hot/ack", 2, 7, 1}}); }
+
   void publish(std::string topic, std::string client, bool retain = false) {
     mqtt::Publication publication;
     publication.topic = std::move(topic);
@@ -26,8 +28,7 @@ class AcknowledgementsTest : public ::testing::Test {
   bool is_active = true;
   std::vector<std::string> acknowledged, published, notes;
   std::vector<std::function<void()>> posted;
-  Acknowledgements desk{{{"plant1/boiler/supply/alarm/hot/ack", 2, 7, 1}},
-                        {[this](const AlarmPlace& place, std::string by) -> mqtt::PublicationPtr {
+  Acknowledgements desk{{[this](const AlarmPlace& place, std::string by) -> mqtt::PublicationPtr {
                            acknowledged.push_back(std::to_string(place.bus) + ' ' + std::to_string(place.point) + ' ' +
                                                   std::to_string(place.alarm) + ' ' + by);
                            if (!is_active) return nullptr;
@@ -49,6 +50,16 @@ TEST_F(AcknowledgementsTest, ReachTheirAlarmAndAreAudited) {
   EXPECT_THAT(acknowledged, ElementsAre("2 7 1 hmi"));
   EXPECT_THAT(published, ElementsAre("plant1/boiler/supply/alarm/hot"));
   EXPECT_THAT(notes, ElementsAre("client hmi: plant1/boiler/supply/alarm/hot"));
+}
+
+TEST_F(AcknowledgementsTest, OfAnAlarmThatAReloadTookAwayChangeNothing) {
+  mqtt::Publication publication;
+  publication.topic = "plant1/boiler/supply/alarm/hot/ack";
+  publication.origin = "hmi";
+  EXPECT_TRUE(desk.append(std::make_shared<const mqtt::Publication>(publication), true));
+  desk.take_for({});
+  for (const auto& task : std::exchange(posted, {})) task();
+  EXPECT_THAT(acknowledged, IsEmpty());
 }
 
 TEST_F(AcknowledgementsTest, OfNothingChangeNothing) {

@@ -30,7 +30,7 @@ class CommandsTest : public ::testing::Test {
  protected:
   void make(drivers::WriteSettings limits = {}) {
     commands = std::make_unique<Commands>(
-        "plant1", std::vector<WritablePoint>{{"plant1/boiler/setpoint/set", 2, 7, limits, words}},
+        "plant1",
         Commands::Way{[this](std::size_t bus, drivers::WriteRequest&& request) {
                         if (full) return false;
                         buses.push_back(bus);
@@ -43,6 +43,7 @@ class CommandsTest : public ::testing::Test {
                         return client == "hmi" && topic.starts_with("hmi/");
                       }},
         clock);
+    commands->take_for({{"plant1/boiler/setpoint/set", 2, 7, limits, words}});
   }
 
   void command(std::string payload, bool retain = false, std::string properties = {},
@@ -146,6 +147,25 @@ TEST_F(CommandsTest, AreNeverTakenFromARetainedPublication) {
   EXPECT_THAT(requests, IsEmpty());
   EXPECT_THAT(answered(),
               ElementsAre(testing::HasSubstr(R"("result":"rejected","why":"a command must not be retained")")));
+}
+
+TEST_F(CommandsTest, GoWhereAReloadPutThePointAndCountOn) {
+  drivers::WriteSettings limits;
+  limits.per_minute = 2;
+  make(limits);
+  command("1");
+  commands->take_for({{"plant1/boiler/setpoint/set", 5, 0, limits, {}}});
+  requests.front().done({drivers::Outcome::Ok, ""});  // of before
+  for (const auto& task : std::exchange(posted, {})) task();
+  ASSERT_EQ(answers.size(), 1U);
+  answers.clear();
+  command("2");
+  EXPECT_THAT(buses, ElementsAre(2, 5));
+  command("3");
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_THAT(answers.front()->payload, testing::HasSubstr("more than 2 commands a minute"));
+  commands->take_for({});
+  EXPECT_FALSE(commands->subscribes("plant1/boiler/setpoint/set"));
 }
 
 TEST_F(CommandsTest, LeaveOtherTopicsAlone) {
