@@ -55,8 +55,8 @@ std::vector<AlarmPlace> alarm_places(const Settings& settings) {
 
 /// A bus and the mapping of its points.
 struct Field::Line {
-  Line(mapping::BusMappings mappings, mapping::Mapper::ClockCheck clock_is_set)
-      : mapper(std::move(mappings), std::move(clock_is_set)) {}
+  Line(mapping::BusMappings mappings, mapping::PublicationPool& pool, mapping::Mapper::ClockCheck clock_is_set)
+      : mapper(std::move(mappings), pool, std::move(clock_is_set)) {}
 
   std::vector<std::string> retained_topics() const {
     auto topics = mapper.retained_topics();
@@ -128,7 +128,7 @@ void Field::take_for(const Settings& settings) {
 
 std::unique_ptr<Field::Line> Field::make_line(Settings& settings, std::size_t index) {
   auto announcements = std::exchange(settings.mappings[index].announcements, {});
-  auto line = std::make_unique<Line>(std::move(settings.mappings[index]),
+  auto line = std::make_unique<Line>(std::move(settings.mappings[index]), pool_,
                                      [trust = trust_](auto now) { return clock_is_set(trust, now); });
   line->name = settings.buses[index].name;
   line->fingerprint = settings.fingerprints.buses[index];

@@ -91,6 +91,7 @@ class Field {
   mqtt::SystemClock clock_;
   drivers::SystemClock bus_clock_;
   const ClockTrust trust_;
+  mapping::PublicationPool pool_;  // of all mappers
   // Owned by the broker thread.
   std::unique_ptr<Commands> commands_;  // outlives the buses, which answer to it
   std::unique_ptr<Acknowledgements> acknowledgements_;

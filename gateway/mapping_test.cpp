@@ -180,7 +180,7 @@ class Run {
   std::vector<mqtt::PublicationPtr> feed(const DevicePlace& place, std::vector<drivers::Reading> readings,
                                          std::chrono::milliseconds at) {
     auto& mapper = mappers_[place.bus];
-    if (!mapper) mapper = std::make_unique<mapping::Mapper>(settings_.mappings[place.bus]);
+    if (!mapper) mapper = std::make_unique<mapping::Mapper>(settings_.mappings[place.bus], pool_);
     for (auto& reading : readings) {
       reading.at = std::chrono::system_clock::time_point{kBegin + at};
       reading.seen = std::chrono::steady_clock::time_point{1h + at};
@@ -217,6 +217,7 @@ class Run {
 
   const config::Document& tests_;
   const Settings& settings_;
+  mapping::PublicationPool pool_;
   std::map<std::size_t, std::unique_ptr<mapping::Mapper>> mappers_;  // by bus
   std::vector<std::string> wrong_;
 };

@@ -27,8 +27,11 @@ bool changed(const KeptValue& before, const KeptValue& after, const PublishRule&
 
 }  // namespace
 
-Mapper::Mapper(BusMappings mappings, ClockCheck clock_is_set)
-    : mappings_(std::move(mappings)), states_(mappings_.points.size()), clock_is_set_(std::move(clock_is_set)) {
+Mapper::Mapper(BusMappings mappings, PublicationPool& pool, ClockCheck clock_is_set)
+    : mappings_(std::move(mappings)),
+      pool_(pool),
+      states_(mappings_.points.size()),
+      clock_is_set_(std::move(clock_is_set)) {
   for (const auto& [point, inputs] : mappings_.inputs) {
     const auto* rule = mappings_.points[point].rule;
     if (!expressions_.contains(rule)) {
@@ -208,9 +211,9 @@ Sample Mapper::sample(const drivers::Reading& reading) const {
 }
 
 /// All but the payload.
-std::shared_ptr<mqtt::Publication> Mapper::begin_publication(const drivers::Reading& reading) const {
+std::shared_ptr<mqtt::Publication> Mapper::begin_publication(const drivers::Reading& reading) {
   const auto& mapping = mappings_.points[reading.point];
-  auto publication = std::make_shared<mqtt::Publication>();
+  auto publication = pool_.take();
   publication->topic = mapping.topic;
   publication->qos = mapping.rule->publish.qos;
   publication->retain = mapping.rule->publish.retain;

@@ -14,6 +14,7 @@
 #include "mapping/expression.hpp"
 #include "mapping/kept_value.hpp"
 #include "mapping/payload.hpp"
+#include "mapping/publication_pool.hpp"
 #include "mapping/settings.hpp"
 #include "mqtt/publication.hpp"
 
@@ -47,7 +48,8 @@ class Mapper {
   /// Whether times are right by now; asked once for each poll until it says so.
   using ClockCheck = std::function<bool(std::chrono::system_clock::time_point)>;
 
-  explicit Mapper(BusMappings mappings, ClockCheck clock_is_set = {});
+  /// `pool` outlives the mapper; many may share one.
+  Mapper(BusMappings mappings, PublicationPool& pool, ClockCheck clock_is_set = {});
 
   /// Appends what is to be published of `readings`, in their order.
   void map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
@@ -82,7 +84,7 @@ class Mapper {
   Format format_of(const drivers::Reading& reading) const;
   Sample sample(const drivers::Reading& reading) const;
   void publish_devices(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
-  std::shared_ptr<mqtt::Publication> begin_publication(const drivers::Reading& reading) const;
+  std::shared_ptr<mqtt::Publication> begin_publication(const drivers::Reading& reading);
   void published(const drivers::Reading& reading);
   void watch(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
   mqtt::PublicationPtr announce(drivers::PointIndex point, std::size_t alarm,
@@ -90,6 +92,7 @@ class Mapper {
   void gather(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
 
   const BusMappings mappings_;
+  PublicationPool& pool_;
   std::unordered_map<const PointRule*, Expression> expressions_;
   mutable std::mutex mutex_;  // the bus's thread writes states_ and alarms_, others read them and acknowledge
   std::vector<State> states_;

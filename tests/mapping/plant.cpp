@@ -43,11 +43,11 @@ Plant::Plant(const std::string& yaml) {
     for (auto& point : device.points) points_.push_back(std::move(point));
   }
   mappings_ = std::move(loaded.mappings.front());
-  mapper_ = std::make_unique<Mapper>(mappings_);
+  mapper_ = std::make_unique<Mapper>(mappings_, *pool_);
 }
 
 void Plant::check_clock(Mapper::ClockCheck clock_is_set) {
-  mapper_ = std::make_unique<Mapper>(mappings_, std::move(clock_is_set));
+  mapper_ = std::make_unique<Mapper>(mappings_, *pool_, std::move(clock_is_set));
 }
 
 Plant Plant::with_points(const std::string& points, const std::string& publish) {

@@ -46,6 +46,7 @@ class Plant {
 
   std::vector<drivers::PointSettings> points_;
   BusMappings mappings_;
+  std::unique_ptr<PublicationPool> pool_ = std::make_unique<PublicationPool>();
   std::unique_ptr<Mapper> mapper_;
   std::vector<mqtt::PublicationPtr> published_;
 };
