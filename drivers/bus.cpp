@@ -44,7 +44,7 @@ class Bus::Impl {
         sink_(std::move(sink)),
         clock_(clock),
         writes_(*driver_, clock_),
-        passes_(settings_.offline_after, settings_.offline_retry),
+        passes_(settings_.offline_after, settings_.offline_retry, clock_),
         random_(seed_of(settings_.name)),
         reconnect_(settings_.reconnect),
         schedule_(settings_.devices.size(), settings_.offline_after, settings_.offline_retry,
@@ -258,7 +258,7 @@ void Bus::Impl::serve_writes() {
 /// One request of another master at most: then it is our turn again.
 void Bus::Impl::serve_pass() {
   const auto began = clock_.now();
-  const auto served = passes_.serve(*driver_, announced_, began);
+  const auto served = passes_.serve(*driver_, announced_);
   if (served.sent) used(began);
   if (served.lost) lost(*served.lost);
 }

@@ -32,11 +32,11 @@ TimePoint PassQueue::next() const {
   return next;
 }
 
-PassQueue::Served PassQueue::serve(Driver& driver, bool out_of_order, TimePoint now) {
-  const auto request = take(out_of_order, now, driver.is_open());
+PassQueue::Served PassQueue::serve(Driver& driver, bool out_of_order) {
+  const auto request = take(out_of_order, clock_.now(), driver.is_open());
   if (!request) return {};
   auto result = driver.pass(request->unit, request->request);
-  note(request->unit, result, now);
+  note(request->unit, result);
   Served served{true};
   if (!result && !driver.is_open()) served.lost = result.error();
   request->done(std::move(result));
@@ -75,7 +75,8 @@ bool PassQueue::is_silent(std::uint8_t unit, TimePoint now) const {
   return found != silent_.end() && found->second.misses >= after_ && now < found->second.again;
 }
 
-void PassQueue::note(std::uint8_t unit, const PassResult& result, TimePoint now) {
+/// The wait begins with the end of the timeout: it is the line's share for the others.
+void PassQueue::note(std::uint8_t unit, const PassResult& result) {
   const bool missed =
       !result && (result.error().failure == Failure::Timeout || result.error().failure == Failure::UnitOffline);
   if (!missed) {
@@ -83,7 +84,7 @@ void PassQueue::note(std::uint8_t unit, const PassResult& result, TimePoint now)
     return;
   }
   auto& silence = silent_.try_emplace(unit, retry_).first->second;
-  if (++silence.misses >= after_) silence.again = now + silence.backoff.next(random_);
+  if (++silence.misses >= after_) silence.again = clock_.now() + silence.backoff.next(random_);
 }
 
 void PassQueue::close() {

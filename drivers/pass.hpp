@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "drivers/backoff.hpp"
+#include "drivers/clock.hpp"
 #include "drivers/driver.hpp"
 
 namespace ferrule::drivers {
@@ -36,7 +37,8 @@ class PassQueue {
   /// v1.1b3 7).
   static constexpr std::uint8_t kPathUnavailable = 0x0A;
 
-  PassQueue(int offline_after, Backoff::Bounds offline_retry) : after_(offline_after), retry_(offline_retry) {}
+  PassQueue(int offline_after, Backoff::Bounds offline_retry, const Clock& clock)
+      : after_(offline_after), retry_(offline_retry), clock_(clock) {}
 
   bool push(PassRequest&& request);  ///< Any thread. False when it is full or closed: `done` is not called then.
   bool waiting() const;              ///< Any thread.
@@ -48,7 +50,7 @@ class PassQueue {
     bool sent = false;
     std::optional<Fault> lost{};
   };
-  Served serve(Driver& driver, bool out_of_order, TimePoint now);
+  Served serve(Driver& driver, bool out_of_order);
   void close();  ///< refuses all that wait; none is taken from now on
 
  private:
@@ -61,10 +63,11 @@ class PassQueue {
 
   std::optional<PassRequest> take(bool out_of_order, TimePoint now, bool open);
   bool is_silent(std::uint8_t unit, TimePoint now) const;
-  void note(std::uint8_t unit, const PassResult& result, TimePoint now);
+  void note(std::uint8_t unit, const PassResult& result);
 
   const int after_;
   const Backoff::Bounds retry_;
+  const Clock& clock_;
   mutable std::mutex mutex_;
   std::deque<PassRequest> waiting_;  // guarded by mutex_
   bool closed_ = false;              // guarded by mutex_

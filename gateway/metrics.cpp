@@ -77,10 +77,14 @@ void add_modbus_servers(MetricsText& out, const std::vector<drivers::modbus_serv
   const auto each = [&](auto value) {
     for (const auto& server : servers) out.sample({{"server", server.name}}, number(value(server)));
   };
+  out.gauge("ferrule_modbus_server_up", "Whether its port is open.");
+  each([](const auto& server) { return server.ports.lines_closed == 0 ? 1U : 0U; });
   out.gauge("ferrule_modbus_server_connections", "Masters that are connected.");
   each([](const auto& server) { return server.ports.connections; });
   out.counter("ferrule_modbus_server_refused_total", "Connections refused: not in `allow`, or too many.");
   each([](const auto& server) { return server.ports.refused; });
+  out.counter("ferrule_modbus_server_displaced_total", "Connections closed for a newcomer: unused for half a minute.");
+  each([](const auto& server) { return server.ports.displaced; });
   out.counter("ferrule_modbus_server_requests_total", "Requests of other masters.");
   each([](const auto& server) { return server.ports.requests; });
   out.counter("ferrule_modbus_server_exceptions_total", "Requests that were answered with an exception.");

@@ -61,6 +61,7 @@ json server_json(const drivers::modbus_server::ServerStatus& server) {
           {"open", server.ports.lines_closed == 0},
           {"connections", server.ports.connections},
           {"refused", server.ports.refused},
+          {"displaced", server.ports.displaced},
           {"requests", server.ports.requests},
           {"exceptions", server.exceptions},
           {"malformed", server.ports.malformed},

@@ -27,7 +27,7 @@ namespace {
 using drivers::WireEvent;
 using drivers::modbus::Dissected;
 using drivers::modbus::Dissector;
-using drivers::modbus::Framing;
+using drivers::modbus::FrameForm;
 using nlohmann::json;
 using Bytes = std::vector<std::uint8_t>;
 
@@ -56,10 +56,10 @@ class Output {
   std::string trouble_;
 };
 
-std::optional<Framing> framing_of(const std::string& type) {
-  if (type == "modbus-tcp" || type == "modbus-tls" || type == "modbus-udp") return Framing::Tcp;
-  if (type == "modbus-rtu" || type == "modbus-rtu-tcp") return Framing::Rtu;
-  if (type == "modbus-ascii" || type == "modbus-ascii-tcp") return Framing::Ascii;
+std::optional<FrameForm> framing_of(const std::string& type) {
+  if (type == "modbus-tcp" || type == "modbus-tls" || type == "modbus-udp") return FrameForm::Tcp;
+  if (type == "modbus-rtu" || type == "modbus-rtu-tcp") return FrameForm::Rtu;
+  if (type == "modbus-ascii" || type == "modbus-ascii-tcp") return FrameForm::Ascii;
   return std::nullopt;
 }
 
@@ -191,7 +191,7 @@ int trace_bus(const WatchOptions& options) {
     const auto type = item.value("type", "");
     if (!type.empty()) {
       lines.emplace(type);
-      capture.emplace(framing_of(type) == Framing::Tcp ? Capture::kModbusPort : Capture::kLinePort);
+      capture.emplace(framing_of(type) == FrameForm::Tcp ? Capture::kModbusPort : Capture::kLinePort);
       return options.pcap.empty() ? std::string() : Capture::head();
     }
     const auto event = event_of(item);

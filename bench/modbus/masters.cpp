@@ -1,10 +1,14 @@
 #include "bench/modbus/masters.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <malloc.h>
 #include <modbus.h>
 #include <sys/resource.h>
 
 #include <atomic>
+#include <cinttypes>
+#include <cstdio>
 #include <future>
 #include <memory>
 #include <numeric>
@@ -178,6 +182,21 @@ Polled run_libmodbus(const std::vector<std::uint16_t>& ports, int blocks, millis
                       points - before,
                       {}};
   done = true;
+  return polled;
+}
+
+std::optional<Polled> run_modbus_serial(const std::vector<std::uint16_t>& ports, int blocks, milliseconds pause,
+                                        milliseconds time) {
+  const auto command = fmt::format(
+      "node -e \"require('modbus-serial')\" 2>/dev/null && node {} "
+      "'{{\"ports\":[{}],\"blocks\":{},\"pause\":{},\"time\":{}}}'",
+      FERRULE_PEER_SCRIPT, fmt::join(ports, ","), blocks, pause.count(), time.count());
+  const std::unique_ptr<FILE, int (*)(FILE*)> said(::popen(command.c_str(), "r"), ::pclose);
+  Polled polled;
+  if (!said ||
+      std::fscanf(said.get(), "%" SCNu64 " %lf %lf", &polled.points, &polled.seconds, &polled.processor) != 3) {
+    return std::nullopt;
+  }
   return polled;
 }
 

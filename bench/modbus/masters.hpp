@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ Waits time_writes(const std::string& yaml, std::size_t writes);
 /// libmodbus, a thread for each port, reading `blocks` times 125 registers over and over (`pause`: between two rounds).
 Polled run_libmodbus(const std::vector<std::uint16_t>& ports, int blocks, std::chrono::milliseconds pause,
                      std::chrono::milliseconds time);
+/// The same by modbus-serial, if node has it (NODE_PATH); one process for all ports.
+std::optional<Polled> run_modbus_serial(const std::vector<std::uint16_t>& ports, int blocks,
+                                        std::chrono::milliseconds pause, std::chrono::milliseconds time);
 /// libmodbus on a line, reading `registers` of each unit in turn.
 Polled run_libmodbus(const std::string& path, int baud, int units, int registers, std::chrono::milliseconds timeout,
                      std::chrono::milliseconds time);

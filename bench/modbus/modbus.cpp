@@ -81,8 +81,13 @@ void measure_tcp(milliseconds time) {
                    static_cast<double>(polled.heap) / static_cast<double>(devices) / (blocks * kBlock));
       }
     }
-    print_tcp("libmodbus, thread each",
-              run_libmodbus(slaves.ports(), blocks, devices == 1 ? milliseconds(0) : interval, time));
+    const auto pause = devices == 1 ? milliseconds(0) : interval;
+    print_tcp("libmodbus, thread each", run_libmodbus(slaves.ports(), blocks, pause, time));
+    if (const auto peer = run_modbus_serial(slaves.ports(), blocks, pause, time)) {
+      print_tcp("modbus-serial (Node.js)", *peer);
+    } else {
+      fmt::print("  modbus-serial: node does not find it\n");
+    }
   }
 }
 

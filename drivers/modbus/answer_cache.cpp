@@ -58,7 +58,7 @@ std::optional<std::vector<std::uint8_t>> AnswerCache::find(const Request& reques
 
 void AnswerCache::forget(std::uint8_t unit) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(answers_, [&](const Answer& answer) { return answer.request.unit == unit; });
+  std::erase_if(answers_, [&](const Answer& answer) { return unit == 0 || answer.request.unit == unit; });
 }
 
 }  // namespace ferrule::drivers::modbus

@@ -24,7 +24,7 @@ class AnswerCache {
   void keep(const Request& request, std::span<const std::uint8_t> data, TimePoint now);
   /// The data of a read, if an answer that came at `since` or later holds all of it.
   std::optional<std::vector<std::uint8_t>> find(const Request& request, TimePoint since);
-  /// Something was written to the unit: nothing is known of it any more.
+  /// Something was written to the unit, or to all of them (0): nothing is known of it any more.
   void forget(std::uint8_t unit);
 
  private:

@@ -56,9 +56,17 @@ std::string describe_request(std::span<const std::uint8_t> pdu) {
     case kWriteMultipleRegisters:
       return fmt::format("writes {} registers from {}:{}", word(pdu, 3), word(pdu, 1),
                          hex(pdu.subspan(std::min<std::size_t>(6, pdu.size())), 2));
+    case kMaskWriteRegister:
+      if (pdu.size() < 7) break;
+      return fmt::format("masks register {}: and {:04x}, or {:04x}", word(pdu, 1), word(pdu, 3), word(pdu, 5));
+    case kReadWriteRegisters:
+      if (pdu.size() < 10) break;
+      return fmt::format("writes {} registers from {}:{}, reads {} from {}", word(pdu, 7), word(pdu, 5),
+                         hex(pdu.subspan(10), 2), word(pdu, 3), word(pdu, 1));
     default:
-      return fmt::format("is asked function {}{}", function, hex(pdu.subspan(1), 1));
+      break;
   }
+  return fmt::format("is asked function {}{}", function, hex(pdu.subspan(1), 1));
 }
 
 std::string describe_answer(std::span<const std::uint8_t> pdu) {
@@ -75,6 +83,7 @@ std::string describe_answer(std::span<const std::uint8_t> pdu) {
   if (pdu.size() == 5 && (function == kWriteMultipleCoils || function == kWriteMultipleRegisters)) {
     return fmt::format("has written {} from {}", word(pdu, 3), word(pdu, 1));
   }
+  if (pdu.size() == 7 && function == kMaskWriteRegister) return fmt::format("has masked {}", word(pdu, 1));
   return fmt::format("answers function {}{}", function, hex(pdu.subspan(1), 1));
 }
 
@@ -129,7 +138,7 @@ std::string describe_pdu(std::span<const std::uint8_t> pdu, bool request) {
 std::vector<Dissected> Dissector::next(WireEvent::Kind direction, std::span<const std::uint8_t> bytes) {
   const bool request = direction == WireEvent::Kind::Sent;
   std::vector<Dissected> frames;
-  if (request && framing_ != Framing::Tcp) frames = flush();  // on a line nothing of before follows any more
+  if (request && framing_ != FrameForm::Tcp) frames = flush();  // on a line nothing of before follows any more
   auto& waiting = request ? sent_ : received_;
   waiting.insert(waiting.end(), bytes.begin(), bytes.end());
   std::ranges::move(cut(waiting, request), std::back_inserter(frames));
@@ -140,9 +149,9 @@ std::vector<Dissected> Dissector::cut(Bytes& waiting, bool request) const {
   std::vector<Dissected> frames;
   std::span<const std::uint8_t> rest(waiting);
   while (!rest.empty()) {
-    auto first = framing_ == Framing::Tcp   ? first_tcp(rest, request)
-                 : framing_ == Framing::Rtu ? first_rtu(rest, request)
-                                            : first_ascii(rest, request);
+    auto first = framing_ == FrameForm::Tcp   ? first_tcp(rest, request)
+                 : framing_ == FrameForm::Rtu ? first_rtu(rest, request)
+                                              : first_ascii(rest, request);
     if (!first) break;
     rest = rest.subspan(first->bytes.size());
     frames.push_back(std::move(*first));

@@ -11,7 +11,7 @@
 namespace ferrule::drivers::modbus {
 
 /// How frames lie on the wire.
-enum class Framing : std::uint8_t { Tcp, Rtu, Ascii };
+enum class FrameForm : std::uint8_t { Tcp, Rtu, Ascii };
 
 /// What a stream of bytes comes to: a frame, or what is none.
 struct Dissected {
@@ -23,7 +23,7 @@ struct Dissected {
 /// come out as "no Modbus frame"; never holds more than one frame of a direction.
 class Dissector {
  public:
-  explicit Dissector(Framing framing) : framing_(framing) {}
+  explicit Dissector(FrameForm framing) : framing_(framing) {}
 
   /// Takes what was sent or received; gives what is complete by now.
   std::vector<Dissected> next(WireEvent::Kind direction, std::span<const std::uint8_t> bytes);
@@ -35,7 +35,7 @@ class Dissector {
 
   std::vector<Dissected> cut(Bytes& waiting, bool request) const;
 
-  const Framing framing_;
+  const FrameForm framing_;
   Bytes sent_;      // the beginning of a frame
   Bytes received_;  // the same
 };

@@ -36,8 +36,7 @@ std::size_t size_of(const Shape& shape) {
   return is_echo(shape.function) ? kEchoSize : kReadOverhead + shape.bytes;
 }
 
-std::uint16_t crc16(std::span<const std::uint8_t> bytes) {
-  std::uint16_t crc = 0xFFFF;
+std::uint16_t crc16(std::span<const std::uint8_t> bytes, std::uint16_t crc) {
   for (const auto byte : bytes) {
     crc = static_cast<std::uint16_t>(crc ^ byte);
     for (int bit = 0; bit < 8; ++bit) {

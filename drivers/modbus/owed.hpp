@@ -23,8 +23,8 @@ Shape shape_of(std::span<const std::uint8_t> frame);
 /// Bytes of the frame, unit and CRC included.
 std::size_t size_of(const Shape& shape);
 
-/// CRC-16 of Modbus over serial line V1.02 6.2.2, low byte first on the wire.
-std::uint16_t crc16(std::span<const std::uint8_t> bytes);
+/// CRC-16 of Modbus over serial line V1.02 6.2.2, low byte first on the wire. `crc`: of the bytes before.
+std::uint16_t crc16(std::span<const std::uint8_t> bytes, std::uint16_t crc = 0xFFFF);
 
 /// What is owed, oldest first.
 ///

@@ -1,5 +1,9 @@
 #include "drivers/modbus/request_framing.hpp"
 
+#include <algorithm>
+
+#include "drivers/modbus/owed.hpp"
+
 namespace ferrule::drivers::modbus {
 
 // transaction 0..1 | protocol 2..3, 0 | length 4..5, of what follows | unit 6 | function 7 | data
@@ -36,6 +40,17 @@ std::optional<std::size_t> rtu_request_length(std::span<const std::uint8_t> byte
     default:
       return std::nullopt;
   }
+}
+
+std::optional<std::size_t> rtu_length_by_checksum(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kLeast = 4;   // unit, function, CRC
+  constexpr std::size_t kMost = 256;  // Modbus over serial line V1.02 2.5.1
+  auto crc = crc16({});
+  for (std::size_t size = 1; size <= std::min(bytes.size(), kMost); ++size) {
+    crc = crc16(bytes.subspan(size - 1, 1), crc);
+    if (crc == 0 && size >= kLeast) return size;
+  }
+  return bytes.size() < kMost ? std::optional<std::size_t>(0) : std::nullopt;
 }
 
 }  // namespace ferrule::drivers::modbus

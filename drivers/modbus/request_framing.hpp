@@ -15,4 +15,7 @@ inline constexpr std::size_t kMaxRequest = 260;  ///< of a Modbus TCP frame (Mod
 std::optional<std::size_t> tcp_request_length(std::span<const std::uint8_t> bytes);
 std::optional<std::size_t> rtu_request_length(std::span<const std::uint8_t> bytes);
 
+/// The same of a frame on a serial line whose function code is not known: only its checksum tells.
+std::optional<std::size_t> rtu_length_by_checksum(std::span<const std::uint8_t> bytes);
+
 }  // namespace ferrule::drivers::modbus

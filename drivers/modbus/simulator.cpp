@@ -76,16 +76,16 @@ class Simulator::Impl {
   }
 
  private:
-  bool answer(const SlaveRequest& request) {
+  SlavePorts::Heard answer(const SlaveRequest& request) {
     auto& endpoint = endpoints_[request.port];
     const auto now = clock_.now();
     const auto elapsed = std::chrono::floor<milliseconds>(now - started_);
     auto reply = endpoint.slaves.answer(request.frame, elapsed, endpoint.framing == Framing::Tcp ? tcp_ : rtu_);
     if (reply.faulty) ++faults_;
-    if (reply.bytes.empty()) return true;
+    if (reply.bytes.empty()) return SlavePorts::Heard::Ours;
     const auto on_wire = endpoint.per_byte * static_cast<std::int64_t>(request.frame.size() + reply.bytes.size());
     ports_.answer(request.asker, std::move(reply.bytes), now + reply.delay + on_wire);
-    return true;
+    return SlavePorts::Heard::Ours;
   }
 
   // Constant after start.

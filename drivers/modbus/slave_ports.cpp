@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
@@ -34,8 +35,10 @@ using std::chrono::milliseconds;
 constexpr std::size_t kMaxPending = 10'000;  // answers that wait, of all ports
 constexpr std::size_t kMaxInput = 1024;      // that waits to be looked at
 constexpr milliseconds kSilence{50};         // on a line: what came before it is no part of what comes after
+constexpr milliseconds kEchoLost{1000};      // our own bytes should have come back long ago
 constexpr milliseconds kLookAround{500};     // at idle connections and lost lines
 constexpr std::chrono::seconds kReopen{1};
+constexpr std::chrono::seconds kUnused{30};  // who has not asked for so long makes way for others
 
 std::error_code last_error() { return {errno, std::generic_category()}; }
 
@@ -48,11 +51,12 @@ struct Source {
   std::string peer;
   Descriptor other_end{};  // of a pty, kept open: else reading fails whenever the master has closed it
   std::vector<std::uint8_t> input{};
-  TimePoint last_byte{};
-  bool waits = false;    // for the answer to its request
-  bool paused = false;   // not watched: it has sent enough for now
-  bool skips = false;    // on a line: until there is silence
-  std::size_t echo = 0;  // of what comes next, bytes that are our own
+  TimePoint last_byte{};  // on a line, in either direction
+  TimePoint asked{};      // or connected
+  bool waits = false;     // for the answer to its request
+  bool paused = false;    // not watched: it has sent enough for now
+  bool skips = false;     // on a line: until there is silence
+  std::size_t echo = 0;   // of what comes next, bytes that are our own
 };
 
 struct Pending {
@@ -164,7 +168,7 @@ class SlavePorts::Impl {
   void start();
   void stop();
   SlavePortsStatus status() const {
-    return {connections_, lines_closed_, accepted_, refused_, requests_, answers_, unsent_, malformed_};
+    return {connections_, lines_closed_, accepted_, refused_, displaced_, requests_, answers_, unsent_, malformed_};
   }
   void answer(std::uint64_t asker, std::vector<std::uint8_t>&& bytes, TimePoint due);
   std::function<void(std::function<void()>)> poster() const {
@@ -181,6 +185,7 @@ class SlavePorts::Impl {
     bool echo = false;
     std::uint64_t source = 0;  // of an open line
     TimePoint reopen_at{};
+    bool told = false;  // that it is not open
     std::size_t connections = 0;
   };
 
@@ -200,10 +205,13 @@ class SlavePorts::Impl {
   void run();
   int wait_time() const;
   void serve(std::uint64_t id);
-  void accept(const Source& listener);
+  void accept(std::uint64_t id, Source& listener);
+  bool make_room(std::size_t port);
   void close(std::uint64_t id);
   bool take_requests(std::uint64_t id, Source& source);
+  std::optional<std::size_t> request_length(const Source& source, std::span<const std::uint8_t> bytes) const;
   void pause(std::uint64_t id, Source& source, bool paused);
+  void end_by_silence(Source& source, std::chrono::nanoseconds silence);
   void send_due();
   void send(const Pending& pending);
   void look_around();
@@ -223,6 +231,7 @@ class SlavePorts::Impl {
   std::uint64_t last_id_ = kBellId;
   std::uint64_t last_order_ = 0;
   std::chrono::steady_clock::time_point looked_around_{};
+  bool deaf_ = false;  // a listener waits for descriptors
 
   // Any thread.
   const std::shared_ptr<Inbox> inbox_;
@@ -231,6 +240,7 @@ class SlavePorts::Impl {
   std::atomic<std::size_t> lines_closed_ = 0;
   std::atomic<std::uint64_t> accepted_ = 0;
   std::atomic<std::uint64_t> refused_ = 0;
+  std::atomic<std::uint64_t> displaced_ = 0;
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<std::uint64_t> answers_ = 0;
   std::atomic<std::uint64_t> unsent_ = 0;
@@ -273,9 +283,14 @@ void SlavePorts::Impl::add_line(std::unique_ptr<Port> line, bool echo) {
 
 void SlavePorts::Impl::open_line(Place& place, std::size_t port) {
   place.reopen_at = std::chrono::steady_clock::now() + kReopen;
-  if (!place.line->open(place.reopen_at)) return;
+  if (const auto opened = place.line->open(place.reopen_at); !opened) {
+    if (!std::exchange(place.told, true)) spdlog::warn("{}: {}", name_, opened.error().detail);
+    return;
+  }
+  if (std::exchange(place.told, false)) spdlog::info("{}: {} is open again", name_, place.line->name());
   --lines_closed_;
-  Source source{Descriptor(::fcntl(place.line->descriptor(), F_DUPFD_CLOEXEC, 0)), Role::Line, port, place.line->name()};
+  Source source{Descriptor(::fcntl(place.line->descriptor(), F_DUPFD_CLOEXEC, 0)), Role::Line, port,
+                place.line->name()};
   source.skips = limits_.silence.count() > 0;  // we may have come into the middle of something
   source.last_byte = clock_.now();
   place.source = add_source(std::move(source));
@@ -321,7 +336,7 @@ int SlavePorts::Impl::wait_time() const {
     const auto left = std::chrono::ceil<milliseconds>(pending_.top().due - clock_.now());
     return static_cast<int>(std::clamp(left, milliseconds{0}, kSilence).count());
   }
-  const bool watches = lines_closed_ > 0 || (limits_.idle.count() > 0 && connections_ > 0);
+  const bool watches = deaf_ || lines_closed_ > 0 || (limits_.idle.count() > 0 && connections_ > 0);
   return watches ? static_cast<int>(kLookAround.count()) : -1;
 }
 
@@ -329,36 +344,63 @@ void SlavePorts::Impl::serve(std::uint64_t id) {
   const auto found = sources_.find(id);
   if (found == sources_.end()) return;
   auto& source = found->second;
-  if (source.role == Role::Listener) return accept(source);
+  if (source.role == Role::Listener) return accept(id, source);
   std::array<std::uint8_t, kMaxInput> bytes;
   const auto length = ::read(source.fd.get(), bytes.data(), bytes.size());
   if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (length <= 0) return close(id);
   std::span<const std::uint8_t> got(bytes.data(), static_cast<std::size_t>(length));
+  const auto now = clock_.now();
+  if (source.role == Role::Line) end_by_silence(source, now - source.last_byte);
+  source.last_byte = now;
   const auto own = std::min(source.echo, got.size());
   source.echo -= own;
   got = got.subspan(own);
-  if (got.empty()) return;
-  const auto now = clock_.now();
-  if (source.role == Role::Line) {
-    const auto silence = now - source.last_byte;
-    if (silence >= limits_.silence) source.skips = false;
-    if (silence > kSilence) source.input.clear();
-  }
-  source.last_byte = now;
-  if (source.skips) return;
+  if (got.empty() || source.skips) return;
   source.input.insert(source.input.end(), got.begin(), got.end());
   if (!take_requests(id, source)) close(id);
 }
 
-void SlavePorts::Impl::accept(const Source& listener) {
+/// What was not complete before it never will be.
+void SlavePorts::Impl::end_by_silence(Source& source, std::chrono::nanoseconds silence) {
+  if (silence >= limits_.silence) {
+    source.skips = false;
+    const bool unknown = !source.input.empty() && !rtu_request_length(source.input);
+    if (unknown) {
+      ++malformed_;
+      source.input.clear();
+    }
+  }
+  if (silence > kSilence) source.input.clear();
+  if (silence > kEchoLost) source.echo = 0;
+}
+
+/// Who has not asked for the longest goes, for a master that was switched off never says goodbye.
+bool SlavePorts::Impl::make_room(std::size_t port) {
+  auto oldest = sources_.end();
+  for (auto it = sources_.begin(); it != sources_.end(); ++it) {
+    const auto& source = it->second;
+    if (source.role != Role::Connection || source.port != port || source.waits) continue;
+    if (oldest == sources_.end() || source.asked < oldest->second.asked) oldest = it;
+  }
+  if (oldest == sources_.end() || clock_.now() - oldest->second.asked < kUnused) return false;
+  ++displaced_;
+  close(oldest->first);
+  return true;
+}
+
+void SlavePorts::Impl::accept(std::uint64_t id, Source& listener) {
   auto& place = places_[listener.port];
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   Descriptor peer(
       accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!peer) return;
-  if (place.connections >= limits_.connections || (place.admits && !place.admits(address))) {
+  if (!peer) {
+    deaf_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    return pause(id, listener, deaf_);
+  }
+  const bool admitted = !place.admits || place.admits(address);
+  if (!admitted || (place.connections >= limits_.connections && !make_room(listener.port))) {
     ++refused_;
     return;
   }
@@ -369,7 +411,7 @@ void SlavePorts::Impl::accept(const Source& listener) {
   ++connections_;
   ++accepted_;
   Source source{raised(std::move(peer)), Role::Connection, listener.port, peer_name(address)};
-  source.last_byte = clock_.now();
+  source.asked = clock_.now();
   add_source(std::move(source));
 }
 
@@ -386,29 +428,40 @@ void SlavePorts::Impl::close(std::uint64_t id) {
     place.line->close();
     place.source = 0;
     place.reopen_at = std::chrono::steady_clock::now() + kReopen;
+    place.told = true;
+    spdlog::warn("{}: {} was lost", name_, place.line->name());
     ++lines_closed_;
   }
 }
 
+std::optional<std::size_t> SlavePorts::Impl::request_length(const Source& source,
+                                                            std::span<const std::uint8_t> bytes) const {
+  if (source.role == Role::Connection) return tcp_request_length(bytes);
+  const auto length = rtu_request_length(bytes);
+  return length || limits_.silence.count() == 0 ? length : rtu_length_by_checksum(bytes);
+}
+
 /// Hands over every complete request; false when the peer does not speak Modbus.
 bool SlavePorts::Impl::take_requests(std::uint64_t id, Source& source) {
-  const bool tcp = source.role == Role::Connection;
   std::span<const std::uint8_t> rest(source.input);
-  const auto malformed = [&] {
-    ++malformed_;
+  const auto skip = [&](bool malformed) {
+    if (malformed) ++malformed_;
     source.input.clear();
+    source.waits = false;
     source.skips = limits_.silence.count() > 0;
-    return !tcp;
+    return source.role == Role::Line;
   };
   while (!source.waits) {
-    const auto length = tcp ? tcp_request_length(rest) : rtu_request_length(rest);
-    if (!length || *length > kMaxRequest) return malformed();
+    const auto length = request_length(source, rest);
+    if (!length || *length > kMaxRequest) return skip(true);
     if (*length == 0 || rest.size() < *length) break;
-    ++requests_;
     source.waits = limits_.one_at_a_time;
-    if (!handler_({source.port, id, source.peer, rest.first(*length)})) {
-      source.waits = false;
-      if (limits_.silence.count() > 0) return malformed();
+    source.asked = clock_.now();
+    ++requests_;  // before it can be answered, so that nobody knows of more requests than we do
+    const auto heard = handler_({source.port, id, source.peer, rest.first(*length)});
+    if (heard != Heard::Ours) {
+      --requests_;
+      return skip(heard == Heard::Damaged);
     }
     rest = rest.subspan(*length);
   }
@@ -451,7 +504,8 @@ void SlavePorts::Impl::send(const Pending& pending) {
   auto& place = places_[source.port];
   const auto& bytes = pending.bytes;
   const bool connection = source.role == Role::Connection;
-  ++answers_;  // before the peer can have it, so that it never knows of more answers than we do
+  source.last_byte = clock_.now();  // our own echo is no silence
+  ++answers_;                       // before the peer can have it, so that it never knows of more answers than we do
   if (place.echo) source.echo = bytes.size();
   if (place.line) place.line->begin_send();
   const auto sent = connection ? ::send(source.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)
@@ -472,10 +526,15 @@ void SlavePorts::Impl::look_around() {
     auto& place = places_[port];
     if (place.line && place.source == 0 && now >= place.reopen_at) open_line(place, port);
   }
+  if (std::exchange(deaf_, false)) {
+    for (auto& [id, source] : sources_) {
+      if (source.role == Role::Listener) pause(id, source, false);
+    }
+  }
   if (limits_.idle.count() == 0) return;
   std::vector<std::uint64_t> idle;
   for (const auto& [id, source] : sources_) {
-    const bool silent = clock_.now() - source.last_byte >= limits_.idle;
+    const bool silent = clock_.now() - source.asked >= limits_.idle;
     if (source.role == Role::Connection && !source.waits && silent) idle.push_back(id);
   }
   for (const auto id : idle) close(id);

@@ -33,26 +33,34 @@ struct SlavePortsStatus {
   std::size_t lines_closed = 0;  ///< now, because they could not be opened yet or were lost
   std::uint64_t accepted = 0;
   std::uint64_t refused = 0;    ///< not admitted, or too many
-  std::uint64_t requests = 0;   ///< complete frames
+  std::uint64_t displaced = 0;  ///< had not asked for long when somebody else wanted to connect
+  std::uint64_t requests = 0;   ///< complete frames to one of us
   std::uint64_t answers = 0;    ///< sent
   std::uint64_t unsent = 0;     ///< that the peer did not take, or for which too many others were waiting
   std::uint64_t malformed = 0;  ///< bytes that are no frame: the connection was closed, or the line waited for silence
 };
 
 /// Any number of ports on one thread. All ports are added before `start`. Everything is bounded: connections of each
-/// port (policy: the newcomer is closed), answers that wait (policy: the new one is dropped), bytes of a connection
-/// that wait to be looked at (policy: its sender waits).
+/// port (policy: who has not asked for the longest makes way if that is half a minute, else the newcomer is closed),
+/// answers that wait (policy: the new one is dropped), bytes of a connection that wait to be looked at (policy: its
+/// sender waits). While the process is out of descriptors, newcomers wait.
 class SlavePorts {
  public:
   struct Limits {
     std::size_t connections = 64;       ///< of each TCP port
     std::chrono::milliseconds idle{0};  ///< a connection without a request for so long is closed; 0: never
     bool one_at_a_time = false;         ///< the next request of an asker waits until the one before it is answered
-    std::chrono::nanoseconds silence{
-        0};  ///< on a line: what follows a frame that is none of ours without it is skipped
+    /// On a line: what follows a frame that is none of ours without it is skipped, and it ends a frame whose function
+    /// code is not known. 0: neither.
+    std::chrono::nanoseconds silence{0};
   };
-  /// Called on the ports' thread. False: the frame was not for us, or is none at all.
-  using Handler = std::function<bool(const SlaveRequest&)>;
+  enum class Heard : std::uint8_t {
+    Ours,
+    Others,   ///< on a line: to or from somebody else
+    Damaged,  ///< no frame at all
+  };
+  /// Called on the ports' thread.
+  using Handler = std::function<Heard(const SlaveRequest&)>;
   using Admits = std::function<bool(const sockaddr_storage&)>;
 
   /// `clock`, which need not be real time, outlives the ports. Throws std::system_error when out of descriptors.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "drivers/modbus/client.hpp"
+#include "drivers/modbus/dissector.hpp"
 #include "drivers/modbus_server/request.hpp"
 #include "drivers/serial_port.hpp"
 #include "drivers/stop_signal.hpp"
@@ -66,10 +67,11 @@ class Server::Impl {
   Impl(ServerSettings settings, Way way, SlavePorts::Admits admits, const Clock& clock)
       : settings_(std::move(settings)),
         framing_(settings_.on_line ? Framing::Rtu : Framing::Tcp),
+        pause_(limits_of(settings_).silence),
         way_(std::move(way)),
         clock_(clock),
         responder_(framing_),
-        ports_("mb-" + settings_.name, clock, limits_of(settings_),
+        ports_("modbus server " + settings_.name, clock, limits_of(settings_),
                [this](const SlaveRequest& request) { return take(request); }),
         post_(ports_.poster()) {
     const std::span<const ExposedPoint> points(settings_.points);
@@ -104,22 +106,23 @@ class Server::Impl {
   struct Job {
     std::uint64_t asker;
     Bytes frame;
-    std::uint8_t unit;
+    std::uint8_t unit;           // whose points
     std::size_t left = 0;        // writes that are not done
     std::uint8_t exception = 0;  // of the first that failed
   };
 
-  bool take(const SlaveRequest& request);
-  void show(const SlaveRequest& asked, const Frame& frame, UnitTable& table);
-  void write(const SlaveRequest& asked, const Frame& frame, const Request& request, UnitTable& table);
+  SlavePorts::Heard take(const SlaveRequest& request);
+  void show(const SlaveRequest& asked, const Frame& frame, std::uint8_t unit);
+  void write(const SlaveRequest& asked, const Request& request, std::uint8_t unit);
   void written(const std::shared_ptr<Job>& job, const WriteResult& result);
   void pass_on(const SlaveRequest& asked, const Frame& frame, const Share& share);
   const Share* share_of(std::uint8_t unit) const;
+  std::uint8_t meant(std::uint8_t unit) const;
   std::string who(const SlaveRequest& asked) const {
     return fmt::format("modbus {} (server {})", asked.peer, settings_.name);
   }
 
-  void answer(std::uint64_t asker, Bytes&& bytes) { ports_.answer(asker, std::move(bytes), clock_.now()); }
+  void answer(std::uint64_t asker, Bytes&& bytes) { ports_.answer(asker, std::move(bytes), clock_.now() + pause_); }
   void refuse(std::uint64_t asker, std::span<const std::uint8_t> frame, std::uint8_t exception) {
     ++exceptions_;
     answer(asker, exception_frame(framing_, frame, exception));
@@ -134,6 +137,7 @@ class Server::Impl {
   // Constant after construction.
   const ServerSettings settings_;
   const Framing framing_;
+  const std::chrono::nanoseconds pause_;  // before an answer on a line: its master must have let go of the wire
   const Way way_;
   const Clock& clock_;
   std::string port_name_;
@@ -152,41 +156,46 @@ class Server::Impl {
 };
 
 /// On a line somebody else answers for other units; a TCP peer is told that there is no such unit.
-bool Server::Impl::take(const SlaveRequest& asked) {
+SlavePorts::Heard Server::Impl::take(const SlaveRequest& asked) {
   const auto frame = parse_frame(framing_, asked.frame);
-  if (!frame) return false;
-  const auto unit = units_.find(frame->unit);
-  const auto* share = share_of(frame->unit);
-  if (unit == units_.end() && share == nullptr) {
-    if (framing_ == Framing::Rtu) return false;
-    refuse(asked.asker, asked.frame, kPathUnavailable);
-    return true;
-  }
-  if (share != nullptr) {
+  if (!frame) return units_.contains(asked.frame[0]) ? SlavePorts::Heard::Damaged : SlavePorts::Heard::Others;
+  const auto unit = meant(frame->unit);
+  if (const auto* share = share_of(unit)) {
     pass_on(asked, *frame, *share);
+  } else if (units_.contains(unit)) {
+    show(asked, *frame, unit);
+  } else if (framing_ == Framing::Rtu) {
+    return SlavePorts::Heard::Others;
   } else {
-    show(asked, *frame, unit->second);
+    refuse(asked.asker, asked.frame, kPathUnavailable);
   }
-  return true;
+  return SlavePorts::Heard::Ours;
 }
 
-void Server::Impl::show(const SlaveRequest& asked, const Frame& frame, UnitTable& table) {
+/// Over TCP 0 and 255 mean whom the connection leads to (Modbus TCP guide V1.0b, unit identifier).
+std::uint8_t Server::Impl::meant(std::uint8_t unit) const {
+  const bool itself = framing_ == Framing::Tcp && (unit == 0 || unit == 255);
+  return itself && !units_.contains(unit) && share_of(unit) == nullptr ? settings_.own_unit : unit;
+}
+
+void Server::Impl::show(const SlaveRequest& asked, const Frame& frame, std::uint8_t unit) {
   const auto request = parse_request(frame.pdu);
   if (!request) return refuse(asked.asker, asked.frame, request.error());
   if (request->count == 0) return refuse(asked.asker, asked.frame, kIllegalFunction);
-  if (request->writes) return write(asked, frame, *request, table);
+  if (request->writes) return write(asked, *request, unit);
+  auto& table = units_.at(unit);
   if (const auto exception = table.refresh(*request, way_.look); exception != 0) {
     return refuse(asked.asker, asked.frame, exception);
   }
-  answer_from(table, asked.asker, asked.frame, frame.unit);
+  answer_from(table, asked.asker, asked.frame, unit);
 }
 
 /// All or nothing is looked at first; then one point after the other, as on any bus.
-void Server::Impl::write(const SlaveRequest& asked, const Frame& frame, const Request& request, UnitTable& table) {
-  auto points = table.writes(request);
+void Server::Impl::write(const SlaveRequest& asked, const Request& request, std::uint8_t unit) {
+  auto points = units_.at(unit).writes(request);
   if (!points) return refuse(asked.asker, asked.frame, points.error());
-  const auto job = std::make_shared<Job>(
-      Job{asked.asker, Bytes(asked.frame.begin(), asked.frame.end()), frame.unit, points->size()});
+  const auto job =
+      std::make_shared<Job>(Job{asked.asker, Bytes(asked.frame.begin(), asked.frame.end()), unit, points->size()});
   writes_ += points->size();
   for (auto& point : *points) {
     way_.write(*point.point, std::move(point.value), who(asked), [this, job, post = post_](const WriteResult& result) {
@@ -214,20 +223,25 @@ void Server::Impl::pass_on(const SlaveRequest& asked, const Frame& frame, const 
     }
   }
   PassRequest passing{frame.unit, Bytes(frame.pdu.begin(), frame.pdu.end()), now + share.timeout, {}};
-  std::string note;
-  if (request->writes) {
-    note = fmt::format("unit {}, function {}, address {}", frame.unit, request->function, request->address);
-  }
-  passing.done = [this, note, who = who(asked), asker = asked.asker, post = post_,
+  const auto what =
+      request->writes ? fmt::format("unit {} {}", frame.unit, modbus::describe_pdu(frame.pdu, true)) : std::string();
+  const auto told = [note = way_.note, who = who(asked), what](std::string_view outcome) {
+    if (!what.empty()) note(who, fmt::format("{}: {}", what, outcome));
+  };
+  passing.done = [this, told, asker = asked.asker, post = post_,
                   whole = Bytes(asked.frame.begin(), asked.frame.end())](PassResult&& result) {
-    post([this, note, who, asker, whole, result = std::move(result)] {
-      if (!note.empty()) way_.note(who, fmt::format("{}: {}", note, result ? "ok" : result.error().detail));
+    told(result ? "ok" : result.error().detail);  // though the server may be no more
+    post([this, asker, whole, result = std::move(result)] {
       if (!result) return refuse(asker, whole, exception_for(result.error()));
       answer(asker, answer_frame(framing_, whole, *result));
     });
   };
-  ++passed_;
-  if (!way_.pass(share.bus, std::move(passing))) refuse(asked.asker, asked.frame, kPathUnavailable);
+  if (way_.pass(share.bus, std::move(passing))) {
+    ++passed_;
+  } else {
+    told("too many requests wait for this bus");
+    refuse(asked.asker, asked.frame, kPathUnavailable);
+  }
 }
 
 const Share* Server::Impl::share_of(std::uint8_t unit) const {

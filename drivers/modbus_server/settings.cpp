@@ -130,7 +130,8 @@ Share read_share(const Node& node, std::size_t bus, const BusSettings& settings)
   share.bus = bus;
   const auto units = node["units"];
   if (units.present()) {
-    for (const auto& unit : units.items()) share.units.push_back(static_cast<std::uint8_t>(unit.integer(1, 1, 247)));
+    const std::int64_t last = has_line_frames(settings.type) ? 247 : 255;
+    for (const auto& unit : units.items()) share.units.push_back(static_cast<std::uint8_t>(unit.integer(1, 1, last)));
   } else {
     for (const auto& device : settings.devices) {
       if (device.unit_id > 0) share.units.push_back(device.unit_id);
@@ -206,6 +207,7 @@ ServerSettings read_server(std::string name, const Node& node, const std::vector
   Defaults defaults{};
   defaults.last_unit = server.on_line ? 247 : 255;  // Modbus serial line V1.02 2.2
   defaults.unit = static_cast<std::uint8_t>(node["unit_id"].integer(1, 1, defaults.last_unit));
+  server.own_unit = defaults.unit;
   defaults.byte_order = node["byte_order"].one_of(ByteOrder::ABCD, kByteOrders);
   defaults.address_base = node["address_base"].integer(0, 0, 1);
   const auto points = node["points"];

@@ -43,7 +43,8 @@ struct ServerSettings {
   LineSettings line;
   std::size_t max_connections = 16;
   std::chrono::milliseconds idle_close{std::chrono::minutes{10}};  ///< 0: never
-  std::vector<ExposedPoint> points;                                ///< by unit, table and address
+  std::uint8_t own_unit = 1;         ///< whom TCP masters mean by unit 0 and 255 where nobody has these
+  std::vector<ExposedPoint> points;  ///< by unit, table and address
   std::vector<Share> shares;
   config::Location where;
 };

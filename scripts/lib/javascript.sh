@@ -8,6 +8,6 @@ install_javascript() {
   mkdir -p "$directory"
   rm -f "$directory/installed"
   cp "$source"/package.json "$source"/package-lock.json "$directory"
-  (cd "$directory" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null) || return
+  (cd "$directory" && npm ci --omit=optional --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null) || return
   touch "$directory/installed"
 }

@@ -31,6 +31,9 @@ const std::vector<Frame>& tcp_requests() {
       {from_hex("00 1a 00 00 00 0b 02 10 00 10 00 02 04 00 01 00 02"),
        "#26 unit 2 writes 2 registers from 16: 0001 0002"},
       {from_hex("00 1b 00 00 00 05 02 2b 0e 01 00"), "#27 unit 2 is asked who it is"},
+      {from_hex("00 1c 00 00 00 08 02 16 00 04 00 f2 00 25"), "#28 unit 2 masks register 4: and 00f2, or 0025"},
+      {from_hex("00 1d 00 00 00 0d 02 17 00 03 00 06 00 0e 00 01 02 00 ff"),
+       "#29 unit 2 writes 1 registers from 14: 00ff, reads 6 from 3"},
   };
   return kFrames;
 }
@@ -41,7 +44,8 @@ const std::vector<Frame>& tcp_answers() {
       {from_hex("00 18 00 00 00 07 01 03 04 42 c4 62 08"), "#24 unit 1 has registers 42c4 6208"},
       {from_hex("00 19 00 00 00 06 02 06 00 10 00 2a"), "#25 unit 2 has written 16"},
       {from_hex("00 1a 00 00 00 06 02 10 00 10 00 02"), "#26 unit 2 has written 2 from 16"},
-      {from_hex("00 1c 00 00 00 03 02 84 02"), "#28 unit 2 refuses function 4: exception 02 (illegal data address)"},
+      {from_hex("00 1c 00 00 00 08 02 16 00 04 00 f2 00 25"), "#28 unit 2 has masked 4"},
+      {from_hex("00 1d 00 00 00 03 02 84 02"), "#29 unit 2 refuses function 4: exception 02 (illegal data address)"},
   };
   return kFrames;
 }
@@ -56,14 +60,14 @@ const std::vector<Frame>& rtu_answers() {
 }
 
 /// All frames of a stream that comes in two parts.
-std::vector<Dissected> split(Framing framing, Kind direction, const Bytes& stream, std::size_t at) {
+std::vector<Dissected> split(FrameForm framing, Kind direction, const Bytes& stream, std::size_t at) {
   Dissector dissector(framing);
   auto frames = dissector.next(direction, std::span(stream).first(at));
   for (auto& frame : dissector.next(direction, std::span(stream).subspan(at))) frames.push_back(std::move(frame));
   return frames;
 }
 
-void expect_at_every_split(Framing framing, Kind direction, const std::vector<Frame>& wanted) {
+void expect_at_every_split(FrameForm framing, Kind direction, const std::vector<Frame>& wanted) {
   const auto stream = join(wanted);
   for (std::size_t at = 0; at <= stream.size(); ++at) {
     const auto frames = split(framing, direction, stream, at);
@@ -76,13 +80,13 @@ void expect_at_every_split(Framing framing, Kind direction, const std::vector<Fr
 }
 
 TEST(Dissector, FindsTheFramesOfACaptureWhereverItIsSplit) {
-  expect_at_every_split(Framing::Tcp, Kind::Sent, tcp_requests());
-  expect_at_every_split(Framing::Tcp, Kind::Received, tcp_answers());
-  expect_at_every_split(Framing::Rtu, Kind::Received, rtu_answers());
+  expect_at_every_split(FrameForm::Tcp, Kind::Sent, tcp_requests());
+  expect_at_every_split(FrameForm::Tcp, Kind::Received, tcp_answers());
+  expect_at_every_split(FrameForm::Rtu, Kind::Received, rtu_answers());
 }
 
 TEST(Dissector, FindsThemInSingleBytes) {
-  Dissector dissector(Framing::Tcp);
+  Dissector dissector(FrameForm::Tcp);
   std::vector<std::string> texts;
   for (const auto byte : join(tcp_answers())) {
     for (const auto& frame : dissector.next(Kind::Received, {&byte, 1})) texts.push_back(frame.text);
@@ -99,7 +103,7 @@ std::vector<std::string> texts_of(const std::vector<Dissected>& frames) {
 
 TEST(Dissector, ReadsAscii) {
   const std::string line = ":1103006B00037E\r\n";
-  Dissector dissector(Framing::Ascii);
+  Dissector dissector(FrameForm::Ascii);
   EXPECT_THAT(texts_of(dissector.next(Kind::Sent, Bytes(line.begin(), line.end()))),
               ElementsAre("unit 17 reads 3 holding registers from 107"));
   const std::string wrong = ":1103006B00037F\r\n";
@@ -108,17 +112,17 @@ TEST(Dissector, ReadsAscii) {
 }
 
 TEST(Dissector, SaysWhatIsNoFrame) {
-  Dissector tcp(Framing::Tcp);
+  Dissector tcp(FrameForm::Tcp);
   EXPECT_THAT(texts_of(tcp.next(Kind::Received, from_hex("00 01 00 07 00 03 01 83 02"))),
               ElementsAre("no Modbus frame"));
-  Dissector rtu(Framing::Rtu);
+  Dissector rtu(FrameForm::Rtu);
   EXPECT_TRUE(rtu.next(Kind::Received, from_hex("03 03 04 00 00 00 53 00 00")).empty()) << "more may follow";
   EXPECT_THAT(texts_of(rtu.next(Kind::Sent, with_crc("03 03 00 64 00 02"))),
               ElementsAre("no Modbus frame", "unit 3 reads 2 holding registers from 100"));
 }
 
 TEST(Dissector, HoldsNoMoreThanAFrameOfNoise) {
-  Dissector dissector(Framing::Rtu);
+  Dissector dissector(FrameForm::Rtu);
   std::size_t bytes = 0;
   for (int i = 0; i < 1000; ++i) {
     for (const auto& frame : dissector.next(Kind::Received, Bytes(10, 0x55))) bytes += frame.bytes.size();

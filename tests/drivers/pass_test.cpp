@@ -15,9 +15,18 @@ using testing::IsEmpty;
 
 constexpr TimePoint kStart{1h};
 
+class FakeClock final : public Clock {
+ public:
+  TimePoint now() const override { return time; }
+  std::chrono::system_clock::time_point utc() const override { return {}; }
+
+  TimePoint time = kStart;
+};
+
 /// A device that answers with what it was asked, or fails as it is told.
 class Wire final : public Driver {
  public:
+  explicit Wire(FakeClock& shared) : clock(shared) {}
   tl::expected<void, Fault> open(TimePoint) override { return {}; }
   void close() override { open_now = false; }
   bool is_open() const override { return open_now; }
@@ -33,11 +42,13 @@ class Wire final : public Driver {
   std::string describe(std::size_t) const override { return {}; }
   tl::expected<Bytes, Fault> pass(std::uint8_t unit, std::span<const std::uint8_t> request) override {
     asked.push_back(unit);
+    if (failure == Failure::Timeout) clock.time += 5s;
     if (failure == Failure::PortLost) open_now = false;
     if (failure != Failure::None) return tl::unexpected(Fault{failure, "as told"});
     return Bytes(request.begin(), request.end());
   }
 
+  FakeClock& clock;
   bool open_now = true;
   Failure failure = Failure::None;
   std::vector<std::uint8_t> asked;
@@ -50,26 +61,27 @@ class Passing : public testing::Test {
         {unit, {3, unit}, deadline, [this](PassResult&& result) { results.push_back(std::move(result)); }});
   }
 
-  Wire wire;
-  PassQueue queue{2, {1s, 60s}};
+  FakeClock clock;
+  Wire wire{clock};
+  PassQueue queue{2, {1s, 60s}, clock};
   std::vector<PassResult> results;
 };
 
 TEST_F(Passing, SendsOneRequestAtATimeInTheirOrder) {
   push(1);
   push(2);
-  EXPECT_TRUE(queue.serve(wire, false, kStart).sent);
+  EXPECT_TRUE(queue.serve(wire, false).sent);
   EXPECT_THAT(wire.asked, ElementsAre(1));
   ASSERT_EQ(results.size(), 1U);
   EXPECT_THAT(results[0].value(), ElementsAre(3, 1));
-  EXPECT_TRUE(queue.serve(wire, false, kStart).sent);
-  EXPECT_FALSE(queue.serve(wire, false, kStart).sent);
+  EXPECT_TRUE(queue.serve(wire, false).sent);
+  EXPECT_FALSE(queue.serve(wire, false).sent);
   EXPECT_THAT(wire.asked, ElementsAre(1, 2));
 }
 
 TEST_F(Passing, NeverSendsWhatIsTooLate) {
   push(1, kStart);
-  EXPECT_FALSE(queue.serve(wire, false, kStart).sent);
+  EXPECT_FALSE(queue.serve(wire, false).sent);
   ASSERT_EQ(results.size(), 1U);
   EXPECT_EQ(results[0].error().exception, PassQueue::kPathUnavailable);
   EXPECT_THAT(wire.asked, IsEmpty());
@@ -78,9 +90,9 @@ TEST_F(Passing, NeverSendsWhatIsTooLate) {
 TEST_F(Passing, WaitsForAPortThatMayStillOpenButNotForOneThatIsOutOfOrder) {
   wire.open_now = false;
   push(1);
-  EXPECT_FALSE(queue.serve(wire, false, kStart).sent);
+  EXPECT_FALSE(queue.serve(wire, false).sent);
   EXPECT_THAT(results, IsEmpty());
-  queue.serve(wire, true, kStart);
+  queue.serve(wire, true);
   ASSERT_EQ(results.size(), 1U);
   EXPECT_EQ(results[0].error().failure, Failure::PortLost);
 }
@@ -97,23 +109,26 @@ TEST_F(Passing, LetsAUnitThatIsSilentWaitSoThatItDoesNotTakeTheLine) {
   wire.failure = Failure::Timeout;
   for (int i = 0; i < 2; ++i) {
     push(9, kStart + 1h);
-    EXPECT_TRUE(queue.serve(wire, false, kStart).sent);
+    EXPECT_TRUE(queue.serve(wire, false).sent);
   }
   push(9, kStart + 1h);
   push(5, kStart + 1h);
   wire.failure = Failure::None;
-  EXPECT_TRUE(queue.serve(wire, false, kStart).sent);
+  EXPECT_TRUE(queue.serve(wire, false).sent);
   EXPECT_THAT(wire.asked, ElementsAre(9, 9, 5)) << "the others go on";
   EXPECT_EQ(results[2].error().failure, Failure::UnitOffline);
   push(9, kStart + 1h);
-  EXPECT_TRUE(queue.serve(wire, false, kStart + 2s).sent) << "probed after a while";
+  EXPECT_FALSE(queue.serve(wire, false).sent) << "the timeout itself is no part of the wait";
+  clock.time += 2s;
+  push(9, kStart + 1h);
+  EXPECT_TRUE(queue.serve(wire, false).sent) << "probed after a while";
   EXPECT_TRUE(results.back().has_value());
 }
 
 TEST_F(Passing, TellsThatThePortWasLost) {
   wire.failure = Failure::PortLost;
   push(1);
-  const auto served = queue.serve(wire, false, kStart);
+  const auto served = queue.serve(wire, false);
   ASSERT_TRUE(served.lost);
   EXPECT_EQ(results.front().error().failure, Failure::PortLost);
 }
@@ -146,6 +161,8 @@ TEST(AnswerCache, KnowsNothingOfAUnitThatWasWrittenTo) {
   cache.forget(1);
   EXPECT_FALSE(cache.find({1, Table::Holding, 0, 1}, kStart));
   EXPECT_TRUE(cache.find({2, Table::Holding, 0, 1}, kStart));
+  cache.forget(0);
+  EXPECT_FALSE(cache.find({2, Table::Holding, 0, 1}, kStart)) << "a broadcast is a write to every unit";
 }
 
 TEST(AnswerCache, IsBoundedAndDropsTheOldest) {

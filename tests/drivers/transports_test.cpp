@@ -396,7 +396,8 @@ TEST_F(TlsPortTest, TakesTheNameThatItIsToldForTheHosts) {
 }
 
 TEST_F(TlsPortTest, GetsNothingWithACertificateThatTheDeviceDoesNotTrustAndSaysWhichFileIsMissing) {
-  // In TLS 1.3 the device refuses us when we have begun to ask; its alert may be overtaken by the end of the connection.
+  // In TLS 1.3 the device refuses us when we have begun to ask; its alert may be overtaken by the end of the
+  // connection.
   EXPECT_EQ(reading("server", files("stranger")).substr(0, 11), "[port-lost]");
   auto settings = files("client");
   settings.key = "/nowhere/client.key";

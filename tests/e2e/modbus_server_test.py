@@ -1,6 +1,9 @@
-"""What Ferrule shows to other masters: pymodbus, mbpoll and libmodbus ask."""
+"""What Ferrule shows to other masters: pymodbus, mbpoll (libmodbus) and modbus-serial ask, tshark judges its bytes."""
 
 import json
+import pathlib
+import shutil
+import socket
 import struct
 import subprocess
 
@@ -8,10 +11,10 @@ import pytest
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 
 import plant
-from rig.clients import Mosquitto, Paho
+from rig.clients import Mosquitto, Paho, javascript_env
 from rig.gateway import accepts
 from rig.ports import free_port
-from rig.process import Process, wait_until
+from rig.process import SLOWNESS, Process, wait_until
 from rig.slaves import TcpSlave
 
 _POINTS = {"temperature": {"register": "holding", "address": 0, "type": "int16", "scale": 0.1},
@@ -22,6 +25,14 @@ _CELLS = {("holding", 0): 0xFF85, ("holding", 1): 0x0020, ("holding", 2): 0, ("h
 _SHOWN = [{"from": "plc/temperature", "register": "input", "address": 0, "type": "float32"},
           {"from": "plc/energy", "register": "input", "address": 2, "type": "uint64", "byte_order": "CDAB"},
           {"from": "plc/setpoint", "register": "holding", "address": 0, "write": True}]
+
+
+def _mbpoll(*arguments) -> str:
+    """libmodbus's client asks unit 1 once for holding register 0, or writes it: a word behind the host or device is the value."""
+    result = subprocess.run(["mbpoll", "-a", "1", "-0", "-r", "0", "-t", "4", "-1", *map(str, arguments)],
+                            capture_output=True, text=True, timeout=30 * SLOWNESS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture
@@ -71,9 +82,9 @@ def test_a_stranger_reads_points_and_writes_one_through_its_limits(serve, master
     assert client.read_holding_registers(0, 1, slave=1).registers == [25]
     assert client.read_input_registers(1, 2, slave=1).exception_code == 2
     assert client.read_holding_registers(0, 1, slave=2).exception_code == 0x0A
-    mbpoll = subprocess.run(["mbpoll", "-m", "tcp", "-p", str(port), "-a", "1", "-0", "-r", "0", "-c", "1", "-t", "4", "-1", "127.0.0.1"],
-                            capture_output=True, text=True, timeout=30)
-    assert mbpoll.returncode == 0 and "[0]: \t25" in mbpoll.stdout, mbpoll.stdout + mbpoll.stderr
+    assert "[0]: \t25" in _mbpoll("-m", "tcp", "-p", port, "127.0.0.1")
+    _mbpoll("-m", "tcp", "-p", port, "127.0.0.1", "12")
+    assert client.read_holding_registers(0, 1, slave=1).registers == [12]
     gateway.stop()
     assert "modbus 127.0.0.1 (server scada)" in gateway.process.stderr_text
 
@@ -110,10 +121,62 @@ def test_a_master_on_a_line_reads_points(serve, closing, tmp_path):
     wire.close = wire.kill
     closing(wire)
     wait_until(lambda: near.exists() and far.exists(), 10, "socat made the pty pair")
-    serve(type="modbus-rtu", port=str(near), line={"baud": 19200, "parity": "none"}, unit_id=5, points=_SHOWN)
-    client = ModbusSerialClient(str(far), baudrate=19200, parity="N", timeout=5)
-    assert client.connect()
-    closing(client)
-    assert client.read_holding_registers(0, 1, slave=5).registers == [20]
-    assert not client.write_register(0, 22, slave=5).isError()
-    assert client.read_holding_registers(7, 1, slave=5).exception_code == 2
+    serve(type="modbus-rtu", port=str(near), line={"baud": 19200, "parity": "none"}, points=_SHOWN)
+    with ModbusSerialClient(str(far), baudrate=19200, parity="N", timeout=5) as client:
+        assert client.read_holding_registers(0, 1, slave=1).registers == [20]
+        assert not client.write_register(0, 22, slave=1).isError()
+        assert client.read_holding_registers(7, 1, slave=1).exception_code == 2
+    assert "[0]: \t22" in _mbpoll("-m", "rtu", "-b", 19200, "-P", "none", far)
+
+
+def test_modbus_serial_reads_and_writes(serve):
+    _, port = serve(points=_SHOWN)
+    steps = [["readInputRegisters", 2, 4], ["writeRegister", 0, 9], ["readHoldingRegisters", 0, 1], ["writeRegisters", 0, [31]],
+             ["readHoldingRegisters", 5, 1], ["readCoils", 0, 1]]
+    for unit in (1, 255):  # 255 is the server itself
+        script = pathlib.Path(__file__).parent / "js/modbus_master.js"
+        result = subprocess.run(["node", script, json.dumps({"port": port, "unit": unit, "steps": steps})], env=javascript_env(),
+                                capture_output=True, text=True, timeout=60 * SLOWNESS, check=True)
+        said = [json.loads(line) for line in result.stdout.splitlines()]
+        assert said == [[1, 0, 0, 0x0020], "done", [9], {"exception": 3}, {"exception": 2}, {"exception": 2}], said
+
+
+def _capture(directions) -> bytes:
+    """What went over a connection to port 502 as a file for tshark: (from the client?, bytes) one after the other."""
+    capture = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)  # raw IP
+    sent = {True: 0, False: 0}
+    for number, (asked, data) in enumerate(directions):
+        ports = (40000, 502) if asked else (502, 40000)
+        tcp = struct.pack(">HHIIBBHHH", *ports, sent[asked], sent[not asked], 0x50, 0x18, 65535, 0, 0) + data
+        sent[asked] += len(data)
+        packet = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, bytes([192, 0, 2, 2 - asked]),
+                             bytes([192, 0, 2, 1 + asked])) + tcp
+        capture += struct.pack("<IIII", number, 0, len(packet), len(packet)) + packet
+    return capture
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_wireshark_understands_every_answer(serve, tmp_path):
+    _, port = serve(points=_SHOWN, shares={"field": {"units": [9], "max_age": "0s"}})
+    asked = ["04 0000 0006", "03 0000 0001", "06 0000 0009", "10 0000 0001 02 0008", "06 0000 001f", "03 0005 0001", "03 0000 0000",
+             "01 0000 0001", "2b 0e 01 00", "11", "41 00"]
+    functions = [int(pdu[:2], 16) for pdu in asked]
+    directions = []
+    with socket.create_connection(("127.0.0.1", port), timeout=30 * SLOWNESS) as connection, connection.makefile("rb") as answers:
+        for number, pdu in enumerate(asked):
+            data = bytes.fromhex(pdu)
+            request = struct.pack(">HHHB", number, 0, 1 + len(data), 1) + data
+            connection.sendall(request)
+            head = answers.read(6)
+            directions += [(True, request), (False, head + answers.read(int.from_bytes(head[4:6], "big")))]
+    file = tmp_path / "server.pcap"
+    file.write_bytes(_capture(directions))
+    result = subprocess.run(["tshark", "-r", file, "-Y", "tcp.srcport==502", "-T", "fields", "-E", "occurrence=a", "-e", "mbtcp.trans_id",
+                             "-e", "mbtcp.unit_id", "-e", "modbus.func_code", "-e", "modbus.exception_code", "-e", "modbus.regval_uint16",
+                             "-e", "_ws.malformed", "-e", "_ws.expert.message"],
+                            capture_output=True, text=True, timeout=60 * SLOWNESS, check=True)
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [row[:3] for row in rows] == [[str(number), "1", str(function)] for number, function in enumerate(functions)], rows
+    assert [row[3] for row in rows] == ["", "", "", "", "3", "2", "3", "2", "1", "1", "1"], rows
+    assert rows[1][4] == "20" and rows[2][4] == "9", rows
+    assert not any(row[5] for row in rows), rows

@@ -1,4 +1,4 @@
-"""Values over Modbus ASCII, UDP and Modbus/TCP Security, from pymodbus's servers."""
+"""Values over Modbus ASCII, on a line and over TCP, UDP and Modbus/TCP Security, from pymodbus's servers."""
 
 import json
 import pathlib
@@ -13,7 +13,7 @@ from rig.slaves import OtherSlave
 _MAKE_CERTIFICATES = pathlib.Path(__file__).parents[1] / "certificates/make.sh"
 
 
-@pytest.fixture(params=["ascii", "udp", "tls"])
+@pytest.fixture(params=["ascii", "ascii_tcp", "udp", "tls"])
 def slave(request, closing, tmp_path):
     if request.param == "tls":
         subprocess.run([_MAKE_CERTIFICATES, tmp_path], check=True, capture_output=True)
