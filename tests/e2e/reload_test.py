@@ -5,10 +5,11 @@ import signal
 import time
 
 import pytest
+from pymodbus.client import ModbusTcpClient
 
 import plant
 from rig.clients import Mosquitto
-from rig.gateway import BINARY
+from rig.gateway import BINARY, accepts
 from rig.ports import free_port
 from rig.process import Process, wait_until
 from rig.slaves import TcpSlave
@@ -159,3 +160,26 @@ def test_a_trace_ends_with_its_bus(running):
     _reload(running)
     assert process.wait(10) != 0
     assert "the bus ended" in process.stderr_text
+
+
+def _register(master):
+    answer = master.read_input_registers(0, 1, slave=1)
+    return None if answer.isError() else answer.registers[0]
+
+
+def test_a_modbus_server_goes_on_unless_what_it_shows_has_changed(running, closing):
+    port = free_port()
+    running.config["modbus_servers"] = {
+        "scada": {"listen": f"127.0.0.1:{port}", "points": [{"from": "plc/p", "register": "input", "address": 0, "type": "uint16"}]}}
+    _reload(running)
+    wait_until(lambda: accepts(port), 10, "the server accepts")
+    master = closing(ModbusTcpClient("127.0.0.1", port=port, timeout=10))
+    assert master.connect()
+    wait_until(lambda: _register(master) == 101, 10, "it shows the point")
+    running.config["devices"]["meter"] = _device("steady", 105)
+    assert _reload(running).endswith("restarted: steady")
+    assert master.is_socket_open() and _register(master) == 101, "its connection is the same"
+    running.config["devices"]["plc"] = _device("changing", 106)
+    assert _reload(running).endswith("restarted: changing")
+    again = closing(ModbusTcpClient("127.0.0.1", port=port, timeout=10))
+    wait_until(lambda: again.connect() and _register(again) == 106, 10, "it shows what the point is now")
