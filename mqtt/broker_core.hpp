@@ -22,6 +22,7 @@
 #include "mqtt/load_average.hpp"
 #include "mqtt/log_limit.hpp"
 #include "mqtt/login.hpp"
+#include "mqtt/publication_pool.hpp"
 #include "mqtt/retained.hpp"
 #include "mqtt/session.hpp"
 #include "mqtt/session_journal.hpp"
@@ -190,7 +191,6 @@ class BrokerCore {
 
   Outcome may_publish(Connection& connection, const Publish& packet);
   bool can_retain(const Publication& publication) const;
-  Publication& blank_publication();
   Outcome route(const PublicationPtr& publication, const Subscriber* publisher, bool durable,
                 const Receipt* receipt = nullptr);
   bool keep_certificate(const Publication& birth);
@@ -235,8 +235,7 @@ class BrokerCore {
   Retained retained_;
   SubscriptionTree subscriptions_;
   Matches matches_;
-  PublicationPtr scratch_;  // reused for the next publication when nobody kept it
-  Publication* scratch_to_fill_ = nullptr;
+  PublicationPool publications_;  // of clients
   std::string forwarded_;
   // By client id, as the session holds it.
   std::unordered_map<std::string_view, std::unique_ptr<Client>> clients_;

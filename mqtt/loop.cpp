@@ -99,11 +99,11 @@ struct Loop::Impl {
   std::vector<SignalWatch> watches;
   std::vector<std::function<void()>> running;  // taken from `tasks`; those before `next` are done
   std::size_t next = 0;
+  // Any thread.
   std::atomic<bool> stopping{false};
-  // Any thread, under the mutex.
+  std::atomic<bool> awake{true};  // looks at `tasks` before it sleeps; false only under the mutex
   std::mutex mutex;
-  std::vector<std::function<void()>> tasks;
-  bool awake = true;  // looks at `tasks` before it sleeps
+  std::vector<std::function<void()>> tasks;  // under the mutex
 };
 
 Loop::Loop() : impl_(std::make_unique<Impl>()) {}
@@ -122,7 +122,9 @@ Loop::~Loop() {
 void Loop::run() {
   Impl& impl = *impl_;
   while (!impl.stopping) {
-    impl.poller.serve(impl.sleep_until());
+    impl.poller.wait(impl.sleep_until());
+    impl.awake = true;  // what is posted from now on is taken in this turn, without a bell
+    impl.poller.serve();
     impl.run_signals();
     impl.run_timers();
     impl.run_tasks();
@@ -174,7 +176,6 @@ bool Loop::Impl::take_tasks() {
   running.clear();
   next = 0;
   const std::lock_guard lock(mutex);
-  awake = true;
   running.swap(tasks);
   return !running.empty();
 }
@@ -197,7 +198,7 @@ void Loop::post(std::function<void()> task) {
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->tasks.push_back(std::move(task));
-    asleep = !std::exchange(impl_->awake, true);
+    asleep = !impl_->awake.exchange(true);
   }
   if (asleep) impl_->bell.ring();
 }

@@ -61,7 +61,7 @@ struct Poller::Impl {
 
   const int epoll = create_epoll();
   std::array<epoll_event, kMostPerTurn> ready{};
-  std::size_t next = 0, count = 0;  // of `ready`, while it is served
+  std::size_t next = 0, count = 0;  // of `ready`, until it is served
   std::vector<std::pair<Watched*, std::uint32_t>> soon, calling;
   std::set<std::pair<Time, Watched*>> deadlines;
 };
@@ -105,11 +105,16 @@ Poller::Time Poller::next_deadline() const {
   return impl_->deadlines.empty() ? Time::max() : impl_->deadlines.begin()->first;
 }
 
-void Poller::serve(Time latest) {
+void Poller::wait(Time latest) {
   Impl& impl = *impl_;
   const int n = ::epoll_wait(impl.epoll, impl.ready.data(), static_cast<int>(impl.ready.size()), timeout_until(latest));
+  impl.next = 0;
   impl.count = n < 0 ? 0 : static_cast<std::size_t>(n);
-  for (impl.next = 0; impl.next < impl.count;) {
+}
+
+void Poller::serve() {
+  Impl& impl = *impl_;
+  while (impl.next < impl.count) {
     const epoll_event event = impl.ready[impl.next++];
     if (event.data.ptr != nullptr) static_cast<Watched*>(event.data.ptr)->on_ready(event.events);
   }

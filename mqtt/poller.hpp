@@ -41,10 +41,11 @@ class Poller {
   void forget(const Watched& watched);
   void forget(Time deadline, Watched& watched);
 
-  // For the loop.
-  /// Waits until something is ready, or until `latest` (max(): for ever), and serves it. Some sockets may be left for
-  /// the next call, so that others than sockets have their turn.
-  void serve(Time latest);
+  // For the loop, once each per turn.
+  /// Waits until something is ready, or until `latest` (max(): for ever; min(): not at all).
+  void wait(Time latest);
+  /// Serves what was ready then. Some sockets may be left for the next turn, so that others than sockets have theirs.
+  void serve();
   /// When it has something to do though no descriptor is ready; max(): never.
   Time next_deadline() const;
 

@@ -111,9 +111,10 @@ void Retained::all(std::vector<Id>& out) const {
   if (size_ > 0) find_below(TopicTree::kRoot, out);
 }
 
-void Retained::find(std::string_view filter, std::vector<Id>& out) const {
+std::size_t Retained::find(std::string_view filter, std::vector<Id>& out) const {
   const auto path = tree_.split(filter);
-  if (path.empty() || size_ == 0) return;
+  if (path.empty() || size_ == 0) return 0;
+  std::size_t looked_at = 0;
   std::vector<Id> frontier{TopicTree::kRoot};
   std::vector<Id> next;
   for (std::size_t depth = 0; depth < path.size(); ++depth) {
@@ -122,13 +123,15 @@ void Retained::find(std::string_view filter, std::vector<Id>& out) const {
     const auto hidden = [&](Id child) { return depth == 0 && tree_.text(child).starts_with('$'); };
     next.clear();
     for (const Id node : frontier) {
+      ++looked_at;
       if (level == "#") {
         if (node != TopicTree::kRoot && blocks_[node] != nullptr) out.push_back(node);
         for (Id child = tree_.first_child(node); child != TopicTree::kNone; child = tree_.next_sibling(child)) {
-          if (!hidden(child)) find_below(child, out);
+          if (!hidden(child)) looked_at += find_below(child, out);
         }
       } else if (level == "+") {
         for (Id child = tree_.first_child(node); child != TopicTree::kNone; child = tree_.next_sibling(child)) {
+          ++looked_at;
           if (!hidden(child)) next.push_back(child);
         }
       } else if (const Id child = tree_.child(node, path[depth]); child != TopicTree::kNone) {
@@ -136,21 +139,22 @@ void Retained::find(std::string_view filter, std::vector<Id>& out) const {
       }
     }
     frontier.swap(next);
-    if (level == "#") return;
+    if (level == "#") return looked_at;
   }
   for (const Id node : frontier) {
     if (blocks_[node] != nullptr) out.push_back(node);
   }
+  return looked_at;
 }
 
 /// `top` and all below it, walking along the links: as deep as a topic may be, without a stack.
-void Retained::find_below(Id top, std::vector<Id>& out) const {
+std::size_t Retained::find_below(Id top, std::vector<Id>& out) const {
   Id node = top;
-  for (;;) {
+  for (std::size_t looked_at = 1;; ++looked_at) {
     if (blocks_[node] != nullptr) out.push_back(node);
     Id next = tree_.first_child(node);
     while (next == TopicTree::kNone) {
-      if (node == top) return;
+      if (node == top) return looked_at;
       next = tree_.next_sibling(node);
       if (next == TopicTree::kNone) node = tree_.parent(node);
     }

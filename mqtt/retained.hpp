@@ -45,7 +45,8 @@ class Retained {
   void all(std::vector<Id>& out) const;                   ///< those that begin with `$` too
 
   /// Appends the ids of all topics that match a valid filter. An id may later stand for nothing or for another topic.
-  void find(std::string_view filter, std::vector<Id>& out) const;
+  /// Returns how many nodes it looked at: what it cost.
+  std::size_t find(std::string_view filter, std::vector<Id>& out) const;
   /// What is retained there, with its retain flag set; null when nothing is or when it has expired.
   PublicationPtr get(Id id, Time now) const;
 
@@ -80,7 +81,7 @@ class Retained {
   bool has_room(Id known, const Publication& publication) const;
   void count(Id id, bool present);
   void remove(Id id);
-  void find_below(Id top, std::vector<Id>& out) const;
+  std::size_t find_below(Id top, std::vector<Id>& out) const;
 
   std::size_t max_topics_, max_bytes_;
   std::size_t size_ = 0, bytes_ = 0, payload_bytes_ = 0, rows_ = 0;

@@ -11,8 +11,6 @@ namespace ferrule::mqtt {
 
 namespace {
 
-constexpr std::size_t kMaxReusedBytes = 4096;  // a scratch publication that once was larger is not kept
-
 /// Payload Format Indicator 1 promises UTF-8, in which U+0000 is a character like others (section 3.3.2.3.2).
 bool has_valid_format(const Properties& properties, std::string_view payload) {
   if (properties.number(PropertyId::PayloadFormatIndicator).value_or(0) == 0) return true;
@@ -60,7 +58,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
     return connection.disconnect(outcome.refused, outcome.detail);  // the only way to tell
   }
   if (outcome.refused == Reason::Success) {
-    Publication& publication = blank_publication();
+    Publication& publication = publications_.take();
     publication.topic = packet.topic;
     publication.payload = packet.payload;
     publication.qos = packet.qos;
@@ -85,7 +83,7 @@ void BrokerCore::publish_from(Connection& connection, const Publish& packet) {
         receipt.number = journal_->new_receipt();
         receipt.digest = digest_of(publication);
       }
-      outcome = route(scratch_, &client, packet.qos != Qos::AtMostOnce, kept ? &receipt : nullptr);
+      outcome = route(publications_.last(), &client, packet.qos != Qos::AtMostOnce, kept ? &receipt : nullptr);
     }
   }
   if (packet.qos == Qos::AtMostOnce) return;
@@ -161,24 +159,6 @@ BrokerCore::Outcome BrokerCore::may_publish(Connection& connection, const Publis
 
 bool BrokerCore::can_retain(const Publication& publication) const {
   return !publication.retain || retained_.has_room_for(publication);
-}
-
-/// scratch_, to be filled in: most publications are gone when their round is over, and then the next one takes over
-/// their memory.
-Publication& BrokerCore::blank_publication() {
-  const bool reusable = scratch_.use_count() == 1 && scratch_->payload.capacity() <= kMaxReusedBytes &&
-                        scratch_->properties.capacity() <= kMaxReusedBytes;
-  if (reusable && !consumers.empty()) {
-    // A consumer's thread may have dropped the last other reference just now. Taking one orders its reads before our
-    // writes: libstdc++ counts with acquire and release.
-    const PublicationPtr ordered = scratch_;
-  }
-  if (!reusable) {
-    auto fresh = std::make_shared<Publication>();
-    scratch_to_fill_ = fresh.get();
-    scratch_ = std::move(fresh);
-  }
-  return *scratch_to_fill_;
 }
 
 // Routing

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace ferrule::mqtt {
@@ -51,8 +52,10 @@ void SessionJournal::restore_retained(const SessionFile::TakeRetained& take) {
 
 // Gathering
 
-void SessionJournal::enter() {
-  if (depth_++ > 0) return;
+/// Before a change, within a Whole. The store does not take the batch from under it until the outermost is over.
+void SessionJournal::hold() {
+  assert(depth_ > 0);
+  if (std::exchange(held_, true)) return;
   open_->mutex.lock();
   if (!open_->taken) return;
   open_->mutex.unlock();
@@ -60,15 +63,10 @@ void SessionJournal::enter() {
   open_->mutex.lock();
 }
 
-void SessionJournal::leave() {
-  if (--depth_ == 0) open_->mutex.unlock();
-}
-
 void SessionJournal::follow(Ticket ticket) {
   if (open_->ticket == 0 || open_->ticket > ticket) return;
-  open_->mutex.unlock();
+  if (std::exchange(held_, false)) open_->mutex.unlock();
   replace_open();
-  open_->mutex.lock();
 }
 
 void SessionJournal::replace_open() {
@@ -82,6 +80,7 @@ void SessionJournal::note_age() {
 
 ChangeNo SessionJournal::push(Change change) {
   const Whole whole(this);
+  hold();
   note_age();
   open_->changes.push_back(std::move(change));
   return open_->end() - 1;
@@ -89,6 +88,7 @@ ChangeNo SessionJournal::push(Change change) {
 
 /// Within a Whole. False when it is too late.
 bool SessionJournal::take_back(ChangeNo change) {
+  hold();
   if (change < open_->first || change >= open_->end()) return false;
   open_->changes[change - open_->first] = std::monostate();
   return true;
@@ -117,6 +117,7 @@ void SessionJournal::unsubscribe(SessionRow session, std::string filter) {
 // Publications to sessions
 
 ChangeNo SessionJournal::add_receiver(SessionRow session, const StoredDelivery& delivery) {
+  hold();
   const bool here = current_ >= open_->first && current_ < open_->end();
   auto* added = here ? std::get_if<change::AddPublication>(&open_->changes[current_ - open_->first]) : nullptr;
   if (added == nullptr) {  // the first, or all before have given it back already
@@ -145,6 +146,7 @@ void SessionJournal::give_back(ChangeNo publication) {
 
 void SessionJournal::done(SessionRow session, std::uint64_t number) {
   const Whole whole(this);
+  hold();
   note_age();
   open_->done[session] = number;
 }
@@ -167,12 +169,14 @@ void SessionJournal::drop_incoming(SessionRow session, std::uint16_t packet_id) 
 
 void SessionJournal::retain(RetainedRow row, PublicationPtr publication) {
   const Whole whole(this);
+  hold();
   if (const auto before = retained_.find(row); before != retained_.end()) take_back(before->second);
   retained_[row] = push(change::SaveRetained{row, std::move(publication)});
 }
 
 void SessionJournal::drop_retained(RetainedRow row) {
   const Whole whole(this);
+  hold();
   if (const auto before = retained_.extract(row)) take_back(before.mapped());
   push(change::DropRetained{row});
 }
@@ -181,6 +185,7 @@ void SessionJournal::drop_retained(RetainedRow row) {
 
 Ticket SessionJournal::post() {
   const Whole whole(this);
+  hold();
   if (open_->ticket != 0) return open_->ticket;
   const bool empty = open_->changes.empty() && open_->erased.empty() && open_->done.empty();
   if (empty) return posted_.empty() ? 0 : posted_.back()->ticket;

@@ -37,7 +37,8 @@ class SessionJournal {
   RestoredState restore();
   void restore_retained(const SessionFile::TakeRetained& take);
 
-  /// While it lives, what changes is one transaction. Journal may be null. They nest.
+  /// While it lives, what changes is one transaction. Journal may be null. They nest, and cost next to nothing while
+  /// nothing changes.
   class Whole {
    public:
     explicit Whole(SessionJournal* journal) : journal_(journal) {
@@ -120,8 +121,11 @@ class SessionJournal {
     bool complete = false;
   };
 
-  void enter();
-  void leave();
+  void enter() { ++depth_; }
+  void leave() {
+    if (--depth_ == 0 && std::exchange(held_, false)) open_->mutex.unlock();
+  }
+  void hold();
   void replace_open();
   ChangeNo push(Change change);
   void note_age();
@@ -145,6 +149,7 @@ class SessionJournal {
   // Owned by the broker thread
   std::shared_ptr<Batch> open_ = std::make_shared<Batch>();
   int depth_ = 0;                                       // of Whole
+  bool held_ = false;                                   // open_->mutex, from the first change on
   std::deque<std::shared_ptr<Batch>> posted_;           // not committed
   std::unordered_map<ChangeNo, std::uint32_t> shared_;  // publications that several sessions hold
   std::unordered_map<RetainedRow, ChangeNo> retained_;  // saved by open_

@@ -18,8 +18,10 @@ std::optional<Request> read_of(std::uint8_t unit, std::span<const std::uint8_t> 
 }
 
 std::vector<std::uint8_t> answer_of(std::uint8_t function, std::span<const std::uint8_t> data) {
-  std::vector<std::uint8_t> pdu{function, static_cast<std::uint8_t>(data.size())};
-  pdu.insert(pdu.end(), data.begin(), data.end());
+  std::vector<std::uint8_t> pdu(2 + data.size());
+  pdu[0] = function;
+  pdu[1] = static_cast<std::uint8_t>(data.size());
+  std::ranges::copy(data, pdu.begin() + 2);
   return pdu;
 }
 

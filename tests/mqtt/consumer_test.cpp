@@ -165,6 +165,28 @@ TEST(Acknowledgement, StopsReadingFromAnOldClientThatIsFarAhead) {
   EXPECT_FALSE(pub.wire().paused);
 }
 
+TEST(Acknowledgement, StopsReadingFromAVersion5ClientThatRepeatsWhileTheDiskIsSlow) {
+  BrokerSettings settings;
+  settings.receive_maximum = 2;
+  World world(settings);
+  FakeConsumer consumer;
+  consumer.tickets = {{"a", 5}};
+  world.broker.attach(consumer);
+  Peer pub = world.connect();
+  pub.send("10 [ ('MQTT') 05 02 000A [] ('pub') ]").take();
+  pub.send("34 [ ('a') 0001 [] ]");
+  for (int i = 0; i < 2; ++i) pub.send("3C [ ('a') 0001 [] ]");  // its Receive Maximum does not count these
+  EXPECT_FALSE(pub.wire().paused);
+  pub.send("3C [ ('a') 0001 [] ]").expect_nothing();
+  EXPECT_TRUE(pub.wire().paused);
+  EXPECT_EQ(consumer.seen, "a! ");
+  world.advance(60s);  // a slow disk is not the client's silence
+  world.broker.committed(5);
+  world.turn();
+  pub.expect("50 [ 0001 ] 50 [ 0001 ] 50 [ 0001 ] 50 [ 0001 ]");
+  EXPECT_FALSE(pub.wire().paused);
+}
+
 // Clients that do not read
 
 TEST(SlowReader, LosesQos0AndGetsTheRestWhenItReadsAgain) {

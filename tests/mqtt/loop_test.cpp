@@ -2,11 +2,18 @@
 #include "mqtt/loop.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <fstream>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "mqtt/poller.hpp"
 
 namespace ferrule::mqtt::testing {
 namespace {
@@ -33,6 +40,42 @@ TEST(LoopTest, IsWokenByATaskWhileItSleeps) {
   loop.post([&] { other = std::thread([&] { loop.post([&] { loop.stop(); }); }); });
   loop.run();
   other.join();
+}
+
+/// Calls of write(2) and the like by this thread; 0 where the kernel does not count them.
+std::uint64_t writes_of_this_thread() {
+  std::ifstream file("/proc/thread-self/io");
+  for (std::string word; file >> word;) {
+    std::uint64_t count = 0;
+    if (word == "syscw:" && file >> count) return count;
+  }
+  return 0;
+}
+
+TEST(LoopTest, RingsNoBellForWhatItPostsItself) {
+  Loop loop;
+  constexpr int kTurns = 1000;
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  struct Reader final : Poller::Watched {
+    explicit Reader(Loop& its_loop) : loop(its_loop) {}
+    void on_ready(std::uint32_t) override {  // as long as something is in the pipe: once per turn
+      loop.post([this] {
+        if (++turns == kTurns) loop.stop();
+      });
+    }
+    void on_deadline() override {}
+    Loop& loop;
+    int turns = 0;
+  } reader(loop);
+  ASSERT_EQ(::write(pipe[1], "x", 1), 1);
+  ASSERT_TRUE(loop.poller().add(pipe[0], EPOLLIN, reader));
+  const auto before = writes_of_this_thread();
+  loop.run();
+  EXPECT_EQ(reader.turns, kTurns);
+  EXPECT_LT(writes_of_this_thread() - before, 10U);
+  loop.poller().remove(pipe[0], reader);
+  for (const int end : pipe) ::close(end);
 }
 
 TEST(LoopTest, RemembersAStopFromBeforeItRan) {

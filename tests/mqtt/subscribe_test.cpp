@@ -198,6 +198,16 @@ TEST(RetainedPublication, BeyondTheLimitIsDeliveredButNotKept) {
   EXPECT_EQ(world.broker.counters().retained_dropped, 1U);
 }
 
+TEST(RetainedPublication, AreLookedThroughAPortionPerTurnThoughNoneIsSent) {
+  World world;
+  Peer peer = world.client5("a");
+  world.publish("other", "y", Qos::AtMostOnce, true);  // the oldest is looked at last
+  for (int i = 0; i < 10'000; ++i) peer.feed("31 [ ('own/" + std::to_string(i) + "') [] 'x' ]");
+  peer.send("82 [ 0001 [] ('#') 04 ]").expect("90 [ 0001 [] 00 ]");  // No Local
+  for (int turns = 0; turns < 4; ++turns) world.turn();
+  peer.expect("31 [ ('other') [] 'y' ]");
+}
+
 TEST(RetainedPublication, AThousandWaitForASlowReaderWithoutLoss) {
   BrokerSettings settings;
   settings.max_queued = 10;
