@@ -77,7 +77,11 @@ class Bus::Impl {
     return true;
   }
   const Driver& driver() const { return *driver_; }
-  BusStatus status() const { return record_.status(); }
+  BusStatus status() const {
+    auto status = record_.status();
+    status.condition = driver_->condition();
+    return status;
+  }
 
  private:
   using Result = tl::expected<void, Fault>;

@@ -57,6 +57,7 @@ struct BusStatus {
   PollTimes poll_times;
   double utilisation = 0;         ///< share of the last minute in which the wire was in use, 0 to 1
   std::optional<double> planned;  ///< the same as the configuration lets expect; nothing where nobody can say
+  WireCondition condition;
   std::vector<DeviceStatus> devices;
 };
 

@@ -9,7 +9,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
+#include <utility>
 #include <vector>
 
 #include "drivers/fault.hpp"
@@ -28,6 +30,12 @@ struct Task {
   /// that succeeds without a reading says nothing about the device, and BadReply leaves the values as they are. All or
   /// none of a driver's tasks listen.
   bool listens = false;
+};
+
+/// How a wire is that works, more or less, and what its driver counts beside requests.
+struct WireCondition {
+  std::string trouble;  ///< for people; empty: nothing
+  std::vector<std::pair<std::string_view, std::uint64_t>> counts;
 };
 
 /// One protocol on one port. Used by its bus thread only. Every call ends by its deadline, or at once when stop is
@@ -83,6 +91,7 @@ class Driver {
   }
   /// The share of the wire's time that the tasks will take, 1 being all of it; nothing where that is not known.
   virtual std::optional<double> planned_utilisation() const { return std::nullopt; }
+  virtual WireCondition condition() const { return {}; }  ///< Any thread.
   /// Names the request for a log line: "unit 3, function 4, addresses 0..9".
   virtual std::string describe(std::size_t number) const = 0;
 };

@@ -4,6 +4,8 @@
 #include <array>
 #include <stdexcept>
 
+#include "drivers/can/driver.hpp"
+#include "drivers/can/settings.hpp"
 #include "drivers/modbus/driver.hpp"
 #include "drivers/modbus/settings.hpp"
 #include "drivers/serial/driver.hpp"
@@ -27,6 +29,7 @@ constexpr std::array kDrivers{
     DriverEntry{BusType::ModbusTls, "modbus-tls", modbus::read_bus, modbus::read_device, modbus::make_driver},
     DriverEntry{BusType::Serial, "serial", serial::read_bus, serial::read_device, serial::make_driver},
     DriverEntry{BusType::System, "system", system::read_bus, system::read_device, system::make_driver},
+    DriverEntry{BusType::Can, "can", can::read_bus, can::read_device, can::make_driver},
 };
 
 }  // namespace

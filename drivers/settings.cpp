@@ -45,7 +45,7 @@ std::string endpoint_of(const BusSettings& bus) {
     const auto device = std::filesystem::canonical(bus.path, missing);
     return (missing ? std::filesystem::path(bus.path).lexically_normal() : device).string();
   }
-  if (bus.host.empty()) return {};
+  if (bus.host.empty()) return bus.interface;
   auto host = bus.host;
   std::transform(host.begin(), host.end(), host.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
@@ -59,7 +59,8 @@ void check_endpoints(const std::vector<BusSettings>& buses, const Node& section)
     if (endpoint.empty()) continue;
     const auto [first, added] = taken.emplace(endpoint, &bus);
     if (added) continue;
-    section[bus.name][bus.path.empty() ? "host" : "port"].mistake(
+    const auto* key = !bus.path.empty() ? "port" : !bus.host.empty() ? "host" : "interface";
+    section[bus.name][key].mistake(
         fmt::format("{} is also that of bus {} (line {})", endpoint, first->second->name, first->second->where.line),
         "put the devices of one wire on one bus");
   }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,8 +22,9 @@ enum class BusType : std::uint8_t {
   ModbusAsciiTcp,
   ModbusUdp,  ///< TCP's frames, each a datagram
   ModbusTls,  ///< Modbus/TCP Security
-  Serial,        ///< a sensor on a line, or behind a serial server
-  System,        ///< this machine
+  Serial,     ///< a sensor on a line, or behind a serial server
+  System,     ///< this machine
+  Can,
 };
 /// Has a path and a line, no host.
 constexpr bool is_serial(BusType type) { return type == BusType::ModbusRtu || type == BusType::ModbusAscii; }
@@ -121,6 +123,7 @@ struct WriteSettings {
 struct PointSettings : Encoding {
   std::string name;
   std::string unit;
+  std::shared_ptr<const std::map<std::int64_t, std::string>> words;  ///< of its values, where the driver knows some
   std::optional<CounterSettings> counter;
   std::optional<WriteSettings> write;
   std::chrono::milliseconds interval{1000};
@@ -132,6 +135,8 @@ struct PointSettings : Encoding {
 /// What one driver alone understands of a device: derived in the driver's folder, made by its `read_device`.
 struct DriverSettings {
   virtual ~DriverSettings() = default;
+
+  std::size_t files = 0;  ///< a hash of what was read of further files: a reload knows by it that they have changed
 };
 
 struct DeviceSettings {
@@ -159,7 +164,8 @@ struct BusSettings {
   bool echoes_ids = true;                   ///< TCP: its answers carry our transaction ids
   std::chrono::milliseconds idle_close{0};  ///< TCP: closed after so long without a request; 0: never
   TlsSettings tls;
-  std::string path;  ///< of the serial device or pty
+  std::string path;       ///< of the serial device or pty
+  std::string interface;  ///< CAN: `can0`
   LineSettings line;
   std::chrono::milliseconds timeout{500};
   int retries = 1;

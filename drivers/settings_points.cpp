@@ -1,5 +1,7 @@
 #include "drivers/settings_points.hpp"
 
+#include <fmt/format.h>
+
 namespace ferrule::drivers {
 
 using config::Node;
@@ -34,6 +36,27 @@ PointSettings read_common(std::string name, const Layers& layers, std::chrono::m
   point.unit = layers["unit"].text();
   point.interval = layers["interval"].duration(interval, kMinInterval, kMaxInterval);
   return point;
+}
+
+bool read_write(const Node& node, PointSettings& point) {
+  if (!node.present() || (!node.is_map() && !node.boolean(false))) return false;
+  auto& write = point.write.emplace();
+  if (!node.is_map()) return true;
+  for (const auto* key : {"min", "max", "step"}) {
+    const auto limit = node[key];
+    const bool has_none = point.type == Type::Bool || point.type == Type::String;
+    if (limit.present() && has_none) limit.mistake(fmt::format("a {} has none", word_of(point.type, kTypes)));
+  }
+  if (const auto min = node["min"]; min.present()) write.min = min.number(0);
+  if (const auto max = node["max"]; max.present()) {
+    write.max = max.number(0);
+    if (write.min && *write.max < *write.min) max.mistake("must not be below `min`");
+  }
+  write.step = node["step"].number(0, 0);
+  write.per_minute = static_cast<int>(node["per_minute"].integer(0, 0, 6000));
+  write.readback = node["readback"].duration(write.readback, std::chrono::milliseconds{0}, std::chrono::minutes{1});
+  write.timeout = node["timeout"].duration(write.timeout, std::chrono::milliseconds{100}, std::chrono::hours{1});
+  return true;
 }
 
 void check_topic_level(std::string_view name, const Node& node) {

@@ -44,6 +44,9 @@ std::vector<std::pair<std::string, Layers>> named_points(const Layers& device);
 /// A point's name, unit, interval and the maps of its publish keys.
 PointSettings read_common(std::string name, const Layers& layers, std::chrono::milliseconds interval);
 
+/// Reads `write: true`, or a map of limits, into a point whose type is known. False when nothing is ever to be written.
+bool read_write(const config::Node& node, PointSettings& point);
+
 /// Records a mistake at `node` unless `name` can be a level of a topic: not empty, without `/`, `+`, `#` and control
 /// characters.
 void check_topic_level(std::string_view name, const config::Node& node);

@@ -14,6 +14,7 @@ using drivers::WireEvent;
 constexpr std::uint32_t kMagic = 0xA1B2C3D4;  // times in microseconds
 constexpr std::uint32_t kLongest = 65535;
 constexpr std::uint32_t kRawIp = 101;  // LINKTYPE_RAW
+constexpr std::uint32_t kSocketCan = 227;
 
 constexpr std::size_t kIpHead = 20;
 constexpr std::size_t kTcpHead = 20;
@@ -49,9 +50,7 @@ void put_checksum(std::string& text, std::size_t at, std::uint16_t sum) {
   text[at + 1] = static_cast<char>(sum);
 }
 
-}  // namespace
-
-std::string Capture::head() {
+std::string head_of(std::uint32_t link_type) {
   std::string text;
   put_little(text, kMagic, 4);
   put_little(text, 2, 2);
@@ -59,8 +58,29 @@ std::string Capture::head() {
   put_little(text, 0, 4);
   put_little(text, 0, 4);
   put_little(text, kLongest, 4);
-  put_little(text, kRawIp, 4);
+  put_little(text, link_type, 4);
   return text;
+}
+
+std::string packet_head(std::chrono::system_clock::time_point at, std::size_t size) {
+  const auto time = std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count();
+  std::string text;
+  put_little(text, static_cast<std::uint32_t>(time / 1'000'000), 4);
+  put_little(text, static_cast<std::uint32_t>(time % 1'000'000), 4);
+  put_little(text, static_cast<std::uint32_t>(size), 4);
+  put_little(text, static_cast<std::uint32_t>(size), 4);
+  return text;
+}
+
+}  // namespace
+
+std::string Capture::head() { return head_of(kRawIp); }
+
+std::string Capture::can_head() { return head_of(kSocketCan); }
+
+std::string Capture::can_packet(const WireEvent& event) {
+  const bool frame = event.kind == WireEvent::Kind::Sent || event.kind == WireEvent::Kind::Received;
+  return frame ? packet_head(event.at, event.data.size()) + event.data : std::string();
 }
 
 std::string Capture::packets(const WireEvent& event) {
@@ -129,13 +149,7 @@ std::string Capture::packet(std::chrono::system_clock::time_point at, From from,
   put_checksum(tcp, 16, checksum(pseudo + tcp));
   side.next += static_cast<std::uint32_t>(data.size());
 
-  const auto time = std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count();
-  std::string text;
-  put_little(text, static_cast<std::uint32_t>(time / 1'000'000), 4);
-  put_little(text, static_cast<std::uint32_t>(time % 1'000'000), 4);
-  put_little(text, static_cast<std::uint32_t>(ip.size() + tcp.size()), 4);
-  put_little(text, static_cast<std::uint32_t>(ip.size() + tcp.size()), 4);
-  return text + ip + tcp;
+  return packet_head(at, ip.size() + tcp.size()) + ip + tcp;
 }
 
 }  // namespace ferrule::gateway

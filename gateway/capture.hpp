@@ -22,7 +22,10 @@ class Capture {
 
   explicit Capture(std::uint16_t port) : port_(port) {}
 
-  static std::string head();  ///< the file's beginning
+  static std::string head();      ///< the file's beginning
+  static std::string can_head();  ///< of a file with CAN frames (LINKTYPE_CAN_SOCKETCAN)
+  /// A CAN frame as it was noted; nothing for other events.
+  static std::string can_packet(const drivers::WireEvent& event);
   /// The packets of what happened, perhaps none.
   std::string packets(const drivers::WireEvent& event);
 

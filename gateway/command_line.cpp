@@ -20,6 +20,7 @@
 #include "gateway/diag.hpp"
 #include "gateway/doctor.hpp"
 #include "gateway/explain.hpp"
+#include "gateway/import.hpp"
 #include "gateway/log.hpp"
 #include "gateway/mapping_test.hpp"
 #include "gateway/passwd.hpp"
@@ -50,10 +51,10 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 25> kVerbs{
-    "run",      "check",  "status", "top",     "tap",    "ports",   "read",  "write", "scan",
-    "simulate", "passwd", "demo",   "version", "events", "doctor",  "diag",  "users", "completion",
-    "uplink",   "queue",  "trace",  "record",  "test",   "explain", "reload"};
+constexpr std::array<std::string_view, 26> kVerbs{
+    "run",      "check",  "status", "top",     "tap",    "ports",   "read",   "write", "scan",
+    "simulate", "passwd", "demo",   "version", "events", "doctor",  "diag",   "users", "completion",
+    "uplink",   "queue",  "trace",  "record",  "test",   "explain", "reload", "import"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -288,7 +289,16 @@ int run_command_line(int argc, char** argv) {
       ->type_name("URL");
   demo_verb->add_option("--seed", demo_options.seed, "Seed of the simulated values, to repeat a run")
       ->capture_default_str();
-  auto* ports_verb = app.add_subcommand("ports", "List the serial ports: by-id path, adapter, who uses them");
+  auto* ports_verb = app.add_subcommand(
+      "ports", "List the serial ports (by-id path, adapter, who uses them) and the CAN interfaces (state, bit rate)");
+  ImportDbcOptions import_options;
+  auto* import_verb = app.add_subcommand("import", "Make configuration of what other programs have");
+  import_verb->require_subcommand(1);
+  auto* import_dbc_verb =
+      import_verb->add_subcommand("dbc", "Print a CAN device with a point for each signal of a DBC file");
+  import_dbc_verb->add_option("FILE", import_options.file, "CAN database (DBC)")->required();
+  import_dbc_verb->add_option("--device", import_options.device, "Its name (default: as the file is called)");
+  import_dbc_verb->add_option("--interface", import_options.interface, "Where it is connected")->capture_default_str();
   ReadOptions read_options;
   auto* read_verb = app.add_subcommand("read", "Read registers or bits once and print every likely meaning as a point");
   add_read_options(*read_verb, read_options);
@@ -350,6 +360,7 @@ int run_command_line(int argc, char** argv) {
     if (*completion_verb) return print_completion();
     if (*demo_verb) return demo(demo_options);
     if (*ports_verb) return print_ports();
+    if (*import_dbc_verb) return import_dbc(import_options);
     if (*read_verb) return print_registers(read_options);
     if (*uplink_test_verb) return test_uplink(uplink_options);
     if (*write_verb) return write_value(write_options);

@@ -22,6 +22,8 @@
 #include <set>
 
 #include "bridge/endpoint.hpp"
+#include "drivers/can/link_state.hpp"
+#include "drivers/can/port.hpp"
 #include "gateway/control_client.hpp"
 #include "gateway/wall_clock.hpp"
 #include "mqtt/listening_socket.hpp"
@@ -140,6 +142,25 @@ void look_at_serial_ports(Findings& found, const Settings& settings) {
       bad(found, what, "this user may not use it", "sudo usermod -aG dialout $USER; log in again");
     } else {
       good(found, what, "is there");
+    }
+  }
+}
+
+void look_at_can_interfaces(Findings& found, const Settings& settings) {
+  for (const auto& bus : settings.buses) {
+    const bool rehearsal = bus.interface.starts_with(drivers::can::CanRehearsal::kPrefix);
+    if (bus.interface.empty() || rehearsal) continue;
+    const auto what = fmt::format("bus {}: {}", bus.name, bus.interface);
+    const auto link = drivers::can::link_state(bus.interface);
+    if (!link) {
+      bad(found, what, "is not there", "ip -details link; ferrule ports");
+    } else if (!link->up) {
+      bad(found, what, "is down", fmt::format("sudo ip link set {} up type can bitrate 250000", bus.interface));
+    } else if (link->state && *link->state != drivers::can::ControllerState::Active) {
+      bad(found, what, drivers::can::trouble_of(*link->state),
+          fmt::format("ip -details -statistics link show {}", bus.interface));
+    } else {
+      good(found, what, link->bitrate > 0 ? fmt::format("up, {} bit/s", link->bitrate) : "up");
     }
   }
 }
@@ -268,6 +289,7 @@ int doctor(const DoctorOptions& options) {
   look_at_disk(found, *settings);
   look_at_clock(found, *settings);
   look_at_serial_ports(found, *settings);
+  look_at_can_interfaces(found, *settings);
   look_at_certificates(found, *settings);
   look_at_network(found, *settings, running);
   return print(found);

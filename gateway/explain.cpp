@@ -84,10 +84,11 @@ class Explanation {
 };
 
 void explain_bus(Explanation& out, const drivers::BusSettings& bus) {
-  const auto where =
-      bus.path.empty() ? fmt::format("{}:{}", bus.host, bus.port) : fmt::format("{}, {} baud", bus.path, bus.line.baud);
-  out.line("bus", bus.type == drivers::BusType::System ? fmt::format("{}: this machine", bus.name)
-                                                       : fmt::format("{}: {}", bus.name, where));
+  const auto where = bus.type == drivers::BusType::System ? "this machine"
+                     : !bus.interface.empty()             ? bus.interface
+                     : bus.path.empty()                   ? fmt::format("{}:{}", bus.host, bus.port)
+                                        : fmt::format("{}, {} baud", bus.path, bus.line.baud);
+  out.line("bus", fmt::format("{}: {}", bus.name, where));
 }
 
 /// Which request reads it, in company of which other points.
@@ -184,7 +185,8 @@ std::string explanation(const Settings& settings, const std::string& point) {
                                   alarm_topic(mapping, alarm)));
   }
   if (found.point.write) {
-    out.line("commands", fmt::format("{}, by function {}", command_topic(mapping), found.point.write->function));
+    const auto function = found.point.write->function;
+    out.line("commands", command_topic(mapping) + (function > 0 ? fmt::format(", by function {}", function) : ""));
   }
   explain_uplinks(out, settings, mapping);
   return out.text();

@@ -57,6 +57,12 @@ void add_buses(MetricsText& out, const std::vector<drivers::BusStatus>& buses) {
   for (const auto& bus : buses) out.sample({{"bus", bus.name}}, number(bus.connects));
   out.counter("ferrule_bus_losses_total", "Times the bus's port was lost or could not be opened.");
   for (const auto& bus : buses) out.sample({{"bus", bus.name}}, number(bus.losses));
+  out.counter("ferrule_bus_wire_total", "What the driver of the bus counts besides, such as frames that were lost.");
+  for (const auto& bus : buses) {
+    for (const auto& [what, count] : bus.condition.counts) {
+      out.sample({{"bus", bus.name}, {"what", std::string(what)}}, number(count));
+    }
+  }
   out.histogram("ferrule_poll_duration_seconds",
                 "Time from a request to its answer or timeout. The rate of its sum is the bus's busy ratio.");
   for (const auto& bus : buses) {

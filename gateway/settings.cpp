@@ -93,6 +93,7 @@ class BusFingerprints {
     fingerprint.add(publish_).add(root_["buses"][bus.name]);
     for (const auto& device : bus.devices) {
       fingerprint.add(device.name).add(device.publish).add(of_template(device.publish_template));
+      if (device.own != nullptr && device.own->files != 0) fingerprint.add(std::to_string(device.own->files));
     }
     return fingerprint.value();
   }

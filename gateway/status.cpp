@@ -42,16 +42,19 @@ json device_json(const drivers::DeviceStatus& device) {
 }
 
 json bus_json(const drivers::BusStatus& bus) {
+  json counts = json::object();
+  for (const auto& [what, count] : bus.condition.counts) counts[std::string(what)] = count;
   json devices = json::array();
   for (const auto& device : bus.devices) devices.push_back(device_json(device));
   return {{"name", bus.name},
           {"port", bus.port},
           {"connected", bus.connected},
-          {"trouble", bus.trouble},
+          {"trouble", bus.trouble.empty() ? bus.condition.trouble : bus.trouble},
           {"connects", bus.connects},
           {"losses", bus.losses},
           {"utilisation", bus.utilisation},
           {"planned", bus.planned ? json(*bus.planned) : json()},
+          {"counts", std::move(counts)},
           {"devices", std::move(devices)}};
 }
 
@@ -179,6 +182,7 @@ std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
       found.push_back({"bus-lost", "bus " + bus.name, bus.trouble});
       continue;
     }
+    if (!bus.condition.trouble.empty()) found.push_back({"bus-troubled", "bus " + bus.name, bus.condition.trouble});
     for (const auto& device : bus.devices) {
       if (troubled(device)) {
         found.push_back({"device-silent", "device " + device.name, std::string(name(device.failure))});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/node.hpp"
+#include "drivers/can/link_state.hpp"
 #include "drivers/modbus/decode.hpp"
 #include "drivers/modbus/plausible.hpp"
 #include "drivers/modbus/wire.hpp"
@@ -96,6 +97,18 @@ void show_unit(const drivers::modbus::FoundUnit& unit) {
   std::fflush(stdout);
 }
 
+void print_can_links() {
+  for (const auto& link : drivers::can::list_links()) {
+    fmt::print("{}\n  CAN interface, {}", link.name, link.up ? "up" : "down");
+    if (link.bitrate > 0) fmt::print(", {} bit/s", link.bitrate);
+    if (link.kind != "can") fmt::print(", virtual");
+    fmt::print("\n");
+    if (!link.up || !link.state) continue;
+    const auto trouble = drivers::can::trouble_of(*link.state);
+    fmt::print("  state: {}\n", trouble.empty() ? name(*link.state) : trouble);
+  }
+}
+
 }  // namespace
 
 int write_value(const WriteOptions& options) {
@@ -161,6 +174,7 @@ int print_ports() {
     if (!port.by_id.empty()) fmt::print("  port: {}\n", port.by_id);
     fmt::print("  used by: {}\n", port.users.empty() ? "nobody" : fmt::format("{}", fmt::join(port.users, ", ")));
   }
+  print_can_links();
   return EX_OK;
 }
 

@@ -9,7 +9,7 @@
 
 namespace ferrule::gateway {
 
-/// Prints the serial ports of this machine.
+/// Prints the serial ports and the CAN interfaces of this machine.
 int print_ports();
 
 struct ReadOptions {

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "drivers/can/error_frame.hpp"
+#include "drivers/can/frame.hpp"
 #include "drivers/modbus/dissector.hpp"
 #include "drivers/wire_trace.hpp"
 #include "gateway/capture.hpp"
@@ -30,6 +32,8 @@ using drivers::modbus::Dissector;
 using drivers::modbus::FrameForm;
 using nlohmann::json;
 using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::string_view kCan = "can";
 
 /// The other end of a pipe, a file, or standard output.
 class Output {
@@ -109,12 +113,21 @@ std::string printable(std::string_view text) {
   return clean;
 }
 
+std::string frame_text(std::string_view data) {
+  const auto frame = drivers::can::from_capture({reinterpret_cast<const std::uint8_t*>(data.data()), data.size()});
+  if (!frame) return printable(data);
+  const auto text = drivers::can::text_of(*frame);
+  if ((frame->id & drivers::can::Frame::kError) == 0) return text;
+  const auto report = drivers::can::read_error(*frame);
+  return fmt::format("{} {}", text, report.says_state ? drivers::can::name(report.state) : report.trouble);
+}
+
 char arrow(WireEvent::Kind kind) { return kind == WireEvent::Kind::Sent ? '>' : '<'; }
 
 /// Lines for people.
 class Lines {
  public:
-  explicit Lines(const std::string& type) {
+  explicit Lines(const std::string& type) : can_(type == kCan) {
     if (const auto framing = framing_of(type)) dissector_.emplace(*framing);
   }
 
@@ -130,6 +143,7 @@ class Lines {
       case WireEvent::Kind::Received:
         break;
     }
+    if (can_) return fmt::format("{} {} {}\n", time, arrow(event.kind), frame_text(event.data));
     if (!dissector_) return fmt::format("{} {} {}\n", time, arrow(event.kind), printable(event.data));
     std::string text;
     const Bytes bytes(event.data.begin(), event.data.end());
@@ -149,6 +163,7 @@ class Lines {
     return text;
   }
 
+  const bool can_;
   std::optional<Dissector> dissector_;
 };
 
@@ -186,16 +201,20 @@ int trace_bus(const WatchOptions& options) {
   Output output(options.pcap);
   std::optional<Lines> lines;
   std::optional<Capture> capture;
+  bool can = false;
   return watch(options, output, [&](const json& item) -> std::string {
     if (options.json) return item.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
     const auto type = item.value("type", "");
     if (!type.empty()) {
       lines.emplace(type);
+      can = type == kCan;
+      if (can) return options.pcap.empty() ? std::string() : Capture::can_head();
       capture.emplace(framing_of(type) == FrameForm::Tcp ? Capture::kModbusPort : Capture::kLinePort);
       return options.pcap.empty() ? std::string() : Capture::head();
     }
     const auto event = event_of(item);
     if (options.pcap.empty()) return event ? lines->of(*event) : lost_line(item);
+    if (can) return event ? Capture::can_packet(*event) : std::string();
     return event ? capture->packets(*event) : std::string();
   });
 }

@@ -77,6 +77,8 @@ Conversion read_conversion(const drivers::Layers& layers, const drivers::PointSe
   if (round.present() && conversion.round <= 0) round.mistake("must be more than 0", "round: 0.1 is to one decimal");
   const auto words = layers["enum"];
   read_words(words, conversion);
+  const bool calculated = !conversion.expression.empty() || clamp.present() || round.present();
+  if (point.words && !words.present() && !calculated) conversion.words = *point.words;
   if (text && !named_bit) {
     for (const auto* key : {"expression", "clamp", "round", "enum"}) {
       if (layers[key].present()) layers[key].mistake("a string has none");

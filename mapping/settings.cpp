@@ -70,7 +70,8 @@ void read_deadband(const config::Node& node, PublishRule& rule) {
 
 void check_window(const drivers::Layers& layers, const drivers::PointSettings& point, Format format) {
   const auto& node = point.publish.present() ? point.publish : point.publish_template;
-  if (point.type == drivers::Type::String || layers["enum"].present()) {
+  if (point.type == drivers::Type::String || layers["enum"].present() ||
+      (point.words && !layers["expression"].present())) {
     node.mistake("a window gathers numbers, and this is text");
   } else if (format != Format::Json) {
     node.mistake("a window is published as json", "remove the window, or the format");

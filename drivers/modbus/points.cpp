@@ -194,37 +194,19 @@ void read_counter(const Layers& layers, PointSettings& point) {
   counter.max_step = keys["max_step"].number(counter.max / kPlausiblePart, 0);
 }
 
-void read_write_limits(const Node& node, const PointSettings& point, WriteSettings& write) {
-  for (const auto* key : {"min", "max", "step"}) {
-    const auto limit = node[key];
-    const bool has_none = point.type == Type::Bool || point.type == Type::String;
-    if (limit.present() && has_none) limit.mistake(fmt::format("a {} has none", word_of(point.type, kTypes)));
-  }
-  if (const auto min = node["min"]; min.present()) write.min = min.number(0);
-  if (const auto max = node["max"]; max.present()) {
-    write.max = max.number(0);
-    if (write.min && *write.max < *write.min) max.mistake("must not be below `min`");
-  }
-  write.step = node["step"].number(0, 0);
-  write.per_minute = static_cast<int>(node["per_minute"].integer(0, 0, 6000));
-}
-
-// `write: true`, or a map of limits. Without it nothing is ever written.
 void read_write(const Layers& layers, PointSettings& point) {
   const auto node = layers["write"];
-  if (!node.present() || (!node.is_map() && !node.boolean(false))) return;
+  if (!drivers::read_write(node, point)) return;
   const auto functions = write_functions(point);
   if (functions.empty()) {
     node.mistake("only coils and holding registers can be written");
     node.ignore();
+    point.write.reset();
     return;
   }
-  auto& write = point.write.emplace();
+  auto& write = *point.write;
   write.function = functions.front();
   if (!node.is_map()) return;
-  read_write_limits(node, point, write);
-  write.readback = node["readback"].duration(write.readback, std::chrono::milliseconds{0}, std::chrono::minutes{1});
-  write.timeout = node["timeout"].duration(write.timeout, std::chrono::milliseconds{100}, std::chrono::hours{1});
   const auto function = node["function"];
   write.function = static_cast<std::uint8_t>(function.integer(write.function, 0, 255));
   if (std::ranges::find(functions, write.function) == functions.end()) {

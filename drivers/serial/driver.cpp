@@ -48,8 +48,8 @@ SerialDriver::Sensor::Sensor(const SensorSettings& settings, const std::vector<P
       first(first_point),
       points(encodings.size()),
       framer(settings.frame),
-      parser(settings, encodings),
-      freshness(settings.points) {
+      parser(settings, encodings) {
+  for (const auto& point : settings.points) freshness.add(point.stale_after);
   for (const auto& point : encodings) interval = std::min(interval, point.interval);
 }
 

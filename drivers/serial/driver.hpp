@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "drivers/driver.hpp"
+#include "drivers/freshness.hpp"
 #include "drivers/port.hpp"
 #include "drivers/serial/framer.hpp"
-#include "drivers/serial/freshness.hpp"
 #include "drivers/serial/parser.hpp"
 #include "drivers/serial/settings.hpp"
 

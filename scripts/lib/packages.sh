@@ -32,6 +32,11 @@ cluster_packages() {
   echo rabbitmq-server
 }
 
+can_guest_packages() {
+  test_packages
+  printf '%s\n' qemu-system-x86 busybox-static cpio iproute2 xz-utils
+}
+
 fuzz_packages() {
   build_packages
   printf '%s\n' "${FUZZ_PACKAGES[@]}"
@@ -85,7 +90,7 @@ install_missing() {
   fi
 }
 
-# need_packages build|test|cluster|fuzz
+# need_packages build|test|cluster|can_guest|fuzz
 need_packages() {
   if ! command -v dpkg-query >/dev/null; then
     echo "==> This is not a Debian system: taking it that what scripts/lib/packages.sh lists is installed" >&2

@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "drivers/serial/freshness.hpp"
+#include "drivers/freshness.hpp"
 
 namespace ferrule::drivers::serial {
 namespace {
@@ -89,10 +89,9 @@ TEST(SerialPattern, FindsGroupsByNameAndNumber) {
 
 class FreshnessTest : public ::testing::Test {
  protected:
-  static std::vector<PointRule> rules(std::initializer_list<std::chrono::milliseconds> times) {
-    std::vector<PointRule> result;
-    for (const auto time : times) result.emplace_back().stale_after = time;
-    return result;
+  FreshnessTest() {
+    freshness.add(5s);
+    freshness.add(60s);
   }
   static std::vector<std::size_t> stale(Freshness& freshness, TimePoint now) {
     std::vector<std::size_t> points;
@@ -100,10 +99,10 @@ class FreshnessTest : public ::testing::Test {
     return points;
   }
   const TimePoint start{1h};
+  Freshness freshness;
 };
 
 TEST_F(FreshnessTest, TellsAPointOnceThatWasNotHeardAgain) {
-  Freshness freshness(rules({5s, 60s}));
   freshness.opened(start);
   freshness.heard(0, start + 1s);
   freshness.heard(1, start + 1s);
@@ -115,14 +114,12 @@ TEST_F(FreshnessTest, TellsAPointOnceThatWasNotHeardAgain) {
 }
 
 TEST_F(FreshnessTest, TellsAPointThatWasNeverHeardWhileOthersAre) {
-  Freshness freshness(rules({5s, 60s}));
   freshness.opened(start);
   freshness.heard(1, start + 1s);
   EXPECT_EQ(stale(freshness, start + 5s), std::vector<std::size_t>{0});
 }
 
 TEST_F(FreshnessTest, CallsADeviceSilentWhenNoValueIsGoodAnyMore) {
-  Freshness freshness(rules({5s, 60s}));
   freshness.opened(start);
   EXPECT_FALSE(freshness.is_silent(start + 59s));
   EXPECT_TRUE(stale(freshness, start + 59s).empty()) << "it has said nothing yet";

@@ -6,20 +6,18 @@
 #include <cstddef>
 #include <vector>
 
-#include "drivers/serial/settings.hpp"
 #include "drivers/stop_signal.hpp"
 
-namespace ferrule::drivers::serial {
+namespace ferrule::drivers {
 
 /// Pure logic on the `now` that it is given.
 class Freshness {
  public:
-  explicit Freshness(const std::vector<PointRule>& points) {
-    for (const auto& point : points) {
-      points_.push_back({point.stale_after, {}, false});
-      longest_ = std::max(longest_, point.stale_after);
-      if (point.stale_after.count() == 0) forever_ = true;
-    }
+  /// A point that is good for `stale_after` without being heard again; 0: for ever.
+  void add(std::chrono::milliseconds stale_after) {
+    points_.push_back({stale_after, {}, false});
+    longest_ = std::max(longest_, stale_after);
+    if (stale_after.count() == 0) forever_ = true;
   }
 
   /// The port is open: what has not been heard yet has time from now on.
@@ -65,4 +63,4 @@ class Freshness {
   TimePoint heard_{};
 };
 
-}  // namespace ferrule::drivers::serial
+}  // namespace ferrule::drivers
