@@ -42,6 +42,8 @@ const DriverEntry& driver_entry(BusType type) {
   return *entry;
 }
 
+bool is_modbus(BusType type) { return driver_entry(type).word.starts_with("modbus-"); }
+
 std::unique_ptr<Driver> make_driver(const BusSettings& settings, const StopSignal& stop) {
   return driver_entry(settings.type).make(settings, stop);
 }

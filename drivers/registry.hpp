@@ -24,6 +24,7 @@ struct DriverEntry {
 
 std::span<const DriverEntry> driver_entries();
 const DriverEntry& driver_entry(BusType type);
+bool is_modbus(BusType type);
 
 /// Makes the driver for `settings.type`. Does no I/O.
 std::unique_ptr<Driver> make_driver(const BusSettings& settings, const StopSignal& stop);

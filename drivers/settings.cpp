@@ -171,7 +171,9 @@ std::vector<BusSettings> read_buses(const Node& root) {
     entry.node.ignore();
   }
   for (const auto& bus : buses) {
-    if (complete && bus.devices.empty()) section[bus.name].mistake("a bus without devices has nothing to do");
+    // Other masters may share a Modbus bus, and its units may still have to be found.
+    if (!complete || !bus.devices.empty() || is_modbus(bus.type)) continue;
+    section[bus.name].mistake("a bus without devices has nothing to do");
   }
   return buses;
 }

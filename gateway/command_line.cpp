@@ -112,7 +112,7 @@ QueueVerbs add_queue_verbs(CLI::App& app, QueueOptions& options) {
 
 template <class Options>
 void add_bus_options(CLI::App& verb, Options& options) {
-  verb.add_option("FILE", options.file, "Configuration (YAML) that has the bus")->required();
+  verb.add_option("FILE", options.file, "Configuration (YAML) that has the bus")->required()->check(CLI::ExistingPath);
   verb.add_option("BUS", options.bus, "Name of the bus")->required();
 }
 
@@ -157,8 +157,10 @@ void add_watch_options(CLI::App& verb, WatchOptions& options) {
 
 void add_trace_options(CLI::App& verb, WatchOptions& options) {
   add_watch_options(verb, options);
-  verb.add_flag("--json", options.json, "As JSON, for programs");
-  verb.add_option("--pcap", options.pcap, "Write a capture for Wireshark; - is standard output")->type_name("PATH");
+  auto* json = verb.add_flag("--json", options.json, "As JSON, for programs");
+  verb.add_option("--pcap", options.pcap, "Write a capture for Wireshark; - is standard output")
+      ->type_name("PATH")
+      ->excludes(json);
 }
 
 void add_record_options(CLI::App& verb, WatchOptions& options) {

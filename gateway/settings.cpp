@@ -129,6 +129,16 @@ Fingerprints fingerprints_of(const Settings& settings, const config::Node& root)
   return all;
 }
 
+void warn_of_idle_buses(const config::Node& section, const Settings& settings) {
+  for (std::size_t bus = 0; bus < settings.buses.size(); ++bus) {
+    const bool shared = std::ranges::any_of(settings.modbus_servers, [&](const auto& one) {
+      return std::ranges::find(one.server.shares, bus, &drivers::modbus_server::Share::bus) != one.server.shares.end();
+    });
+    if (!settings.buses[bus].devices.empty() || shared) continue;
+    section[settings.buses[bus].name].warning("a bus without devices has nothing to do yet");
+  }
+}
+
 Settings read_settings(const config::Document& document) {
   const auto root = document.root();
   Settings settings;
@@ -142,6 +152,7 @@ Settings read_settings(const config::Document& document) {
   if (settings.control.is_relative()) settings.control = document.directory() / settings.control;
   settings.buses = drivers::read_buses(root);
   settings.modbus_servers = read_modbus_servers(root, settings.buses);
+  warn_of_idle_buses(root["buses"], settings);
   const auto publish = mapping::read_publish(root["publish"], {});
   const auto place = mapping::read_place(root["gateway"], {settings.id, {}, {}, {}});
   settings.mappings = mapping::read_mappings(settings.buses, publish, place);

@@ -21,8 +21,6 @@ namespace {
 
 using drivers::BusSettings;
 
-bool is_modbus(const BusSettings& bus) { return drivers::driver_entry(bus.type).word.starts_with("modbus-"); }
-
 const char* word_of(drivers::Parity parity) {
   return parity == drivers::Parity::None ? "none" : parity == drivers::Parity::Even ? "even" : "odd";
 }
@@ -76,8 +74,9 @@ int simulate(const SimulateOptions& options) {
   std::string text = "buses:\n";
   std::size_t served = 0;
   for (const auto& bus : settings.buses) {
-    if (!is_modbus(bus)) {
-      text += fmt::format("  # {}: not simulated, it is no Modbus bus\n", bus.name);
+    if (!drivers::is_modbus(bus.type)) {
+      text += fmt::format("  # {}: not simulated, it is no Modbus bus
+", bus.name);
       continue;
     }
     const auto port = options.first_port == 0 ? 0 : options.first_port + served;

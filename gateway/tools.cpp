@@ -15,6 +15,7 @@
 #include "drivers/modbus/plausible.hpp"
 #include "drivers/modbus/wire.hpp"
 #include "drivers/modbus/write.hpp"
+#include "drivers/registry.hpp"
 #include "drivers/serial_list.hpp"
 #include "gateway/commands.hpp"
 #include "gateway/settings.hpp"
@@ -28,9 +29,15 @@ using namespace std::chrono_literals;
 
 constexpr auto kConnectTime = 5s;
 
+/// Null, and said why, when there is no Modbus bus of that name.
 const drivers::BusSettings* find_bus(const std::vector<drivers::BusSettings>& buses, const std::string& name) {
   const auto found = std::ranges::find(buses, name, &drivers::BusSettings::name);
-  if (found != buses.end()) return &*found;
+  if (found != buses.end() && drivers::is_modbus(found->type)) return &*found;
+  if (found != buses.end()) {
+    fmt::print(stderr, "ferrule: bus {} is of type {}: only Modbus has registers to read\n", name,
+               drivers::driver_entry(found->type).word);
+    return nullptr;
+  }
   std::vector<std::string_view> known;
   for (const auto& bus : buses) known.push_back(bus.name);
   const auto near = config::nearest(name, known);
@@ -118,7 +125,7 @@ int write_value(const WriteOptions& options) {
   const auto point = point_of(options);
   const auto value = command_value(options.value);
   if (!value) {
-    fmt::print(stderr, "ferrule: {} is no JSON number, boolean or string\n", options.value);
+    fmt::print(stderr, "ferrule: {} is neither a number nor true, false or a text in double quotes\n", options.value);
     return EX_DATAERR;
   }
   const drivers::StopSignal stop;
@@ -170,7 +177,8 @@ int print_ports() {
   if (ports.empty()) fmt::print("no serial ports\n");
   for (const auto& port : ports) {
     fmt::print("{}\n", port.device);
-    if (!port.adapter.empty()) fmt::print("  adapter: {}\n", port.adapter);
+    const bool says_more = !port.device.ends_with("/" + port.adapter);
+    if (!port.adapter.empty() && says_more) fmt::print("  adapter: {}\n", port.adapter);
     if (!port.by_id.empty()) fmt::print("  port: {}\n", port.by_id);
     fmt::print("  used by: {}\n", port.users.empty() ? "nobody" : fmt::format("{}", fmt::join(port.users, ", ")));
   }
@@ -185,20 +193,21 @@ int print_registers(const ReadOptions& options) {
   const drivers::modbus::Request request{static_cast<std::uint8_t>(options.unit), table_of(options.table),
                                          static_cast<std::uint16_t>(options.address),
                                          static_cast<std::uint16_t>(options.count)};
+  const int last = options.address + options.count - 1;
+  const auto what = fmt::format("bus {}, unit {}, {} {}{}", bus->name, options.unit, options.table, options.address,
+                                options.count > 1 ? fmt::format("..{}", last) : "");
+  if (last > 65535) {
+    fmt::print(stderr, "ferrule: {}: the last address is 65535\n", what);
+    return EX_USAGE;
+  }
   const drivers::StopSignal stop;
   const auto wire = drivers::modbus::make_wire(*bus, stop);
-  const auto fail = [&](const drivers::Fault& fault) {
-    fmt::print(stderr, "ferrule: bus {}, unit {}, {} {}..{}: {}: {}\n", bus->name, options.unit, options.table,
-               options.address, options.address + options.count - 1, name(fault.failure), fault.detail);
-    return EX_UNAVAILABLE;
-  };
   if (const auto opened = wire.open(std::chrono::steady_clock::now() + kConnectTime); !opened) {
-    return fail(opened.error());
+    return fail(what, opened.error());
   }
   const auto answer = wire.client->read(request);
-  if (!answer) return fail(answer.error());
-  fmt::print("bus {}, unit {}, {} {}..{}:\n", bus->name, options.unit, options.table, options.address,
-             options.address + options.count - 1);
+  if (!answer) return fail(what, answer.error());
+  fmt::print("{}:\n", what);
   if (drivers::modbus::is_bits(request.table)) {
     print_bits(*answer, request);
   } else {

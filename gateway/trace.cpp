@@ -45,6 +45,7 @@ void Traces::open(const ControlRequest& request, ControlReply reply) {
   auto* bus = find_bus_(name->get<std::string>());
   if (bus == nullptr) return reply.error("bad-request", "this gateway has no bus of that name");
   const auto status = bus->status();
+  if (status.type == "system") return reply.error("bad-request", "a bus of type system has no wire");
   reply.item({{"bus", status.name}, {"type", status.type}, {"port", status.port}});
   const auto viewer = std::make_shared<ControlReply>(reply);
   reply.on_gone([this, bus, weak = std::weak_ptr(viewer)] {

@@ -26,6 +26,8 @@ constexpr std::uint8_t kEncapsulated = 43;
 
 constexpr const char* kTables[] = {"", "coils", "discrete inputs", "holding registers", "input registers"};
 
+constexpr const char* kOnes[] = {"", "coil", "discrete input", "holding register", "input register"};
+
 int word(std::span<const std::uint8_t> bytes, std::size_t at) { return bytes[at] << 8 | bytes[at + 1]; }
 
 std::string hex(std::span<const std::uint8_t> bytes, std::size_t width) {
@@ -45,6 +47,7 @@ std::string describe_request(std::span<const std::uint8_t> pdu) {
     case 2:
     case 3:
     case 4:
+      if (word(pdu, 3) == 1) return fmt::format("reads {} {}", kOnes[function], word(pdu, 1));
       return fmt::format("reads {} {} from {}", word(pdu, 3), kTables[function], word(pdu, 1));
     case kWriteSingleCoil:
       return fmt::format("writes coil {}: {}", word(pdu, 1), word(pdu, 3) == 0 ? "off" : "on");

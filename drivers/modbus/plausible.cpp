@@ -49,14 +49,15 @@ std::string text_of(const Value& value, Type type) {
 
 bool is_real(Type type) { return type == Type::Float32 || type == Type::Float64; }
 
-bool is_likely(const Value& value, Type type, std::uint16_t registers) {
+bool is_likely(const Value& value, Type type, ByteOrder order, std::uint16_t registers) {
   if (registers == 1) return type == Type::Uint16 || as_double(value) < 0;  // else it says the same as uint16
   const double magnitude = std::abs(as_double(value));
   if (is_real(type)) return magnitude >= kTiny && magnitude <= kHuge;
   const bool is_signed = std::holds_alternative<std::int64_t>(value);
   if (is_signed && as_double(value) >= 0) return false;  // the unsigned type says the same
-  // Below 65536 it is a register beside empty ones, which says the same.
-  return magnitude >= 65536 && magnitude <= (registers == 4 ? kHuge64 : kHuge);
+  // Small numbers are common where a counter has not counted much; in the rarer orders of bytes they are chance.
+  const bool common = order == ByteOrder::ABCD || order == ByteOrder::CDAB;
+  return magnitude >= (common ? 1 : 65536) && magnitude <= (registers == 4 ? kHuge64 : kHuge);
 }
 
 void guess_numbers(std::span<const std::uint16_t> registers, Encoding encoding, std::vector<Guess>& found) {
@@ -68,7 +69,7 @@ void guess_numbers(std::span<const std::uint16_t> registers, Encoding encoding, 
       encoding.byte_order = order;
       if (width == 1 && order != ByteOrder::ABCD) break;
       const auto decoded = decode(registers.first(width), encoding);
-      if (decoded.quality != Quality::Good || !is_likely(decoded.value, type, width)) continue;
+      if (decoded.quality != Quality::Good || !is_likely(decoded.value, type, order, width)) continue;
       const auto named_order = width == 1 ? "" : fmt::format(", byte_order: {}", order_word);
       found.push_back({fmt::format("{{register: {}, address: {}, type: {}{}}}", word_of(encoding.table),
                                    encoding.address, type_word, named_order),

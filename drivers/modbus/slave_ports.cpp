@@ -1,30 +1,25 @@
 #include "drivers/modbus/slave_ports.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/select.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
-#include <mutex>
 #include <queue>
 #include <thread>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 
+#include "drivers/modbus/inbox.hpp"
 #include "drivers/modbus/request_framing.hpp"
+#include "drivers/modbus/slave_sockets.hpp"
 
 namespace ferrule::drivers::modbus {
 
@@ -39,8 +34,6 @@ constexpr milliseconds kEchoLost{1000};      // our own bytes should have come b
 constexpr milliseconds kLookAround{500};     // at idle connections and lost lines
 constexpr std::chrono::seconds kReopen{1};
 constexpr std::chrono::seconds kUnused{30};  // who has not asked for so long makes way for others
-
-std::error_code last_error() { return {errno, std::generic_category()}; }
 
 enum class Role : std::uint8_t { Listener, Connection, Line };
 
@@ -68,82 +61,6 @@ struct Pending {
   bool operator<(const Pending& other) const { return std::tie(other.due, other.order) < std::tie(due, order); }
 };
 
-// What others want to be run on the ports' thread.
-struct Inbox {
-  Inbox() : bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
-  void ring() const {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(bell.get(), &one, sizeof one);  // fails only when it rings already
-  }
-  void post(std::function<void()>&& task) {
-    const std::lock_guard lock(mutex);
-    if (closed) return;
-    tasks.push_back(std::move(task));
-    ring();
-  }
-  std::vector<std::function<void()>> take() {
-    std::uint64_t rings = 0;
-    [[maybe_unused]] const auto got = ::read(bell.get(), &rings, sizeof rings);
-    const std::lock_guard lock(mutex);
-    return std::exchange(tasks, {});
-  }
-  void close() {
-    std::vector<std::function<void()>> dropped;  // outside the lock: what they hold may post
-    const std::lock_guard lock(mutex);
-    closed = true;
-    dropped.swap(tasks);
-  }
-
-  const Descriptor bell;
-  std::mutex mutex;
-  std::vector<std::function<void()>> tasks;  // guarded by mutex
-  bool closed = false;                       // guarded by mutex
-};
-
-std::string peer_name(const sockaddr_storage& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (address.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof v4);
-    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-  } else {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &address, sizeof v6);
-    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-  }
-  return text.data();
-}
-
-// Descriptors below FD_SETSIZE are for the buses, which select() on them.
-Descriptor raised(Descriptor fd) {
-  const int high = fcntl(fd.get(), F_DUPFD_CLOEXEC, FD_SETSIZE);
-  return high < 0 ? std::move(fd) : Descriptor(high);
-}
-
-// An address in numbers and a port as a socket address; its size, or 0 when it is none.
-socklen_t socket_address(const std::string& host, std::uint16_t port, sockaddr_storage& storage) {
-  sockaddr_in v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    std::memcpy(&storage, &v4, sizeof v4);
-    return sizeof v4;
-  }
-  sockaddr_in6 v6{};
-  if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) != 1) return 0;
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(port);
-  std::memcpy(&storage, &v6, sizeof v6);
-  return sizeof v6;
-}
-
-std::uint16_t port_of(const sockaddr_storage& storage) {
-  sockaddr_in v4{};  // the port lies at the same place in both families
-  std::memcpy(&v4, &storage, sizeof v4);
-  return ntohs(v4.sin_port);
-}
-
 }  // namespace
 
 class SlavePorts::Impl {
@@ -155,7 +72,7 @@ class SlavePorts::Impl {
         handler_(std::move(handler)),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
         inbox_(std::make_shared<Inbox>()) {
-    if (!epoll_ || !inbox_->bell) throw std::system_error(last_error(), name_);
+    if (!epoll_ || !inbox_->bell) throw std::system_error(errno, std::generic_category(), name_);
     watch(inbox_->bell.get(), kBellId, EPOLL_CTL_ADD, EPOLLIN);
   }
   ~Impl() { stop(); }
@@ -251,21 +168,11 @@ class SlavePorts::Impl {
 
 tl::expected<std::uint16_t, std::error_code> SlavePorts::Impl::listen(const std::string& address, std::uint16_t port,
                                                                       Admits admits) {
-  sockaddr_storage storage{};
-  auto size = socket_address(address, port, storage);
-  if (size == 0) return tl::unexpected(std::make_error_code(std::errc::invalid_argument));
-  Descriptor listener(socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener) return tl::unexpected(last_error());
-  const int on = 1;
-  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  auto* generic = reinterpret_cast<sockaddr*>(&storage);
-  if (bind(listener.get(), generic, size) != 0 || ::listen(listener.get(), 16) != 0 ||
-      getsockname(listener.get(), generic, &size) != 0) {
-    return tl::unexpected(last_error());
-  }
+  auto listener = listen_on(address, port);
+  if (!listener) return tl::unexpected(listener.error());
   places_.push_back({.role = Role::Listener, .admits = std::move(admits)});
-  add_source({std::move(listener), Role::Listener, places_.size() - 1, address});
-  return port_of(storage);
+  add_source({std::move(listener->socket), Role::Listener, places_.size() - 1, address});
+  return listener->port;
 }
 
 std::uint64_t SlavePorts::Impl::add_line(Descriptor line, Descriptor other_end, std::string name) {
@@ -404,13 +311,10 @@ void SlavePorts::Impl::accept(std::uint64_t id, Source& listener) {
     ++refused_;
     return;
   }
-  const int on = 1;
-  setsockopt(peer.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  setsockopt(peer.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   ++place.connections;
   ++connections_;
   ++accepted_;
-  Source source{raised(std::move(peer)), Role::Connection, listener.port, peer_name(address)};
+  Source source{as_connection(std::move(peer)), Role::Connection, listener.port, address_text(address)};
   source.asked = clock_.now();
   add_source(std::move(source));
 }

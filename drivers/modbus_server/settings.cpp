@@ -24,8 +24,6 @@ using std::chrono::milliseconds;
 
 constexpr std::array kKinds{Choice<bool>{"modbus-tcp", false}, Choice<bool>{"modbus-rtu", true}};
 
-bool is_modbus(const BusSettings& bus) { return driver_entry(bus.type).word.starts_with("modbus-"); }
-
 void say_unknown(const Node& node, std::string message, std::string_view word,
                  const std::vector<std::string_view>& known) {
   const auto near = config::nearest(word, known);
@@ -151,11 +149,11 @@ void read_shares(const Node& section, const std::vector<BusSettings>& buses, Ser
   }
   std::vector<std::string_view> known;
   for (const auto& bus : buses) {
-    if (is_modbus(bus)) known.push_back(bus.name);
+    if (is_modbus(bus.type)) known.push_back(bus.name);
   }
   for (const auto& [name, node] : section.entries()) {
-    const auto found =
-        std::ranges::find_if(buses, [&wanted = name](const auto& bus) { return bus.name == wanted && is_modbus(bus); });
+    const auto found = std::ranges::find_if(
+        buses, [&wanted = name](const auto& bus) { return bus.name == wanted && is_modbus(bus.type); });
     if (found == buses.end()) {
       say_unknown(node, fmt::format("there is no Modbus bus \"{}\"", name), name, known);
       node.ignore();

@@ -24,7 +24,7 @@ Bytes join(const std::vector<Frame>& frames) {
 
 const std::vector<Frame>& tcp_requests() {
   static const std::vector<Frame> kFrames{
-      {from_hex("00 17 00 00 00 06 01 01 00 07 00 01"), "#23 unit 1 reads 1 coils from 7"},
+      {from_hex("00 17 00 00 00 06 01 01 00 07 00 01"), "#23 unit 1 reads coil 7"},
       {from_hex("00 18 00 00 00 06 01 03 00 64 00 02"), "#24 unit 1 reads 2 holding registers from 100"},
       {from_hex("ff ff 00 00 00 06 ff 05 00 10 ff 00"), "#65535 unit 255 writes coil 16: on"},
       {from_hex("00 19 00 00 00 06 02 06 00 10 00 2a"), "#25 unit 2 writes register 16: 42"},

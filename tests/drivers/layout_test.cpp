@@ -115,6 +115,7 @@ TEST(Strings, AreEncodedWithNulsBehind) {
   EXPECT_FALSE(encode(1.0, text_of(4), registers));
 }
 
+// FAULTS 36
 TEST(Sentinels, AreComparedBeforeScaling) {
   auto encoding = of(Type::Int16);
   encoding.scale = 0.1;
@@ -224,6 +225,7 @@ bool trusts(CounterGuard& guard, double first, double second) {
   return guard.trusted();
 }
 
+// FAULTS 36
 TEST(CounterGuard, TrustsWhatGrowsAndWhatBeginsAgainAtZero) {
   CounterGuard guard({65535, 4096});
   EXPECT_TRUE(guard.propose(60'000));

@@ -7,6 +7,7 @@ namespace ferrule::drivers::modbus {
 namespace {
 
 using testing::Contains;
+using testing::Each;
 using testing::ElementsAre;
 using testing::Not;
 
@@ -31,13 +32,18 @@ TEST(Guesses, FindAFloatInItsByteOrder) {
               Contains("{register: holding, address: 100, type: float32, byte_order: DCBA} 230.1"));
 }
 
-TEST(Guesses, FindACounterOfTwoRegistersButNotAnEmptyOneBesideASmallNumber) {
+TEST(Guesses, FindACounterOfTwoRegistersThoughItHasNotCountedMuch) {
   EXPECT_THAT(texts({0x0040, 0x1640}),
               Contains("{register: holding, address: 100, type: uint32, byte_order: ABCD} 4200000"));
   EXPECT_THAT(texts({0, 7}), ElementsAre("{register: holding, address: 100, type: uint16} 0",
+                                         "{register: holding, address: 100, type: uint32, byte_order: ABCD} 7",
                                          "{register: holding, address: 100, type: uint32, byte_order: CDAB} 458752",
                                          "{register: holding, address: 100, type: uint32, byte_order: DCBA} 117440512",
                                          "{register: holding, address: 101, type: uint16} 7"));
+  EXPECT_THAT(texts({0xFFFB, 0xFFFF}), Contains("{register: holding, address: 100, type: int32, byte_order: CDAB} -5"));
+  EXPECT_THAT(texts({0, 0, 0, 1200}),
+              Contains("{register: holding, address: 100, type: uint64, byte_order: ABCD} 1200"));
+  EXPECT_THAT(texts({0, 0, 0, 0}), Each(testing::HasSubstr("type: uint16}"))) << "nothing can be seen in nothing";
 }
 
 TEST(Guesses, ShowATextOnceAndInWhole) {

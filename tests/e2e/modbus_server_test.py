@@ -6,16 +6,17 @@ import shutil
 import socket
 import struct
 import subprocess
+import threading
 
 import pytest
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 
 import plant
 from rig.clients import Mosquitto, Paho, javascript_env
-from rig.gateway import accepts
+from rig.gateway import BINARY, accepts
 from rig.ports import free_port
 from rig.process import SLOWNESS, Process, wait_until
-from rig.slaves import TcpSlave
+from rig.slaves import RtuSlave, TcpSlave
 
 _POINTS = {"temperature": {"register": "holding", "address": 0, "type": "int16", "scale": 0.1},
            "energy": {"register": "holding", "address": 1, "type": "uint64"},
@@ -113,6 +114,39 @@ def test_another_master_shares_a_bus_and_its_answers(serve, master, slave):
     slave.close()
     wait_until(lambda: client.read_holding_registers(101, 1, slave=1).isError(), 20, "the bus is gone")
     assert client.read_holding_registers(101, 1, slave=1).exception_code in (0x0A, 0x0B)
+
+
+def test_masters_share_a_line_of_which_ferrule_itself_reads_nothing(make_gateway, master, closing, tmp_path):
+    line = closing(RtuSlave(tmp_path / "line", 1, {1: {("holding", i): 1000 + i for i in range(50)}}))
+    port = free_port()
+    gateway = make_gateway(
+        buses={"line": plant.rtu_bus(line.path, timeout="2s")},
+        modbus_servers={"shared": {"listen": f"127.0.0.1:{port}",
+                                   "shares": {"line": {"units": [1, 2], "max_age": "0s", "timeout": "30s", "write": True}}}}).start()
+    wait_until(lambda: accepts(port), 10, "the server accepts")
+    failures = []
+
+    def read(first: int):
+        client = master(port)
+        for i in range(20):
+            address, count = first + i % 5, 1 + i % 7
+            answer = client.read_holding_registers(address, count, slave=1)
+            if answer.isError() or answer.registers != [1000 + address + k for k in range(count)]:
+                failures.append((address, count, str(answer)))
+
+    threads = [threading.Thread(target=read, args=(first,)) for first in (0, 15, 30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    client = master(port)
+    assert client.read_holding_registers(0, 1, slave=2).exception_code == 0x0B, "nobody has that number"
+    assert not client.write_registers(10, [1, 2], slave=1).isError()
+    assert client.read_holding_registers(10, 2, slave=1).registers == [1, 2]
+    status = json.loads(subprocess.run([BINARY, "status", "--json", "--socket", gateway.control], capture_output=True, text=True,
+                                       timeout=30 * SLOWNESS, check=False).stdout)
+    assert [(server["passed"], server["writes"]) for server in status["modbus_servers"]] == [(63, 0)], status
 
 
 def test_a_master_on_a_line_reads_points(serve, closing, tmp_path):

@@ -49,7 +49,26 @@ def test_read_says_what_is_wrong(file):
     code, _, err = _read(file, "feild", 1, "holding", 100)
     assert code == 64 and err == ['ferrule: there is no bus "feild" (did you mean field?)']
     code, _, err = _read(file, "field", 1, "input", 60000, 1)
-    assert code == 69 and err[-1].endswith("input 60000..60000: point-rejected: exception 02 (illegal data address)"), err
+    assert code == 69 and err[-1].endswith("input 60000: point-rejected: exception 02 (illegal data address)"), err
+
+
+def test_tools_say_what_they_cannot_do(file):
+    for arguments, code, words in [(["read", "field", 1, "holding", 100], 64, "field"),  # FILE was forgotten
+                                   (["read", file, "field", 1, "holding", 65535, 2], 64, "the last address is 65535"),
+                                   (["write", file, "field", 1, "holding", 100, "on"], 65, "neither a number nor true, false")]:
+        process = Process([BINARY, *arguments])
+        assert process.wait(20) == code and words in process.stderr_text, process.stderr_text
+
+
+def test_scan_needs_no_devices(closing, tmp_path):
+    slave = closing(TcpSlave({1: _CELLS}))
+    file = tmp_path / "bus.yaml"
+    file.write_text(json.dumps({"buses": {"field": plant.tcp_bus(slave.port), "box": {"type": "system"}},
+                                "devices": {"box": {"bus": "box", "points": {"load": {"from": "load"}}}}}))
+    process = Process([BINARY, "scan", file, "field", "--last", 2, "--timeout", 1000])
+    assert process.wait(60) == 0 and process.out[0].startswith("unit 1"), process.err
+    process = Process([BINARY, "scan", file, "box"])
+    assert process.wait(20) == 64 and "only Modbus has registers" in process.stderr_text, process.stderr_text
 
 
 def test_write_writes_once_and_shows_what_the_device_holds(file):

@@ -44,6 +44,12 @@ def test_trace_names_what_has_no_such_bus(gateway):
     assert code == 65 and err == ["ferrule: this gateway has no bus of that name"]
 
 
+def test_trace_says_what_has_no_wire(make_gateway):
+    gateway = make_gateway(buses={"box": {"type": "system"}}, devices={"box": {"bus": "box", "points": {"load": {"from": "load"}}}}).start()
+    code, _, err = _watch(gateway, "trace", "box")
+    assert code == 65 and err == ["ferrule: a bus of type system has no wire"]
+
+
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 @pytest.mark.parametrize("bus, dissector", [("tcp", []), ("rtu", ["-d", "tcp.port==20502,mbrtu", "-o", "mbrtu.tcp.port:20502"])])
 def test_wireshark_reads_the_capture(gateway, tmp_path, bus, dissector):

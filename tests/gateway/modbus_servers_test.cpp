@@ -89,6 +89,7 @@ TEST(ModbusServersSettings, SayWhatIsWrongAndWhere) {
        "points[1]: these registers of unit 1 are already those of pump/speed"},
       {"{points: [{from: pump/speed, register: coil, address: 0, invalid: 1}]}", "a bool has none"},
       {"{shares: {quick: {}}}", "bus quick has a pipeline"},
+      {"{shares: {line1: {units: [255]}}}", "units[0]"},
       {"{shares: {here: {}}}", "there is no Modbus bus \"here\""},
       {"{unit_id: 7, points: [{from: pump/speed, register: input, address: 0}], shares: {line1: {}}}",
        "unit 7 of this server is already one with points"},
@@ -99,6 +100,15 @@ TEST(ModbusServersSettings, SayWhatIsWrongAndWhere) {
   for (const auto& [server, mistake] : cases) {
     EXPECT_THAT(mistakes(server), Contains(HasSubstr(mistake))) << server;
   }
+}
+
+TEST(ModbusServersSettings, ShareABusThatHasNoDevicesOfOurs) {
+  const std::string bus = "buses: {line1: {type: modbus-tcp, host: a}}\n";
+  const auto settings =
+      parse_settings(bus + "modbus_servers: {s: {shares: {line1: {units: [3, 255]}}}}\n", "plant.yaml");
+  EXPECT_THAT(settings.modbus_servers.front().server.shares.front().units, ElementsAre(3, 255));
+  EXPECT_THAT(settings.warnings, IsEmpty());
+  ASSERT_EQ(parse_settings(bus, "plant.yaml").warnings.size(), 1U) << "nobody asks anything over it";
 }
 
 TEST(ModbusServersSettings, WarnOfWhatAnybodyOnANetworkReaches) {
