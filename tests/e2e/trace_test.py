@@ -9,11 +9,17 @@ import pytest
 
 import plant
 from rig.gateway import BINARY
-from rig.process import SLOWNESS, Process
+from rig.process import SLOWNESS, Process, wait_until
 from rig.slaves import RtuSlave, TcpSlave
 
 _CELLS = {1: {("holding", 100): 7, ("holding", 101): 8}}
 _POINTS = {"p": {"register": "holding", "address": 100, "type": "uint32"}}
+
+
+def _started(gateway):
+    gateway.start()
+    wait_until(gateway.control.exists, 10, "the control socket is there")
+    return gateway
 
 
 @pytest.fixture
@@ -21,7 +27,7 @@ def gateway(make_gateway, closing, tmp_path):
     buses = {"tcp": plant.tcp_bus(closing(TcpSlave(_CELLS)).port),
              "rtu": plant.rtu_bus(closing(RtuSlave(tmp_path / "line", 1, _CELLS)).path)}
     devices = {bus: {"bus": bus, "interval": "100ms", "points": _POINTS} for bus in buses}
-    return make_gateway(buses=buses, devices=devices).start()
+    return _started(make_gateway(buses=buses, devices=devices))
 
 
 def _watch(gateway, *arguments):
@@ -45,7 +51,8 @@ def test_trace_names_what_has_no_such_bus(gateway):
 
 
 def test_trace_says_what_has_no_wire(make_gateway):
-    gateway = make_gateway(buses={"box": {"type": "system"}}, devices={"box": {"bus": "box", "points": {"load": {"from": "load"}}}}).start()
+    gateway = _started(make_gateway(buses={"box": {"type": "system"}},
+                                    devices={"box": {"bus": "box", "points": {"load": {"from": "load"}}}}))
     code, _, err = _watch(gateway, "trace", "box")
     assert code == 65 and err == ["ferrule: a bus of type system has no wire"]
 
