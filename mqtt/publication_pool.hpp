@@ -45,7 +45,7 @@ class PublicationPool {
 
   static bool is_free(const Place& place) {
     if (place.shared.use_count() != 1 || !is_small(*place.own)) return false;
-    // Another thread may have dropped the last other reference just now: its reads come before our writes.
+      // Another thread may have dropped the last other reference just now: its reads come before our writes.
 #ifdef __SANITIZE_THREAD__
     const PublicationPtr ordered = place.shared;  // which knows of no fences
 #else

@@ -162,4 +162,4 @@ def test_ci_leaves_out_what_would_take_too_long(tmp_path):
     result = _ci(tmp_path, ("3 passed, 0 failed, 0 skipped", 0), ("2 passed, 0 failed, 0 skipped", 0), minutes=13)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "5 passed, 0 failed, 1 skipped"
-    assert [line.strip() for line in (tmp_path / "calls").read_text().splitlines()] == ["./scripts/test --retry", "./scripts/fuzz 5"]
+    assert [line.strip() for line in (tmp_path / "calls").read_text().splitlines()] == ["./scripts/test --retry", "./scripts/fuzz 20 broker=60 codec_v5=60"]

@@ -1,4 +1,5 @@
 // The requests of other masters that a Modbus bus passes on.
+#include <algorithm>
 #include <optional>
 
 #include "drivers/modbus/driver.hpp"

@@ -1,9 +1,11 @@
-"""Every listener, both protocol versions and every QoS, by three strangers' clients: one table, one gateway."""
+"""Every listener, every protocol version and every QoS, by four strangers' clients: one table, one gateway."""
 
 import dataclasses
 import json
+import os
 import pathlib
 import queue
+import socket
 import ssl
 import tempfile
 
@@ -17,7 +19,8 @@ from rig.gateway import Gateway
 from rig.ports import free_port
 from rig.process import Process, wait_until
 
-_VERSIONS = (4, 5)
+_PAHO_CLIENT = os.environ.get("FERRULE_PAHO_CLIENT", str(pathlib.Path(__file__).parents[2] / "build/dev/tests/e2e/paho_client"))
+_VERSIONS = (3, 4, 5)  # 3: MQTT 3.1
 _ALL = [[qos, str(qos)] for qos in (0, 1, 2)]  # what each row publishes and has to get back
 
 
@@ -28,15 +31,24 @@ class _Way:
     secure: bool = False
     mutual: bool = False
     websocket: bool = False
+    host: str = "localhost"
 
     @property
     def port(self):
         return self.settings["port"]
 
-    @property
-    def url(self):
-        scheme = ("wss" if self.secure else "ws") if self.websocket else "mqtts" if self.secure else "mqtt"
-        return f"{scheme}://localhost:{self.port}"
+    def url(self, plain="mqtt", secure="mqtts"):
+        scheme = ("wss" if self.secure else "ws") if self.websocket else secure if self.secure else plain
+        return f"{scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def _has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 @pytest.fixture
@@ -50,7 +62,10 @@ def ways(make_gateway, certificates):
                     _Way("mtls", {"port": free_port(), **mutual}, secure=True, mutual=True),
                     _Way("ws", {"port": free_port(), **websocket}, websocket=True),
                     _Way("wss", {"port": free_port(), **websocket, **encrypted}, secure=True, websocket=True),
+                    _Way("wss_mtls", {"port": free_port(), **websocket, **mutual}, secure=True, mutual=True, websocket=True),
                     _Way("unix", {"unix": f"{directory}/mqtt.sock"})]
+        if _has_ipv6():
+            all_ways.append(_Way("ipv6", {"port": free_port(), "bind": "::1"}, host="::1"))
         gateway = make_gateway()
         gateway.config["broker"]["listen"] += [way.settings for way in all_ways]
         gateway.write()
@@ -65,10 +80,10 @@ def _rows(ways, serves):
 
 def test_mosquittos_clients(ways, certificates):
     def where(way, version):
-        to = ["--unix", way.settings["unix"]] if way.name == "unix" else ["-h", "localhost", "-p", way.port]
+        to = ["--unix", way.settings["unix"]] if way.name == "unix" else ["-h", way.host, "-p", way.port]
         to += ["--cafile", certificates / "ca.crt"] if way.secure else []
         to += ["--cert", certificates / "client.crt", "--key", certificates / "client.key"] if way.mutual else []
-        return [*to, "-V", {4: "mqttv311", 5: "mqttv5"}[version], "-t", f"{way.name}/{version}", "-i", new_client_id()]
+        return [*to, "-V", {3: "mqttv31", 4: "mqttv311", 5: "mqttv5"}[version], "-t", f"{way.name}/{version}", "-i", new_client_id()]
     rows = _rows(ways, lambda way: not way.websocket)  # mosquitto 2.0's clients have no WebSocket
     subscribers = []
     for way, version in rows:
@@ -86,7 +101,7 @@ def test_mosquittos_clients(ways, certificates):
 
 
 def test_mqttjs(ways, certificates):
-    rows = [{"url": way.url, "version": version, "topic": f"{way.name}/{version}", "mutual": way.mutual}
+    rows = [{"url": way.url(), "version": version, "topic": f"{way.name}/{version}", "mutual": way.mutual}
             for way, version in _rows(ways, lambda way: way.name != "unix")]  # mqtt.js has no Unix sockets
     files = {"ca": str(certificates / "ca.crt"), "cert": str(certificates / "client.crt"), "key": str(certificates / "client.key")}
     script = pathlib.Path(__file__).parent / "js/matrix.js"
@@ -109,7 +124,7 @@ def _by_paho(way, version, certificates):
     client.on_message = lambda client, userdata, message: received.put([message.qos, message.payload.decode()])
     client.on_subscribe = lambda *arguments: subscribed.put(True)
     client.on_connect = lambda client, *rest: client.subscribe(topic, 2)
-    client.connect("localhost", way.port)
+    client.connect(way.host, way.port)
     client.loop_start()
     try:
         subscribed.get(timeout=30)
@@ -124,6 +139,16 @@ def _by_paho(way, version, certificates):
 def test_paho_python(ways, certificates):
     for way, version in _rows(ways, lambda way: way.name != "unix"):  # paho 1.6 has no Unix sockets
         assert _by_paho(way, version, certificates) == _ALL, f"{way.name}, version {version}"
+
+
+def test_pahos_cpp_library(ways, certificates):
+    rows = _rows(ways, lambda way: way.name != "unix")  # it has no Unix sockets
+    files = [certificates / "ca.crt", certificates / "client.crt", certificates / "client.key"]
+    clients = [Process([_PAHO_CLIENT, way.url("tcp", "ssl"), version, f"{way.name}/{version}", new_client_id(),
+                        *(files if way.mutual else files[:1] if way.secure else [])]) for way, version in rows]
+    for (way, version), client in zip(rows, clients):
+        assert client.wait(60) == 0, f"{way.name}, version {version}: {client.stderr_text}"
+        assert sorted(client.out) == ["0 0", "1 1", "2 2"], f"{way.name}, version {version}"
 
 
 @pytest.mark.parametrize("mqtt", ["3.1.1", 5], ids=["over_311", "over_5"])

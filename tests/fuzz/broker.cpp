@@ -41,6 +41,7 @@ struct Wire {
   std::string sent;
   std::size_t room = SIZE_MAX;
   bool short_write = false;
+  bool paused = false;
   bool closing = false;
   bool gone = false;
 };
@@ -66,7 +67,7 @@ class FuzzTransport final : public Transport {
     wire_->short_write = taken < wanted;
     return taken;
   }
-  void pause_reading(bool) override {}
+  void pause_reading(bool pause) override { wire_->paused = pause; }
   void close() override {
     require(!wire_->closing, "close is called once");
     wire_->closing = true;
@@ -252,7 +253,7 @@ class World {
         const std::string_view bytes = input_.substr(0, n);
         input_.remove_prefix(n);
         if (!there) open(guest);
-        if (guest && !guest->over()) guest->say(bytes);
+        if (guest && !guest->over() && !guest->wire().paused) guest->say(bytes);  // else they stay in the kernel
         break;
       }
       case 3:  // the network fails

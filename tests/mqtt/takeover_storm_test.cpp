@@ -78,7 +78,8 @@ constexpr std::array kConnects = {
 /// What a client says once it is in; of each pair the second is for MQTT 5.
 constexpr std::array<std::array<const char*, 2>, 5> kTalk = {{
     {"82 [ 0001 ('t/#') 02 ]", "82 [ 0001 [] ('t/#') 02 ]"},
-    {"32 [ ('t/1') 0002 'one' ] 34 [ ('t/2') 0003 'two' ]", "32 [ ('t/1') 0002 [] 'one' ] 34 [ ('t/2') 0003 [] 'two' ]"},
+    {"32 [ ('t/1') 0002 'one' ] 34 [ ('t/2') 0003 'two' ]",
+     "32 [ ('t/1') 0002 [] 'one' ] 34 [ ('t/2') 0003 [] 'two' ]"},
     {"62 [ 0003 ] 40 [ 0001 ] 50 [ 0002 ] 70 [ 0002 ]", "62 [ 0003 ] 40 [ 0001 ] 50 [ 0002 ] 70 [ 0002 ]"},
     {"31 [ ('t/3') 'kept' ] 30 [ ('t/4') 'zero' ]", "31 [ ('t/3') [] 'kept' ] 30 [ ('t/4') [] 'zero' ]"},
     {"A2 [ 0004 ('t/#') ] C0 00", "A2 [ 0004 [] ('t/#') ] C0 00"},
@@ -86,7 +87,8 @@ constexpr std::array<std::array<const char*, 2>, 5> kTalk = {{
 
 void say(const SocketClient& client, std::string_view packets) {
   const std::string bytes = wire(packets);  // the broker may have closed already
-  [[maybe_unused]] const auto sent = ::send(client.descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  [[maybe_unused]] const auto sent =
+      ::send(client.descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void reset(const SocketClient& client) {

@@ -12,6 +12,7 @@ const run = async ({url, version, topic, mutual}) => {
     cert: mutual ? fs.readFileSync(options.cert) : undefined,
     key: mutual ? fs.readFileSync(options.key) : undefined,
     protocolVersion: version,
+    protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
     reconnectPeriod: 0
   }, false)
   const came = []
