@@ -135,11 +135,8 @@ Attempt CloudSession::read_answer(const mqtt::Frame& frame, int mqtt_version) {
 
 void CloudSession::open(const Attempt& answer) {
   limits_ = answer.limits;
-  if (answer.session_present) {
-    take_up();
-  } else {
-    received_.clear();
-  }
+  received_.clear();
+  if (answer.session_present) take_up();
   resume();
 }
 
@@ -149,7 +146,9 @@ void CloudSession::take_up() {
   for (auto& record : state_.restore()) {
     const auto key = parse_record_key(record.key);
     const auto packet_id = static_cast<std::uint16_t>(key.number);
-    if (key.mqtt_version != mqtt_version_) {
+    if (record.seq == LinkState::kNoRow) {
+      key.mqtt_version == mqtt_version_ ? static_cast<void>(received_.insert(packet_id)) : state_.released(record.key);
+    } else if (key.mqtt_version != mqtt_version_) {
       if (given_up.empty() || given_up.back() != record.seq) given_up.push_back(record.seq);
     } else if (key.kind == "sc") {
       exchanges_[packet_id] = {record.seq, Qos::ExactlyOnce, true};
@@ -187,6 +186,8 @@ void CloudSession::resume() {
 void CloudSession::close() {
   exchanges_.clear();
   records_.clear();
+  released_ = false;
+  arrived_.clear();
   subscribing_.clear();
   to_resume_.clear();
   resumed_ = 0;
@@ -249,9 +250,10 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
 }
 
 void CloudSession::commit() {
-  if (records_.empty()) return;
-  state_.put(records_);
+  if (!records_.empty() || released_) state_.put(records_);
   records_.clear();
+  released_ = false;
+  for (auto& publication : std::exchange(arrived_, {})) events_.on_message(std::move(publication));
 }
 
 // ---- the cloud's packets
@@ -268,6 +270,10 @@ tl::expected<void, std::string> CloudSession::take(const mqtt::Frame& frame, Tim
   }
   if (const auto* disconnect = std::get_if<mqtt::Disconnect>(&*packet)) {
     auto cause = "the cloud ended it: " + with_code(disconnect->reason);
+    if (disconnect->reason == Reason::ReceiveMaximumExceeded || disconnect->reason == Reason::MessageRateTooHigh ||
+        disconnect->reason == Reason::QuotaExceeded) {
+      events_.on_too_much(disconnect->reason);
+    }
     if (const auto server = disconnect->properties.text(PropertyId::ServerReference)) {
       server_reference_ = server->substr(0, kLongestReference);
       cause += fmt::format(", it names {}", server_reference_);
@@ -280,6 +286,10 @@ tl::expected<void, std::string> CloudSession::take(const mqtt::Frame& frame, Tim
 tl::expected<void, std::string> CloudSession::take_ack(const mqtt::Ack& packet) {
   if (packet.type == PacketType::Pubrel) {
     const bool known = received_.erase(packet.packet_id);
+    const auto key = record_key("r", packet.packet_id, mqtt_version_);
+    std::erase_if(records_, [&](const auto& record) { return record.key == key; });
+    state_.released(key);
+    released_ = true;  // before PUBCOMP leaves: then the cloud may use the packet identifier for another one
     send_ack(PacketType::Pubcomp, packet.packet_id, known ? Reason::Success : Reason::PacketIdentifierNotFound);
     return {};
   }
@@ -326,6 +336,7 @@ tl::expected<void, std::string> CloudSession::take_publish(const mqtt::Publish& 
   if (packet.qos == Qos::ExactlyOnce) {
     is_new = received_.insert(packet.packet_id);  // [MQTT-4.3.3-10]
     if (received_.size() > kReceiveMaximum && mqtt_version_ == 5) return breach("more than our Receive Maximum");
+    if (is_new) records_.push_back({LinkState::kNoRow, record_key("r", packet.packet_id, mqtt_version_), {}});
     send_ack(PacketType::Pubrec, packet.packet_id);
   } else if (packet.qos == Qos::AtLeastOnce) {
     send_ack(PacketType::Puback, packet.packet_id);
@@ -341,7 +352,7 @@ tl::expected<void, std::string> CloudSession::take_publish(const mqtt::Publish& 
   if (const auto left = packet.properties.number(PropertyId::MessageExpiryInterval)) {
     publication.expires = now + std::chrono::seconds(*left);
   }
-  events_.on_message(std::move(publication));
+  arrived_.push_back(std::move(publication));
   return {};
 }
 

@@ -29,6 +29,9 @@ namespace ferrule::bridge {
 /// kill the exchanges go on where they were [MQTT-4.4.0-1]. A QoS 1 message whose fate is unknown is simply sent again,
 /// by who sent it first.
 ///
+/// Of a QoS 2 message that comes, the packet identifier is on disk before it is passed on, and off the disk before
+/// PUBCOMP leaves: whatever is killed when, a command is never passed on twice.
+///
 /// Thread: the link's. `state` and `events` must outlive it.
 class CloudSession {
  public:
@@ -50,7 +53,7 @@ class CloudSession {
   void disconnect(bool for_good);
   /// A packet from the cloud; unexpected: why the connection has to end.
   tl::expected<void, std::string> take(const mqtt::Frame& frame, Time now);
-  /// Puts on disk what has to be there before `output` may leave. Throws std::runtime_error.
+  /// Puts on disk what has to be there before `output` may leave, and passes on what came. Throws std::runtime_error.
   void commit();
   mqtt::OutputBuffer& output() { return output_; }  ///< to be sent, after `commit`
   void close();                                     ///< the connection ended
@@ -95,6 +98,8 @@ class CloudSession {
   std::deque<Resumed> to_resume_;
   std::size_t resumed_ = 0;                           ///< PUBLISHes sent again and not ended: within Receive Maximum
   std::vector<LinkState::InFlight> records_;          ///< not put yet
+  bool released_ = false;                             ///< something of the cloud's, and that is not on disk yet
+  std::vector<mqtt::Publication> arrived_;            ///< to be passed on when records_ are on disk
   std::map<std::uint16_t, std::string> subscribing_;  ///< filters, by packet identifier
   std::unordered_map<std::string, std::uint16_t> aliases_;  ///< of topics, known to the cloud for this connection
   std::string forwarded_;                                   ///< scratch

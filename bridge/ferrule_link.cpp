@@ -276,11 +276,12 @@ void FerruleWorker::close() {
   more_ = false;
 }
 
-/// With DISCONNECT.
+/// With DISCONNECT, behind what was to be sent, if that can be put on disk.
 bool FerruleWorker::say_goodbye() {
   if (!stream_) return false;
   const auto end = now() + kFarewell;
   session_.disconnect(stopping());
+  if (!commit()) return true;
   while (write() && !session_.output().empty()) {
     pollfd ready{stream_->descriptor(), POLLOUT, 0};
     if (::poll(&ready, 1, until(end)) <= 0) break;

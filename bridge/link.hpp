@@ -39,6 +39,9 @@ class LinkEvents {
   /// From here on the link holds no message but those in LinkState: what else was sent and not settled has to be sent
   /// again.
   virtual void on_disconnected(std::string cause) = 0;
+  /// The cloud ends the connection because it got too much at once (0x93), or too fast (0x96, 0x97); on_disconnected
+  /// follows.
+  virtual void on_too_much(mqtt::Reason /*reason*/) {}
   /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Never for QoS 0.
   virtual void on_settled(Seq seq, mqtt::Reason reason) = 0;
   /// With what the cloud said of it; its origin is ours to set.
@@ -51,18 +54,21 @@ class LinkEvents {
 /// the link's threads.
 class LinkState {
  public:
+  static constexpr Seq kNoRow = 0;  ///< of the records of what came from the cloud
   struct InFlight {
     Seq seq = 0;
     std::string key;     ///< see exchange_record.hpp
     std::string packet;  ///< as it was sent
   };
   virtual ~LinkState() = default;
-  /// Returns when the records, and the rows they belong to, are on disk, all in one commit; throws std::runtime_error
-  /// when they could not be written.
+  /// Returns when the records, and the rows they belong to, are on disk, and what was released before no more, all in
+  /// one commit; throws std::runtime_error when they could not be written.
   virtual void put(const std::vector<InFlight>& records) = 0;
   /// The exchange ended: its packet identifier may be used again. `delivered`: the cloud has the message; otherwise it
   /// refused it. Returns at once; it is on disk before the next `put` returns.
   virtual void done(Seq /*seq*/, bool /*delivered*/) {}
+  /// The cloud released what came: its record of kNoRow goes with the next `put`. Returns at once.
+  virtual void released(const std::string& /*key*/) {}
   /// The cloud lost the session: no exchange goes on. Returns when that is on disk; throws like `put`.
   virtual void clear() {}
   virtual std::vector<InFlight> restore() = 0;  ///< in the order of Seq

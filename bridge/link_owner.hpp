@@ -37,6 +37,10 @@ class LinkOwner final : public LinkState, public LinkEvents {
     const std::lock_guard lock(mutex_);
     if (state_ != nullptr) state_->done(seq, delivered);
   }
+  void released(const std::string& key) override {
+    const std::lock_guard lock(mutex_);
+    if (state_ != nullptr) state_->released(key);
+  }
   std::vector<InFlight> restore() override {
     const std::lock_guard lock(mutex_);
     return state_ != nullptr ? state_->restore() : std::vector<InFlight>{};
@@ -44,6 +48,7 @@ class LinkOwner final : public LinkState, public LinkEvents {
   void on_limits(const LinkLimits& limits) override { tell(&LinkEvents::on_limits, limits); }
   void on_connected(bool session_present) override { tell(&LinkEvents::on_connected, session_present); }
   void on_disconnected(std::string cause) override { tell(&LinkEvents::on_disconnected, std::move(cause)); }
+  void on_too_much(mqtt::Reason reason) override { tell(&LinkEvents::on_too_much, reason); }
   void on_settled(Seq seq, mqtt::Reason reason) override { tell(&LinkEvents::on_settled, seq, reason); }
   void on_message(mqtt::Publication publication) override { tell(&LinkEvents::on_message, std::move(publication)); }
   void on_renewal_due() override { tell(&LinkEvents::on_renewal_due); }

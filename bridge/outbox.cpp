@@ -18,23 +18,25 @@ constexpr std::uint64_t kUnwritten = 5'000;     // messages that wait for their 
 
 // ---- a message comes
 
-tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(mqtt::PublicationPtr publication, std::string topic,
-                                                        mqtt::Qos qos, bool durable, const mqtt::Receipt* receipt) {
+tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::append(Routed routed, bool durable, const mqtt::Receipt* receipt) {
+  const auto& publication = routed.publication;
   const bool failing = durable && !disk_error_.empty();
   if (failing && !file_.full()) return tl::unexpected(mqtt::Reason::ImplementationSpecificError);
   if (receipt != nullptr && is_here(publication->origin, *receipt)) {
     return post([this, session = publication->origin, known = *receipt] { file_.put_receipt(session, known); });
   }
   Entry entry;
-  entry.cost = row_cost(topic.empty() ? publication->topic.size() : topic.size(), publication->payload.size(),
-                        publication->properties.size());
-  if (failing || tail_bytes_ > kTailBytes || (bytes_ + entry.cost > limit() && !make_room(entry.cost))) {
-    return refuse(entry.cost);
+  const auto& topic = routed.topic.empty() ? publication->topic : routed.topic;
+  entry.cost = row_cost(topic.size(), publication->payload.size(), publication->properties.size());
+  if (failing || tail_bytes_ > kTailBytes ||
+      (bytes_ + entry.cost > limit() && !make_room(entry.cost, routed.priority))) {
+    return refuse(entry.cost, routed.priority);
   }
   entry.seq = take_seq();
-  entry.publication = std::move(publication);
-  entry.topic = std::move(topic);
-  entry.qos = qos;
+  entry.publication = std::move(routed.publication);
+  entry.topic = std::move(routed.topic);
+  entry.qos = routed.qos;
+  entry.priority = routed.priority;
   entry.added = clock_.now();
   if (receipt != nullptr) entry.receipt = *receipt;
   ++rows_;
@@ -56,6 +58,7 @@ Outbox::Entry& Outbox::keep(Entry entry) {
   backlog_ = backlog_ || head_.size() >= kHeadRows || head_bytes_ >= kHeadBytes;
   if (backlog_) {
     tail_bytes_ += entry.cost;
+    backlog_of(entry.priority) = true;
     return tail_.emplace_back(std::move(entry));
   }
   add_to_head(std::move(entry));
@@ -76,32 +79,37 @@ bool Outbox::is_here(const std::string& session, const mqtt::Receipt& receipt) {
 }
 
 /// By the policy. With drop-oldest the publisher is told too when the disk is why, or there will be room soon.
-tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::refuse(std::uint64_t cost) {
+tl::expected<mqtt::Ticket, mqtt::Reason> Outbox::refuse(std::uint64_t cost, Priority priority) {
   ++dropped();
-  const bool never = settings_.when_full == WhenFull::DropOldest && cost > settings_.max_size;
-  if (never || settings_.when_full == WhenFull::DropNewest) return 0;
+  const auto policy = settings_.when_full[priority];
+  if ((policy == WhenFull::DropOldest && cost > settings_.max_size) || policy == WhenFull::DropNewest) return 0;
   return tl::unexpected(mqtt::Reason::QuotaExceeded);
 }
 
-/// For a message of `cost` bytes, if the policy allows it.
-bool Outbox::make_room(std::uint64_t cost) {
-  if (settings_.when_full != WhenFull::DropOldest || cost > limit()) return false;
-  const auto needed = bytes_ + cost - limit();
-  const auto freed = drop_from(head_, needed);
-  if (freed >= needed) return true;
-  if (!backlog_) return false;
-  drop_from_disk(needed - freed);
-  return bytes_ + cost <= limit() + slack();
+/// For a message of `cost` bytes, there being less than that: of the priorities up to its own whose policy allows it,
+/// the lowest first.
+bool Outbox::make_room(std::uint64_t cost, Priority priority) {
+  if (cost > limit()) return false;
+  for (const auto lower : kPriorities) {
+    if (lower > priority || settings_.when_full[lower] != WhenFull::DropOldest) continue;
+    const auto needed = bytes_ + cost - limit();
+    const auto freed = drop_from(head_, needed, lower);
+    if (freed >= needed) return true;
+    if (!backlog_ || !backlog_of(lower)) continue;
+    drop_from_disk(needed - freed, lower);
+    return bytes_ + cost <= limit() + slack();
+  }
+  return false;
 }
 
 /// How much is dropped from the disk at a time, and by how much the queue may exceed its bound until that is done.
 std::uint64_t Outbox::slack() const { return limit() / 20; }
 
-/// Drops the oldest of one part, but what is in flight; returns the bytes freed.
-std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes) {
+/// Drops the oldest of one part and priority, but what is in flight; returns the bytes freed.
+std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes, Priority priority) {
   std::uint64_t freed = 0;
   for (auto entry = part.begin(); entry != part.end() && freed < bytes;) {
-    if (entry->in_flight) {
+    if (entry->in_flight || entry->priority != priority) {
       ++entry;
       continue;
     }
@@ -115,36 +123,51 @@ std::uint64_t Outbox::drop_from(Entries& part, std::uint64_t bytes) {
   return freed;
 }
 
-void Outbox::drop_from_disk(std::uint64_t needed) {
+/// What is on disk only, or there as well as in the tail.
+OutboxFile::Range Outbox::on_disk() const {
+  OutboxFile::Range range;
+  range.after = last_in_head_;
+  range.spared = held_;
+  for (const auto& entry : live_) range.spared.insert(entry.seq);
+  for (const auto& entry : tail_) {
+    if (!entry.unwritten) continue;
+    range.complete_until = entry.seq;
+    break;
+  }
+  return range;
+}
+
+void Outbox::drop_from_disk(std::uint64_t needed, Priority priority) {
   if (dropping_ || loading_ || !disk_error_.empty()) return;
   dropping_ = true;
   const auto bytes = file_.full() ? piece() : std::max(needed, slack());
   const auto removed = std::make_shared<OutboxFile::Removed>();
-  const auto ticket = post([this, removed, bytes, after = last_in_head_, live = live_seqs()] {
-    *removed = file_.drop_oldest(after, bytes, live);
-  });
+  post([this, removed, bytes, priority, range = on_disk()] { *removed = file_.drop_oldest(range, bytes, priority); });
   store_.read([] {},
-              [this, alive = std::weak_ptr(alive_), removed, bytes, ticket] {
-                if (!alive.expired()) dropped_from_disk(*removed, bytes, ticket);
+              [this, alive = std::weak_ptr(alive_), removed, bytes, priority] {
+                if (!alive.expired()) dropped_from_disk(*removed, bytes, priority);
               });
 }
 
-void Outbox::dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, mqtt::Ticket ticket) {
+void Outbox::dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, Priority priority) {
   dropping_ = false;
   if (!disk_error_.empty()) return;  // rolled back
-  rows_ -= std::min(removed.rows, rows_);
+  dropped() += removed.seqs.size();
+  gone_from_disk(removed);
+  if (removed.bytes >= wanted) return;
+  const auto rest = wanted - removed.bytes;
+  if (drop_from(tail_, rest, priority) < rest) backlog_of(priority) = false;
+}
+
+/// Some of it may still have been in memory, on its way to the disk.
+void Outbox::gone_from_disk(const OutboxFile::Removed& removed) {
+  rows_ -= std::min<std::uint64_t>(removed.seqs.size(), rows_);
   bytes_ -= std::min(removed.bytes, bytes_);
-  dropped() += removed.rows;
-  // Those of them that were still in memory, on their way to the disk.
-  for (auto entry = tail_.begin(); entry != tail_.end() && entry->seq <= removed.last;) {
-    if (entry->unwritten || entry->written_by > ticket) {
-      ++entry;
-      continue;
-    }
-    tail_bytes_ -= entry->cost;
-    entry = tail_.erase(entry);
-  }
-  if (removed.bytes < wanted) drop_from(tail_, wanted - removed.bytes);
+  std::erase_if(tail_, [&](const Entry& entry) {
+    const bool gone = std::ranges::binary_search(removed.seqs, entry.seq);
+    if (gone) tail_bytes_ -= entry.cost;
+    return gone;
+  });
 }
 
 // ---- to the cloud
@@ -286,12 +309,6 @@ Outbox::Place Outbox::find(Seq seq) {
   return {nullptr, {}};
 }
 
-std::vector<Seq> Outbox::live_seqs() const {
-  std::vector<Seq> seqs;
-  for (const auto& entry : live_) seqs.push_back(entry.seq);
-  return seqs;
-}
-
 /// Takes it out of the queue and off the disk.
 void Outbox::remove(Entries& part, Entries::iterator entry) {
   if (entry->maybe_on_disk) erasures_.push_back({entry->seq, entry->cost, {}});
@@ -303,13 +320,17 @@ std::uint64_t& Outbox::bytes_of(const Entries& part) {
 }
 
 void Outbox::forget(Entries& part, Entries::iterator entry) {
-  --rows_;
-  bytes_ -= std::min(entry->cost, bytes_);
-  bytes_of(part) -= entry->cost;
-  if (entry->in_flight) --in_flight_;
-  if (entry->in_flight && &part == &live_) --live_in_flight_;
-  if (entry->unwritten) --unwritten_;
+  count_out(part, *entry);
   part.erase(entry);
+}
+
+void Outbox::count_out(const Entries& part, const Entry& entry) {
+  --rows_;
+  bytes_ -= std::min(entry.cost, bytes_);
+  bytes_of(part) -= entry.cost;
+  if (entry.in_flight) --in_flight_;
+  if (entry.in_flight && &part == &live_) --live_in_flight_;
+  if (entry.unwritten) --unwritten_;
 }
 
 }  // namespace ferrule::bridge

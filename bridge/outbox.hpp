@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -19,6 +20,7 @@
 #include "bridge/link.hpp"
 #include "bridge/outbox_file.hpp"
 #include "bridge/rate.hpp"
+#include "bridge/routes.hpp"
 #include "bridge/settings.hpp"
 #include "mqtt/clock.hpp"
 #include "mqtt/consumer.hpp"
@@ -51,6 +53,7 @@ class Outbox {
     mqtt::PublicationPtr publication;
     std::string topic;  ///< at the cloud; empty: the publication's own
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+    Priority priority = Priority::Normal;
     bool in_flight = false;
     bool unwritten = true;       ///< not handed to the store, or in vain
     bool maybe_on_disk = false;  ///< has to be erased there once it is settled
@@ -67,6 +70,8 @@ class Outbox {
     std::uint64_t dropped_disk = 0;     ///< likewise, because the disk was full
     std::uint64_t dropped_expired = 0;  ///< the Message Expiry Interval ran out
     std::uint64_t dropped_aged = 0;     ///< older than `max_age`
+    std::uint64_t dropped_thinned = 0;  ///< old, and enough others of its topic are kept
+    std::uint64_t unreadable = 0;       ///< left on the disk
     std::uint64_t parked = 0;           ///< refused by the cloud for good; kept in the database
     std::uint64_t never_written = 0;    ///< acknowledged before they had to be on disk
   };
@@ -76,11 +81,9 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  /// `topic` is the one at the cloud, empty for the publication's own. Returns the ticket to wait for when `durable`;
-  /// refuses with QuotaExceeded when the queue or the disk is full and its policy says so, and with
-  /// ImplementationSpecificError what cannot be made durable because the disk fails.
-  tl::expected<mqtt::Ticket, mqtt::Reason> append(mqtt::PublicationPtr publication, std::string topic, mqtt::Qos qos,
-                                                  bool durable, const mqtt::Receipt* receipt = nullptr);
+  /// Returns the ticket to wait for when `durable`; refuses with QuotaExceeded when the queue or the disk is full and
+  /// its policy says so, and with ImplementationSpecificError what cannot be made durable because the disk fails.
+  tl::expected<mqtt::Ticket, mqtt::Reason> append(Routed routed, bool durable, const mqtt::Receipt* receipt = nullptr);
   std::uint64_t remember(std::uint64_t receipt);  ///< see Consumer::remember
 
   /// The next message to be sent, or null when there is none in memory; more may be on their way from the disk (see
@@ -139,20 +142,25 @@ class Outbox {
   Seq take_seq();
   void reserve();
   std::uint64_t limit() const { return std::min(settings_.max_size, disk_limit_); }
-  tl::expected<mqtt::Ticket, mqtt::Reason> refuse(std::uint64_t cost);
+  tl::expected<mqtt::Ticket, mqtt::Reason> refuse(std::uint64_t cost, Priority priority);
   std::uint64_t& dropped() { return file_.full() ? counters_.dropped_disk : counters_.dropped_full; }
-  bool make_room(std::uint64_t cost);
-  std::uint64_t drop_from(Entries& part, std::uint64_t bytes);
+  bool make_room(std::uint64_t cost, Priority priority);
+  std::uint64_t drop_from(Entries& part, std::uint64_t bytes, Priority priority);
   std::uint64_t slack() const;
-  void drop_from_disk(std::uint64_t needed);
-  void dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, mqtt::Ticket ticket);
+  OutboxFile::Range on_disk() const;
+  bool& backlog_of(Priority priority) { return backlog_of_[static_cast<std::size_t>(priority)]; }
+  void drop_from_disk(std::uint64_t needed, Priority priority);
+  void dropped_from_disk(const OutboxFile::Removed& removed, std::uint64_t wanted, Priority priority);
+  void gone_from_disk(const OutboxFile::Removed& removed);
   bool drop_if_expired(Entries& part, Entries::iterator entry);
   void drop_aged();
+  void thin();
+  void thin_head();
+  void thin_disk();
   bool is_aged(const Entry& entry) const;
   Entry* next_of(Entries& part, Seq& cursor);
   bool is_live() const;
   bool may_backfill(std::size_t window);
-  std::vector<Seq> live_seqs() const;
   void leave_out_live(OutboxFile::Page& page) const;
   Entry& keep(Entry entry);
 
@@ -172,10 +180,12 @@ class Outbox {
   static Entries::iterator find_in(Entries& part, Seq seq);
   std::uint64_t& bytes_of(const Entries& part);
   void forget(Entries& part, Entries::iterator entry);
+  void count_out(const Entries& part, const Entry& entry);
   void remove(Entries& part, Entries::iterator entry);
   void refill();
   void loaded(OutboxFile::Page page);
   void not_loaded();
+  void count_unreadable();
   Entry entry_of(Row row) const;
   void add_to_head(Entry entry);
   void begin_calendar();
@@ -199,10 +209,13 @@ class Outbox {
   std::set<Seq> held_;  ///< held, and not in the head yet
   /// What was on disk at the start and may come again, by client id and packet identifier.
   std::map<std::pair<std::string, std::uint16_t>, mqtt::Receipt> receipts_;
-  std::optional<std::uint64_t> remembered_;  ///< by the broker
-  bool backlog_ = false;                     ///< there may be rows on disk between head_ and tail_
+  std::optional<std::uint64_t> remembered_;            ///< by the broker
+  bool backlog_ = false;                               ///< there may be rows on disk between head_ and tail_
+  std::array<bool, kPriorities.size()> backlog_of_{};  ///< or in tail_, of that priority, that can be dropped
   bool loading_ = false;
   bool dropping_ = false;
+  int vain_loads_ = 0;    ///< in a row
+  bool skipped_ = false;  ///< something on the disk that cannot be read, and not counted yet
   std::uint64_t head_bytes_ = 0, tail_bytes_ = 0, live_bytes_ = 0;
   std::size_t live_in_flight_ = 0;
   bool online_ = false;
@@ -210,6 +223,7 @@ class Outbox {
   Rate backfill_;
   std::chrono::milliseconds offset_{0};  ///< of the calendar from the monotonic clock
   std::optional<std::chrono::steady_clock::time_point> noted_at_;
+  std::chrono::steady_clock::time_point thin_at_{};
   Seq next_seq_ = 1, reserved_ = 1;
   Seq cursor_ = 0;        ///< nothing in the head below it waits to be sent
   Seq live_cursor_ = 0;   ///< likewise of the live part

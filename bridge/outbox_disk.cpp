@@ -16,7 +16,8 @@ using std::chrono::milliseconds;
 constexpr std::size_t kErasures = 1'000;
 constexpr Seq kSeqBlock = 100'000;  // Seqs reserved on disk at a time
 constexpr auto kDiskRetry = 1s;
-constexpr int kPieces = 16;  // that are written at a time while the disk is full
+constexpr int kVainLoads = 3;  // before what cannot be read is skipped
+constexpr int kPieces = 16;    // that are written at a time while the disk is full
 
 }  // namespace
 
@@ -33,7 +34,8 @@ Outbox::Outbox(OutboxFile& file, mqtt::Store& store, const QueueSettings& settin
   bytes_ = file_.bytes();
   times_set_aside_ = file_.times_set_aside();
   backlog_ = true;
-  loaded(file_.load(0, kHeadRows, kHeadBytes));
+  loaded(file_.load_readable(0, kHeadRows, kHeadBytes));
+  for (const auto priority : kPriorities) backlog_of(priority) = file_.rows(priority) > 0;
   for (auto& [session, known] : file_.receipts()) receipts_.emplace(std::pair(session, known.packet_id), known);
   reserve_first();
   watch_room();
@@ -87,7 +89,8 @@ void Outbox::tick() {
   }
   watch_room();
   drop_aged();
-  if (bytes_ > limit()) make_room(0);
+  thin();
+  if (bytes_ > limit()) make_room(0, Priority::High);
   if (owing_ || file_.full()) return write_pieces(owing_ ? 0ms : settings_.commit_interval);
   if (any_older_than(settings_.commit_interval)) {
     write_older_than(settings_.commit_interval / 2);
@@ -215,6 +218,7 @@ void Outbox::retry_parked(std::vector<Seq> seqs, std::function<void(std::size_t)
   std::vector<std::pair<Seq, Seq>> moves;
   for (const Seq seq : seqs) moves.emplace_back(seq, take_seq());
   backlog_ = true;
+  backlog_of_.fill(true);
   const auto costs = std::make_shared<std::vector<std::uint64_t>>();
   const auto ticket = post([this, moves, costs] {
     for (const auto& [seq, as] : moves) {
@@ -281,7 +285,7 @@ void Outbox::retry_disk() {
   reserve();
   owing_ = true;
   owed_until_ = store_.last_ticket();
-  if (bytes_ > limit()) make_room(0);
+  if (bytes_ > limit()) make_room(0, Priority::High);
 }
 
 /// The file was found damaged and set aside with the backlog: what is in memory goes into the new one.
@@ -317,24 +321,31 @@ void Outbox::refill() {
   if (loading_ || dropping_ || clock_.now() < load_again_at_) return;
   loading_ = true;
   const auto page = std::make_shared<std::optional<OutboxFile::Page>>();
-  store_.read([this, page, after = last_in_head_] { *page = file_.load(after, kHeadRows, kHeadBytes); },
-              [this, alive = std::weak_ptr(alive_), page] {
-                if (alive.expired()) return;
-                loading_ = false;
-                if (!*page) return not_loaded();
-                loaded(std::move(**page));
-                if (on_loaded_) on_loaded_();
-              });
+  const bool skips = vain_loads_ >= kVainLoads;
+  store_.read(
+      [this, page, skips, after = last_in_head_] {
+        *page = skips ? file_.load_readable(after, kHeadRows, kHeadBytes) : file_.load(after, kHeadRows, kHeadBytes);
+      },
+      [this, alive = std::weak_ptr(alive_), page] {
+        if (alive.expired()) return;
+        loading_ = false;
+        if (!*page) return not_loaded();
+        loaded(std::move(**page));
+        if (on_loaded_) on_loaded_();
+      });
 }
 
 /// The store has logged why. If the file is damaged, the next transaction on it begins a new one.
 void Outbox::not_loaded() {
+  ++vain_loads_;
   load_again_at_ = clock_.now() + kDiskRetry;
   if (disk_error_.empty()) reserve();
 }
 
 /// Merges what came from the disk with what is in memory, on its way there, and belongs before or among it.
 void Outbox::loaded(OutboxFile::Page page) {
+  vain_loads_ = 0;
+  skipped_ = skipped_ || page.skipped;
   const Seq last = page.rows.empty() ? 0 : page.rows.back().seq;
   leave_out_live(page);
   auto row = page.rows.begin();
@@ -352,6 +363,16 @@ void Outbox::loaded(OutboxFile::Page page) {
   }
   last_in_head_ = std::max(last_in_head_, last);
   backlog_ = !page.complete;
+  if (skipped_ && page.complete) count_unreadable();
+}
+
+/// All that can be read is in memory.
+void Outbox::count_unreadable() {
+  skipped_ = false;
+  const auto rows = head_.size() + tail_.size() + live_.size();
+  counters_.unreadable += rows_ - std::min<std::uint64_t>(rows, rows_);
+  rows_ = rows;
+  bytes_ = head_bytes_ + tail_bytes_ + live_bytes_;
 }
 
 /// They are on disk among the others, and so are those of them that went and are not erased there yet.

@@ -3,11 +3,10 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <utility>
 
-#include "mqtt/database_file.hpp"
+#include "bridge/outbox_database.hpp"
 
 namespace ferrule::bridge {
 
@@ -36,12 +35,12 @@ constexpr auto kCreate = R"(
                        parked INTEGER NOT NULL);
 )";
 
-std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-std::uint64_t count(std::int64_t value) { return static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0)); }
+constexpr std::size_t kThinnedAtATime = 5'000;  // rows
 
-std::int64_t flags_of(const Row& row) { return static_cast<int>(row.qos) | (row.retain ? 4 : 0); }
-
-std::uint64_t cost_of(const Row& row) { return row_cost(row.topic.size(), row.payload.size(), row.properties.size()); }
+std::int64_t flags_of(const Row& row) {
+  const auto code = std::ranges::find(kPriorityCodes, row.priority) - kPriorityCodes.begin();
+  return static_cast<int>(row.qos) | (row.retain ? 4 : 0) | code << kPriorityShift;
+}
 
 }  // namespace
 
@@ -56,34 +55,15 @@ Seq seq_of_today() {
   return count(std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
 }
 
-/// The open database and what of it is kept in memory.
-class OutboxFile::Database {
- public:
-  Database(std::filesystem::path path, Durability durability)
-      : file(std::move(path),
-             {.name = "outbox",
-              .application_id = kApplicationId,
-              .schema = kSchema,
-              .create = kCreate,
-              .survives_power_loss = durability == Durability::PowerLoss,
-              .when_damaged = "what it holds is not sent"},
-             [this](bool fresh) { load(fresh); }) {}
-
-  SQLite::Statement& statement(const char* sql) { return file.statement(sql); }
-  void write_meta();
-
-  struct Meta {
-    Seq reserved = 1;
-    std::uint64_t rows = 0, bytes = 0;
-    bool operator==(const Meta&) const = default;
-  };
-  Meta meta, committed;
-  mqtt::TopicNames topics{file};
-  mqtt::DatabaseFile file;  // last: reads into the others while it opens
-
- private:
-  void load(bool fresh);
-};
+OutboxFile::Database::Database(std::filesystem::path path, Durability durability)
+    : file(std::move(path),
+           {.name = "outbox",
+            .application_id = kApplicationId,
+            .schema = kSchema,
+            .create = kCreate,
+            .survives_power_loss = durability == Durability::PowerLoss,
+            .when_damaged = "what it holds is not sent"},
+           [this](bool fresh) { load(fresh); }) {}
 
 void OutboxFile::Database::load(bool fresh) {
   statement(R"(CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL,
@@ -96,10 +76,13 @@ void OutboxFile::Database::load(bool fresh) {
     begin.bind(1, number(seq_of_today()));  // receivers recognise repetitions by Seq
     begin.exec();
   }
-  auto& select = statement("SELECT reserved, rows, bytes FROM meta WHERE id = 1");
+  statement("CREATE TABLE IF NOT EXISTS special (id INTEGER PRIMARY KEY CHECK (id = 1), low INTEGER, high INTEGER)")
+      .exec();
+  statement("INSERT OR IGNORE INTO special VALUES (1, 0, 0)").exec();
+  auto& select = statement("SELECT reserved, rows, bytes, low, high FROM meta JOIN special USING (id) WHERE id = 1");
   if (!select.executeStep()) throw mqtt::DatabaseFile::Unusable("its table `meta` is empty");
-  meta = {count(select.getColumn(0).getInt64()), count(select.getColumn(1).getInt64()),
-          count(select.getColumn(2).getInt64())};
+  const auto column = [&](int i) { return count(select.getColumn(i).getInt64()); };
+  meta = {column(0), column(1), column(2), column(3), column(4)};
   select.reset();
   committed = meta;
   topics.load();
@@ -112,17 +95,42 @@ void OutboxFile::Database::write_meta() {
   update.bind(2, number(meta.rows));
   update.bind(3, number(meta.bytes));
   update.exec();
+  if (meta.low == committed.low && meta.high == committed.high) return;
+  auto& special = statement("UPDATE special SET low = ?, high = ? WHERE id = 1");
+  special.bind(1, number(meta.low));
+  special.bind(2, number(meta.high));
+  special.exec();
+}
+
+void OutboxFile::Database::add(Priority priority, std::uint64_t cost) {
+  ++meta.rows;
+  meta.bytes += cost;
+  if (priority == Priority::Low) ++meta.low;
+  if (priority == Priority::High) ++meta.high;
+}
+
+void OutboxFile::Database::take_off(Priority priority, std::uint64_t cost) {
+  const auto less = [](std::uint64_t& from, std::uint64_t by) { from -= std::min(by, from); };
+  less(meta.rows, 1);
+  less(meta.bytes, cost);
+  if (priority == Priority::Low) less(meta.low, 1);
+  if (priority == Priority::High) less(meta.high, 1);
+}
+
+void OutboxFile::Database::remove(const std::vector<Seq>& seqs) {
+  for (const auto* sql : {"DELETE FROM queue WHERE seq = ?", "DELETE FROM record WHERE seq = ?"}) {
+    for (const Seq seq : seqs) {
+      auto& remove = statement(sql);
+      remove.bind(1, number(seq));
+      remove.exec();
+    }
+  }
 }
 
 OutboxFile::OutboxFile(std::filesystem::path path, Durability durability)
     : database_(std::make_unique<Database>(std::move(path), durability)) {}
 
 OutboxFile::~OutboxFile() = default;
-
-template <class F>
-auto OutboxFile::guarded(F f) {
-  return database_->file.guarded([&] { return f(*database_); });
-}
 
 void OutboxFile::begin() { database_->file.begin(); }
 
@@ -140,6 +148,9 @@ void OutboxFile::rollback() noexcept {
   database_->file.rollback();
   database_->topics.rolled_back();
   database_->meta = database_->committed;
+  database_->none_before = {};
+  database_->thinned_until = 0;
+  database_->thinner = {};
 }
 
 std::uint64_t OutboxFile::size_on_disk() const { return database_->file.size_on_disk(); }
@@ -160,16 +171,16 @@ void OutboxFile::insert(const Row& row) {
     insert.bind(6, row.published);
     if (row.expires) insert.bind(7, *row.expires);
     if (insert.exec() == 0) return;
-    ++database.meta.rows;
-    database.meta.bytes += cost_of(row);
+    database.add(row.priority, cost_of(row));
   });
 }
 
 namespace {
 
+// length of the name, of the payload, of the properties; flags, seq
 constexpr auto kSizes = R"(
   SELECT length(CAST(coalesce((SELECT name FROM topic WHERE id = queue.topic), topic) AS BLOB)), length(payload),
-         coalesce(length(properties), 0), seq FROM queue )";
+         coalesce(length(properties), 0), flags, seq)";
 
 std::uint64_t cost_of(SQLite::Statement& sizes) {
   const auto bytes = [&](int column) { return static_cast<std::size_t>(sizes.getColumn(column).getInt64()); };
@@ -180,17 +191,15 @@ std::uint64_t cost_of(SQLite::Statement& sizes) {
 
 void OutboxFile::erase(Seq seq) {
   guarded([&](Database& database) {
-    static const std::string kOne = std::string(kSizes) + "WHERE seq = ?";
+    static const std::string kOne = std::string(kSizes) + " FROM queue WHERE seq = ?";
     auto& sizes = database.statement(kOne.c_str());
     sizes.bind(1, number(seq));
     if (sizes.executeStep()) {
-      const auto cost = cost_of(sizes);
+      database.take_off(priority_of(sizes.getColumn(3).getInt64()), cost_of(sizes));
       sizes.reset();
       auto& remove = database.statement("DELETE FROM queue WHERE seq = ?");
       remove.bind(1, number(seq));
       remove.exec();
-      --database.meta.rows;
-      database.meta.bytes -= std::min(cost, database.meta.bytes);
     }
     auto& records = database.statement("DELETE FROM record WHERE seq = ?");
     records.bind(1, number(seq));
@@ -198,32 +207,56 @@ void OutboxFile::erase(Seq seq) {
   });
 }
 
-OutboxFile::Removed OutboxFile::drop_oldest(Seq after, std::uint64_t bytes, const std::vector<Seq>& spared) {
+OutboxFile::Removed OutboxFile::drop_oldest(const Range& range, std::uint64_t bytes, Priority priority) {
   return guarded([&](Database& database) {
-    static const std::string kFirst = std::string(kSizes) + "WHERE seq > ? ORDER BY seq";
+    static const std::string kFirst = std::string(kSizes) + " FROM queue WHERE seq > ? ORDER BY seq";
+    auto& before = database.none_before[static_cast<std::size_t>(priority)];
     auto& oldest = database.statement(kFirst.c_str());
-    oldest.bind(1, number(after));
+    before = std::max(before, range.after);
+    oldest.bind(1, number(before));
     Removed removed;
-    removed.last = after;
-    std::vector<Seq> doomed;
-    while (removed.bytes < bytes && oldest.executeStep()) {
-      const auto seq = count(oldest.getColumn(3).getInt64());
-      if (std::ranges::binary_search(spared, seq)) continue;
-      removed.bytes += cost_of(oldest);
-      ++removed.rows;
-      removed.last = seq;
-      doomed.push_back(seq);
+    while (removed.bytes < bytes && !removed.complete) {
+      removed.complete = !oldest.executeStep();
+      if (removed.complete) break;
+      const auto seq = count(oldest.getColumn(4).getInt64());
+      if (seq < range.complete_until) before = seq;
+      if (priority_of(oldest.getColumn(3).getInt64()) != priority || range.spared.contains(seq)) continue;
+      const auto cost = cost_of(oldest);
+      removed.bytes += cost;
+      removed.seqs.push_back(seq);
+      database.take_off(priority, cost);
     }
     oldest.reset();
-    for (const auto* sql : {"DELETE FROM queue WHERE seq = ?", "DELETE FROM record WHERE seq = ?"}) {
-      for (const Seq seq : doomed) {
-        auto& remove = database.statement(sql);
-        remove.bind(1, number(seq));
-        remove.exec();
-      }
+    database.remove(removed.seqs);
+    return removed;
+  });
+}
+
+OutboxFile::Removed OutboxFile::thin(const Range& range, std::int64_t end, std::chrono::milliseconds interval) {
+  return guarded([&](Database& database) {
+    static const std::string kOld =
+        std::string(kSizes) + R"(, published, coalesce((SELECT name FROM topic WHERE id = queue.topic), topic)
+        FROM queue WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?)";
+    auto& old = database.statement(kOld.c_str());
+    database.thinned_until = std::max(database.thinned_until, range.after);
+    old.bind(1, number(database.thinned_until));
+    old.bind(2, number(range.complete_until));
+    old.bind(3, number(kThinnedAtATime));
+    Removed removed;
+    std::size_t seen = 0;
+    for (; old.executeStep() && old.getColumn(5).getInt64() < end; ++seen) {
+      const auto seq = database.thinned_until = count(old.getColumn(4).getInt64());
+      const auto priority = priority_of(old.getColumn(3).getInt64());
+      if (priority == Priority::High || range.spared.contains(seq)) continue;
+      if (database.thinner.keeps(old.getColumn(6).getString(), old.getColumn(5).getInt64(), interval)) continue;
+      const auto cost = cost_of(old);
+      removed.bytes += cost;
+      removed.seqs.push_back(seq);
+      database.take_off(priority, cost);
     }
-    database.meta.rows -= std::min(removed.rows, database.meta.rows);
-    database.meta.bytes -= std::min(removed.bytes, database.meta.bytes);
+    removed.complete = seen < kThinnedAtATime;
+    old.reset();
+    database.remove(removed.seqs);
     return removed;
   });
 }
@@ -244,194 +277,6 @@ std::uint64_t OutboxFile::park(Seq seq, mqtt::Reason reason, std::int64_t now) {
   });
   erase(seq);
   return excess;
-}
-
-void OutboxFile::put_record(Seq seq, const std::string& key, const std::string& packet) {
-  guarded([&](Database& database) {
-    auto& put = database.statement("INSERT OR REPLACE INTO record VALUES (?, ?, ?)");
-    put.bind(1, number(seq));
-    put.bindNoCopy(2, key);
-    bind_bytes(put, 3, packet);
-    put.exec();
-  });
-}
-
-void OutboxFile::erase_records(Seq seq) {
-  guarded([&](Database& database) {
-    auto& remove = database.statement("DELETE FROM record WHERE seq = ?");
-    remove.bind(1, number(seq));
-    remove.exec();
-  });
-}
-
-void OutboxFile::clear_records() {
-  guarded([](Database& database) { database.statement("DELETE FROM record").exec(); });
-}
-
-void OutboxFile::put_receipt(const std::string& session, const mqtt::Receipt& receipt) {
-  guarded([&](Database& database) {
-    auto& put = database.statement("INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?)");
-    put.bindNoCopy(1, session);
-    put.bind(2, receipt.packet_id);
-    put.bind(3, number(receipt.number));
-    put.bind(4, std::bit_cast<std::int64_t>(receipt.digest));
-    put.exec();
-  });
-}
-
-void OutboxFile::erase_receipts(std::uint64_t last) {
-  guarded([&](Database& database) {
-    auto& remove = database.statement("DELETE FROM receipt WHERE number <= ?");
-    remove.bind(1, number(last));
-    remove.exec();
-  });
-}
-
-void OutboxFile::hold_receipts() {
-  guarded([](Database& database) {
-    auto& update = database.statement("UPDATE receipt SET number = ?");
-    update.bind(1, number(kHeldReceipt));
-    update.exec();
-  });
-}
-
-std::vector<OutboxFile::Received> OutboxFile::receipts() {
-  return guarded([](Database& database) {
-    auto& select = database.statement("SELECT session, packet_id, number, digest FROM receipt");
-    std::vector<Received> received;
-    while (select.executeStep()) {
-      const auto digest = std::bit_cast<std::uint64_t>(select.getColumn(3).getInt64());
-      received.push_back({select.getColumn(0).getString(),
-                          {.number = count(select.getColumn(2).getInt64()),
-                           .digest = digest,
-                           .packet_id = static_cast<std::uint16_t>(select.getColumn(1).getInt())}});
-    }
-    select.reset();
-    return received;
-  });
-}
-
-void OutboxFile::note_time(const Noted& now) {
-  guarded([&](Database& database) {
-    auto& put = database.statement("INSERT OR REPLACE INTO time VALUES (1, ?, ?)");
-    put.bind(1, now.calendar);
-    put.bind(2, now.clock);
-    put.exec();
-  });
-}
-
-std::optional<OutboxFile::Noted> OutboxFile::last_noted() {
-  return guarded([](Database& database) -> std::optional<Noted> {
-    auto& select = database.statement("SELECT calendar, clock FROM time");
-    if (!select.executeStep()) return std::nullopt;
-    const Noted noted{select.getColumn(0).getInt64(), select.getColumn(1).getInt64()};
-    select.reset();
-    return noted;
-  });
-}
-
-void OutboxFile::reserve(Seq end) {
-  guarded([&](Database& database) { database.meta.reserved = end; });
-}
-
-namespace {
-
-/// Of seq, topic, flags, payload, properties, published, expires.
-Row row_of(SQLite::Statement& select) {
-  Row row;
-  row.seq = count(select.getColumn(0).getInt64());
-  row.topic = select.getColumn(1).getString();
-  const auto flags = select.getColumn(2).getInt();
-  row.qos = static_cast<mqtt::Qos>(std::clamp(flags & 3, 0, 2));
-  row.retain = (flags & 4) != 0;
-  row.payload = bytes_of(select.getColumn(3));
-  row.properties = bytes_of(select.getColumn(4));
-  row.published = select.getColumn(5).getInt64();
-  if (!select.getColumn(6).isNull()) row.expires = select.getColumn(6).getInt64();
-  return row;
-}
-
-}  // namespace
-
-OutboxFile::Page OutboxFile::load(Seq after, std::size_t rows, std::uint64_t bytes) {
-  return guarded([&](Database& database) {
-    auto& select = database.statement(
-        R"(SELECT seq, coalesce((SELECT name FROM topic WHERE id = queue.topic), topic), flags, payload,
-        properties, published, expires FROM queue WHERE seq > ? ORDER BY seq)");
-    select.bind(1, number(after));
-    Page page;
-    std::uint64_t loaded = 0;
-    while (page.rows.size() < rows && (loaded < bytes || page.rows.empty())) {
-      if (!select.executeStep()) {
-        page.complete = true;
-        break;
-      }
-      page.rows.push_back(row_of(select));
-      loaded += cost_of(page.rows.back());
-    }
-    select.reset();  // an open read would keep the log from being written back
-    return page;
-  });
-}
-
-std::vector<LinkState::InFlight> OutboxFile::records() {
-  return guarded([](Database& database) {
-    auto& select = database.statement("SELECT seq, key, packet FROM record ORDER BY seq, key");
-    std::vector<LinkState::InFlight> records;
-    while (select.executeStep()) {
-      records.push_back(
-          {count(select.getColumn(0).getInt64()), select.getColumn(1).getString(), bytes_of(select.getColumn(2))});
-    }
-    select.reset();
-    return records;
-  });
-}
-
-Seq OutboxFile::reserved() const { return std::max<Seq>(database_->meta.reserved, 1); }
-std::uint64_t OutboxFile::rows() const { return database_->meta.rows; }
-std::uint64_t OutboxFile::bytes() const { return database_->meta.bytes; }
-
-std::uint64_t OutboxFile::parked() {
-  return guarded([](Database& database) {
-    auto& select = database.statement("SELECT count(*) FROM parked");
-    select.executeStep();
-    const auto rows = count(select.getColumn(0).getInt64());
-    select.reset();
-    return rows;
-  });
-}
-
-std::vector<OutboxFile::Parked> OutboxFile::parked_rows(Seq after, std::size_t rows) {
-  return guarded([&](Database& database) {
-    auto& select = database.statement("SELECT * FROM parked WHERE seq > ? ORDER BY seq LIMIT ?");
-    select.bind(1, number(after));
-    select.bind(2, number(rows));
-    std::vector<Parked> found;
-    while (select.executeStep()) {
-      const auto reason = static_cast<mqtt::Reason>(select.getColumn(7).getInt());
-      found.push_back({row_of(select), reason, select.getColumn(8).getInt64()});
-    }
-    select.reset();
-    return found;
-  });
-}
-
-std::uint64_t OutboxFile::unpark(Seq seq, Seq as) {
-  const auto found = seq == 0 ? std::vector<Parked>() : parked_rows(seq - 1, 1);
-  if (found.empty() || found.front().row.seq != seq) return 0;
-  Row row = found.front().row;
-  row.seq = as;
-  insert(row);
-  erase_parked(seq);
-  return cost_of(row);
-}
-
-bool OutboxFile::erase_parked(Seq seq) {
-  return guarded([&](Database& database) {
-    auto& remove = database.statement("DELETE FROM parked WHERE seq = ?");
-    remove.bind(1, number(seq));
-    return remove.exec() > 0;
-  });
 }
 
 }  // namespace ferrule::bridge

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct Row {
   std::string topic;  ///< at the cloud
   mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
   bool retain = false;
+  Priority priority = Priority::Normal;
   std::string payload;
   std::string properties;               ///< as Publication::properties
   std::int64_t published = 0;           ///< milliseconds since the epoch, UTC
@@ -41,9 +43,10 @@ Seq seq_of_today();
 ///
 ///     meta    one row: how far Seqs were handed out, number and bytes of the rows
 ///     topic   id, name: interned, because a gateway has few topics and many messages
-///     queue   seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2),
-///     payload,
-///             properties, published, expires (on the outbox's calendar: see Outbox)
+///     queue   seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2 |
+///             priority << 3: 0 normal, 1 low, 2 high), payload, properties, published, expires (on the outbox's
+///             calendar: see Outbox)
+///     special one row: how many of these have a low and a high priority
 ///     time    one row, once there is one: a moment on the outbox's calendar and by the machine's clock
 ///     record  seq, key, packet: the exchanges that a Link has under way (LinkState)
 ///     receipt session, packet_id, number, digest: of QoS 2 publications whose packet identifiers the broker had
@@ -72,13 +75,21 @@ class OutboxFile final : public mqtt::StoreFile {
   // Inside a transaction.
   void insert(const Row& row);  ///< does nothing when the row is there
   void erase(Seq seq);          ///< with its records
-  /// Removes the oldest rows behind `after`, but those in `spared` (ascending), until `bytes` are free; returns what
-  /// was removed.
-  struct Removed {
-    std::uint64_t rows = 0, bytes = 0;
-    Seq last = 0;
+  /// Rows behind `after`, but `spared`. No row below `complete_until` will be added.
+  struct Range {
+    Seq after = 0, complete_until = std::numeric_limits<std::int64_t>::max();
+    std::set<Seq> spared{};
   };
-  Removed drop_oldest(Seq after, std::uint64_t bytes, const std::vector<Seq>& spared = {});
+  struct Removed {
+    std::vector<Seq> seqs;  ///< rising
+    std::uint64_t bytes = 0;
+    bool complete = false;  ///< nothing else is to be removed for now
+  };
+  /// Removes the oldest rows of one priority until `bytes` are free.
+  Removed drop_oldest(const Range& range, std::uint64_t bytes, Priority priority);
+  /// Of the rows without a high priority that were published before `end`, keeps the first of each `interval` and
+  /// topic. Looks at some thousands, going on where it was the last time.
+  Removed thin(const Range& range, std::int64_t end, std::chrono::milliseconds interval);
   /// Puts a parked row into the queue again, as `as`; what it counts for, or 0 when it is not parked.
   std::uint64_t unpark(Seq seq, Seq as);
   bool erase_parked(Seq seq);  ///< false when it is not parked
@@ -86,6 +97,7 @@ class OutboxFile final : public mqtt::StoreFile {
   std::uint64_t park(Seq seq, mqtt::Reason reason, std::int64_t now);
   void put_record(Seq seq, const std::string& key, const std::string& packet);
   void erase_records(Seq seq);
+  void erase_record(Seq seq, const std::string& key);
   void clear_records();
   void put_receipt(const std::string& session, const mqtt::Receipt& receipt);  ///< replaces one of its packet_id
   void erase_receipts(std::uint64_t last);                                     ///< up to this number
@@ -98,9 +110,12 @@ class OutboxFile final : public mqtt::StoreFile {
   struct Page {
     std::vector<Row> rows;
     bool complete = false;  ///< there are no rows behind these
+    bool skipped = false;   ///< some before these cannot be read
   };
   /// The first rows behind `after`, at most `rows` and about `bytes` (but one, if there is one).
   Page load(Seq after, std::size_t rows, std::uint64_t bytes);
+  /// The same, beginning behind what the disk cannot read (EIO), which is logged.
+  Page load_readable(Seq after, std::size_t rows, std::uint64_t bytes);
   std::vector<LinkState::InFlight> records();  ///< in the order of Seq
   struct Received {
     std::string session;  ///< client id
@@ -109,6 +124,7 @@ class OutboxFile final : public mqtt::StoreFile {
   std::vector<Received> receipts();
   Seq reserved() const;  ///< the end of what was reserved, at least 1
   std::uint64_t rows() const;
+  std::uint64_t rows(Priority priority) const;
   std::uint64_t bytes() const;  ///< by row_cost
   std::uint64_t parked();
   /// One that the cloud refused for good.

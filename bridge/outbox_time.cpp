@@ -10,6 +10,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kNoteEvery{10'000};
+constexpr milliseconds kThinEvery{10'000};
 // A clock that is further ahead than this was set wrong: the time that we were off does not count then.
 constexpr milliseconds kLongestOutage = std::chrono::hours(24 * 90);
 
@@ -58,12 +59,54 @@ void Outbox::drop_aged() {
   if (backlog_ && head_.empty()) refill();
 }
 
+/// What is in memory at once, what is on disk some thousands at a time.
+void Outbox::thin() {
+  if (settings_.keep.interval == milliseconds(0) || clock_.now() < thin_at_) return;
+  thin_at_ = clock_.now() + kThinEvery;
+  thin_head();
+  if (backlog_) thin_disk();
+}
+
+void Outbox::thin_head() {
+  Thinner thinner;
+  std::erase_if(head_, [&](const Entry& entry) {
+    const auto published = entry.publication->published;
+    if (entry.in_flight || entry.priority == Priority::High || clock_.now() - published <= settings_.keep.after ||
+        thinner.keeps(entry.cloud_topic(), calendar(published), settings_.keep.interval)) {
+      return false;
+    }
+    ++counters_.dropped_thinned;
+    if (entry.maybe_on_disk) erasures_.push_back({entry.seq, entry.cost, {}});
+    count_out(head_, entry);
+    return true;
+  });
+}
+
+void Outbox::thin_disk() {
+  if (dropping_ || loading_ || !disk_error_.empty()) return;
+  dropping_ = true;
+  const auto removed = std::make_shared<OutboxFile::Removed>();
+  post([this, removed, range = on_disk(), end = calendar(clock_.now() - settings_.keep.after)] {
+    *removed = file_.thin(range, end, settings_.keep.interval);
+  });
+  store_.read([] {},
+              [this, alive = std::weak_ptr(alive_), removed] {
+                if (alive.expired()) return;
+                dropping_ = false;
+                if (!disk_error_.empty()) return;  // rolled back
+                counters_.dropped_thinned += removed->seqs.size();
+                gone_from_disk(*removed);
+                if (!removed->complete) thin_at_ = {};
+              });
+}
+
 Row Outbox::row_of(const Entry& entry) const {
   const auto& publication = *entry.publication;
   Row row{entry.seq,
           entry.cloud_topic(),
           entry.qos,
           publication.retain,
+          entry.priority,
           publication.payload,
           publication.properties,
           calendar(publication.published),
@@ -86,6 +129,7 @@ Outbox::Entry Outbox::entry_of(Row row) const {
   entry.seq = row.seq;
   entry.publication = std::move(publication);
   entry.qos = row.qos;
+  entry.priority = row.priority;
   entry.unwritten = false;
   entry.maybe_on_disk = true;
   entry.added = clock_.now();

@@ -18,6 +18,7 @@ PahoRecords::PahoRecords(LinkState& state, std::map<std::string, std::string>& i
     : state_(state), inbound_(inbound), told_(std::move(told)) {
   std::set<Seq> given_up;
   for (auto& record : state_.restore()) {
+    if (record.seq == LinkState::kNoRow) continue;  // Paho keeps its own, in memory
     const auto [kind, packet_id, version] = parse_record_key(record.key);
     if (version != mqtt_version) {  // the session it belongs to cannot be had with this version
       given_up.insert(record.seq);

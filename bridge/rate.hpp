@@ -24,7 +24,7 @@ class Rate {
   void take(double amount) { left_ -= amount; }
 
  private:
-  const double per_second_;
+  double per_second_;
   double left_;
   Time at_{};
 };

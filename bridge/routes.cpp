@@ -150,7 +150,7 @@ std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt
   const auto route =
       std::ranges::find_if(routes, [&](const OutRoute& one) { return one.from.matches(publication->topic); });
   if (route == routes.end()) return {};
-  Routed routed{publication, {}, route->qos.value_or(publication->qos)};
+  Routed routed{publication, {}, route->qos.value_or(publication->qos), route->priority};
   if (route->to != kPlaceholder) routed.topic = rewrite(route->to, publication->topic);
   if (find_batch(routes, routed.topic.empty() ? publication->topic : routed.topic)) {
     routed.publication = as_item(*publication);
@@ -179,6 +179,9 @@ void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
   static constexpr std::array kCompressions{config::Choice<Compression>{"none", Compression::None},
                                             config::Choice<Compression>{"gzip", Compression::Gzip},
                                             config::Choice<Compression>{"zstd", Compression::Zstd}};
+  static constexpr std::array kWords{config::Choice<Priority>{"low", Priority::Low},
+                                     config::Choice<Priority>{"normal", Priority::Normal},
+                                     config::Choice<Priority>{"high", Priority::High}};
   const auto items = node.items();
   for (const auto& item : items) {
     const auto from = read_from(item["from"]);
@@ -187,7 +190,8 @@ void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
     const bool retain = item["retain"].boolean(true);
     const auto compress = item["compress"].one_of<Compression>(Compression::None, kCompressions);
     const auto batch = read_batch(item["batch"], item["to"]);
-    if (from) add(item, routes, OutRoute{*from, to, qos, retain, compress, batch});
+    const auto priority = item["priority"].one_of<Priority>(Priority::Normal, kWords);
+    if (from) add(item, routes, OutRoute{*from, to, qos, retain, compress, batch, priority});
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bridge/compression.hpp"
+#include "bridge/queue_settings.hpp"
 #include "config/node.hpp"
 #include "mqtt/publication.hpp"
 #include "mqtt/topic.hpp"
@@ -33,6 +34,7 @@ struct OutRoute {
   Compression compress = Compression::None;
   /// Set: `to` has no placeholder, and all that goes there goes as items of batches, at QoS 1 and not retained.
   std::optional<BatchSettings> batch{};
+  Priority priority = Priority::Normal;
 };
 
 /// `{from: "sites/plant1/+/+/set", to: "{topic:1..}", qos: 1}`: a subscription at the cloud; what matches `from` is
@@ -53,6 +55,7 @@ struct Routed {
   mqtt::PublicationPtr publication;
   std::string topic;  ///< at the cloud; empty: the publication's own
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+  Priority priority = Priority::Normal;
 };
 /// By the first route that matches; nothing when none does. `topic` may have grown too long.
 std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt::PublicationPtr& publication);

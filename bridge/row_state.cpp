@@ -28,6 +28,7 @@ void RowState::put(const std::vector<InFlight>& records) {
   std::vector<Row> rows;
   std::vector<InFlight> missing;
   std::vector<std::pair<Seq, bool>> ended;
+  std::vector<std::string> released;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& record : records) {
@@ -36,13 +37,15 @@ void RowState::put(const std::vector<InFlight>& records) {
       missing.push_back(record);
       if (auto prepared = prepared_.extract(record.seq)) rows.push_back(std::move(prepared.mapped()));
     }
-    if (missing.empty()) return;
+    if (missing.empty() && released_.empty()) return;
     ended = ended_;
+    released = released_;
   }
   mqtt::failpoint("link.record");
   try {
     store_.write_and_wait(file_, [&] {
       for (const auto& [other, delivered] : ended) delivered ? file_.erase(other) : file_.erase_records(other);
+      for (const auto& key : released) file_.erase_record(kNoRow, key);
       for (const auto& row : rows) file_.insert(row);
       for (const auto& record : missing) file_.put_record(record.seq, record.key, record.packet);
     });
@@ -54,6 +57,7 @@ void RowState::put(const std::vector<InFlight>& records) {
   const std::lock_guard lock(mutex_);
   for (auto& record : missing) records_[record.seq][record.key] = std::move(record.packet);
   ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(ended.size()));
+  released_.erase(released_.begin(), released_.begin() + static_cast<std::ptrdiff_t>(released.size()));
 }
 
 void RowState::done(Seq seq, bool delivered) {
@@ -61,10 +65,17 @@ void RowState::done(Seq seq, bool delivered) {
   if (records_.erase(seq) != 0) ended_.emplace_back(seq, delivered);
 }
 
+void RowState::released(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto known = records_.find(kNoRow);
+  if (known != records_.end() && known->second.erase(key) != 0) released_.push_back(key);
+}
+
 void RowState::clear() {
   store_.write_and_wait(file_, [this] { file_.clear_records(); });
   const std::lock_guard lock(mutex_);
   records_.clear();
+  released_.clear();
   std::erase_if(ended_, [](const auto& ended) { return !ended.second; });
 }
 

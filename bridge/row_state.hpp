@@ -29,6 +29,7 @@ class RowState final : public LinkState {
 
   void put(const std::vector<InFlight>& records) override;
   void done(Seq seq, bool delivered) override;
+  void released(const std::string& key) override;
   void clear() override;
   std::vector<InFlight> restore() override;
 
@@ -40,6 +41,7 @@ class RowState final : public LinkState {
   std::map<Seq, std::map<std::string, std::string>> records_;  // as on disk, but for ended_
   std::map<Seq, Row> prepared_;
   std::vector<std::pair<Seq, bool>> ended_;  // to be taken off the disk before another record is written
+  std::vector<std::string> released_;        // likewise: keys of kNoRow
 };
 
 }  // namespace ferrule::bridge

@@ -16,8 +16,9 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr auto kHardlyBegun = 5s;             // a connection that ends sooner may end for what was sent
-constexpr auto kStable = 10s;                 // after so long online, the back-off begins anew
+constexpr auto kHardlyBegun = 5s;  // a connection that ends sooner may end for what was sent
+constexpr auto kStable = 10s;      // after so long online, the back-off begins anew
+constexpr auto kShowMetrics = 10s;
 constexpr auto kStalled = 10s;                // without an acknowledgement
 constexpr auto kRenew = 5s;                   // for what is under way, before a connection is renewed
 constexpr std::size_t kMaxIncoming = 10'000;  // messages from the cloud that wait for the broker thread
@@ -59,7 +60,9 @@ Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_d
       rate_(settings_.rate),
       byte_rate_(settings_.byte_rate),
       back_off_(settings_.reconnect) {
-  for (const auto& record : state_->restore()) outbox_->hold(record.seq);
+  for (const auto& record : state_->restore()) {
+    if (record.seq != LinkState::kNoRow) outbox_->hold(record.seq);
+  }
   outbox_->on_loaded([this] { pump(); });
 }
 
@@ -89,6 +92,7 @@ void Uplink::Impl::connected(bool session_present) {
   inbound_.subscribe(*link_);
   ++connections_;
   online_since_ = answered_at_ = clock_.now();
+  moderation_.connected(online_since_);
   last_error_.clear();
   logged_causes_.forget();
   window_ = std::min<std::size_t>(settings_.window, limits_.receive_maximum);  // [MQTT-3.3.4-9]
@@ -110,11 +114,15 @@ void Uplink::Impl::disconnected(const std::string& cause) {
   if (was_online && clock_.now() - online_since_ >= kStable) back_off_.reset();
   show(stopped_ ? UplinkState::Offline : UplinkState::BackingOff);
   last_error_ = cause;
-  if (was_online && !stopped_ && clock_.now() - online_since_ < kHardlyBegun && !owes_disk()) quarantine();
+  const bool for_what_was_sent = clock_.now() - online_since_ < kHardlyBegun && !moderation_.too_much();
+  if (was_online && !stopped_ && for_what_was_sent && !owes_disk()) quarantine();
   send_again();
   renew_by_.reset();
   if (stopped_) return;
   next_attempt_ = clock_.now() + back_off_.jittered();
+  if (was_online && moderation_.too_much()) {
+    next_attempt_ = std::max(next_attempt_, clock_.now() + Moderation::kPause);
+  }
   log_loss(fmt::format("{}{}", was_online ? "connection lost: " : "", cause));
 }
 
@@ -186,6 +194,16 @@ void Uplink::Impl::tick() {
   renew();
   watch();
   pump();
+  show_metrics();
+}
+
+void Uplink::Impl::show_metrics() {
+  if (clock_.now() < metrics_at_) return;
+  metrics_at_ = clock_.now() + kShowMetrics;
+  auto metrics = local_metrics(status());
+  if (metrics->payload == shown_metrics_) return;
+  shown_metrics_ = metrics->payload;
+  publish_(std::move(metrics));
 }
 
 void Uplink::Impl::store_failed(const mqtt::StoreFile& file, const std::string& what) {
@@ -209,6 +227,8 @@ UplinkStatus Uplink::Impl::status() const {
   status.dropped_disk = counters.dropped_disk;
   status.expired = counters.dropped_expired;
   status.aged = counters.dropped_aged;
+  status.thinned = counters.dropped_thinned;
+  status.unreadable = counters.unreadable;
   status.skipped = skipped_ + link_->dropped();
   status.parked = counters.parked;
   status.repeated = repeated_;
@@ -243,6 +263,10 @@ void Uplink::Impl::on_connected(bool session_present) {
 
 void Uplink::Impl::on_disconnected(std::string cause) {
   post([cause = std::move(cause)](Impl& self) { self.disconnected(cause); });
+}
+
+void Uplink::Impl::on_too_much(mqtt::Reason reason) {
+  post([reason](Impl& self) { self.slow_down(reason); });
 }
 
 void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {

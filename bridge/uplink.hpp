@@ -31,6 +31,8 @@ struct UplinkStatus {
   std::uint64_t dropped_disk = 0;      ///< of those: because the disk was full
   std::uint64_t expired = 0;           ///< since the start, because their Message Expiry Interval ran out
   std::uint64_t aged = 0;              ///< since the start, because they were older than `queue.max_age`
+  std::uint64_t thinned = 0;           ///< since the start, by `queue.keep`
+  std::uint64_t unreadable = 0;        ///< since the start: left on a disk that cannot read them
   std::uint64_t skipped = 0;           ///< since the start: QoS 0 while not online, or a topic that `to` made too long
   std::uint64_t parked = 0;            ///< since the start: refused by the cloud for good
   std::uint64_t repeated = 0;          ///< since the start: sent again, so that the cloud may have got them twice

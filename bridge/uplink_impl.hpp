@@ -1,6 +1,7 @@
 // The inside of an uplink: uplink.cpp has its connection, uplink_sending.cpp what goes over it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "bridge/back_off.hpp"
 #include "bridge/batch.hpp"
 #include "bridge/inbound.hpp"
+#include "bridge/moderation.hpp"
 #include "bridge/outbox.hpp"
 #include "bridge/outbox_file.hpp"
 #include "bridge/patience.hpp"
@@ -53,6 +55,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void on_limits(const LinkLimits& limits) override;
   void on_connected(bool session_present) override;
   void on_disconnected(std::string cause) override;
+  void on_too_much(mqtt::Reason reason) override;
   void on_settled(Seq seq, mqtt::Reason reason) override;
   void on_message(mqtt::Publication publication) override;
   void on_renewal_due() override;
@@ -73,6 +76,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void settled(Seq seq, mqtt::Reason reason);
   void park(Seq seq, mqtt::Reason reason);
   void pause();
+  void slow_down(mqtt::Reason reason);
+  std::size_t window() const { return std::min({window_, suspicion_.window(), moderation_.window()}); }
   void quarantine();
   void pump();
   bool pump_one();
@@ -89,6 +94,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
   void log_loss(const std::string& cause);
   void show(UplinkState state);
+  void show_metrics();
   void send_again();
   void renew();
   void watch();
@@ -114,10 +120,13 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   BackOff back_off_;
   Suspicion suspicion_;
   Patience patience_;
+  Moderation moderation_;
   Time next_attempt_{}, online_since_{};
   Time answered_at_{};            // by the cloud, while something is in flight
   std::optional<Time> renew_by_;  // connect anew as soon as nothing is in flight
   std::string last_error_;
+  Time metrics_at_{};
+  std::string shown_metrics_;
   Repetition logged_causes_, logged_disk_errors_;
   std::optional<Batch> batch_;  // being gathered; its members count as in flight in the outbox
   Time batch_since_{};

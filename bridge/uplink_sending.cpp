@@ -37,7 +37,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::Public
     send_unqueued(routed->publication, routed->topic.empty() ? publication->topic : routed->topic);
     return 0;
   }
-  const auto ticket = outbox_->append(routed->publication, std::move(routed->topic), routed->qos, durable, receipt);
+  const auto ticket = outbox_->append(std::move(*routed), durable, receipt);
   pump();
   return ticket;
 }
@@ -59,7 +59,8 @@ bool Uplink::Impl::exceeds_limit(const mqtt::Publication& publication, const std
 bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::string& topic) {
   const auto size = static_cast<double>(packet_size(publication, topic));
   const auto now = clock_.now();
-  if (!rate_.allows(1, now) || !byte_rate_.allows(size, now)) return false;
+  if (!rate_.allows(1, now) || !byte_rate_.allows(size, now) || !moderation_.allows(now)) return false;
+  moderation_.sent();
   rate_.take(1);
   byte_rate_.take(size);
   return true;
@@ -67,14 +68,14 @@ bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::st
 
 void Uplink::Impl::pump() {
   if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
-  while (under_way() - followers_ < std::min(window_, suspicion_.window())) {
+  while (under_way() - followers_ < window()) {
     if (!pump_one()) return;
   }
 }
 
 /// False when there is nothing to send, or not yet.
 bool Uplink::Impl::pump_one() {
-  auto* entry = outbox_->next(std::min(window_, suspicion_.window()));
+  auto* entry = outbox_->next(window());
   if (batch_ && entry != nullptr && gathers(*entry)) {
     gather(*entry);
     return true;
@@ -223,6 +224,16 @@ void Uplink::Impl::park(Seq seq, mqtt::Reason reason) {
   outbox_->park(seq, reason);
   spdlog::warn("uplink {}: the cloud refused message {}-{} for good: {} (0x{:02X}); it is parked in the database",
                settings_.name, settings_.client_id, seq, mqtt::name(reason), static_cast<unsigned>(reason));
+}
+
+void Uplink::Impl::slow_down(mqtt::Reason reason) {
+  if (reason == mqtt::Reason::ReceiveMaximumExceeded) {
+    moderation_.too_many(window(), clock_.now());
+  } else {
+    moderation_.too_fast(clock_.now());
+  }
+  spdlog::warn("uplink {}: too much for the cloud: {} (0x{:02X}); it gets half as much for ten minutes", settings_.name,
+               mqtt::name(reason), static_cast<unsigned>(reason));
 }
 
 void Uplink::Impl::pause() {

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "bridge/uplink.hpp"
+
 namespace ferrule::bridge {
 
 namespace {
@@ -35,6 +37,16 @@ std::string_view name(UplinkState state) {
 
 mqtt::PublicationPtr local_status(const std::string& uplink, bool online) {
   return retained(fmt::format("$SYS/broker/connection/{}/state", uplink), online ? "1" : "0", mqtt::Qos::AtLeastOnce);
+}
+
+mqtt::PublicationPtr local_metrics(const UplinkStatus& status) {
+  const auto lost = status.dropped + status.expired + status.aged + status.thinned + status.unreadable;
+  return retained(fmt::format("$SYS/broker/connection/{}/metrics", status.name),
+                  fmt::format(R"({{"queued":{},"queued_bytes":{},"in_flight":{},"stalled":{},"acknowledged":{},)"
+                              R"("repeated":{},"dropped":{},"parked":{},"received":{},"connections":{}}})",
+                              status.queued, status.queued_bytes, status.in_flight, status.stalled, status.acknowledged,
+                              status.repeated, lost, status.parked, status.received, status.connections),
+                  mqtt::Qos::AtMostOnce);
 }
 
 mqtt::PublicationPtr cloud_status(const std::string& topic) {

@@ -10,11 +10,15 @@
 
 namespace ferrule::bridge {
 
+struct UplinkStatus;
 enum class UplinkState : std::uint8_t { Offline, Connecting, Online, BackingOff };
 std::string_view name(UplinkState);  ///< "offline", "connecting", "online", "backing-off"
 
 /// For local subscribers, as mosquitto does it: retained "1" or "0" under `$SYS/broker/connection/<uplink>/state`.
 mqtt::PublicationPtr local_status(const std::string& uplink, bool online);
+
+/// Likewise under `$SYS/broker/connection/<uplink>/metrics`: figures of UplinkStatus as JSON.
+mqtt::PublicationPtr local_metrics(const UplinkStatus& status);
 
 /// For those at the cloud, retained; the will says the opposite.
 mqtt::PublicationPtr cloud_status(const std::string& topic);

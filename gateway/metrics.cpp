@@ -210,6 +210,8 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
     out.sample({{"uplink", uplink.name}, {"reason", "expired"}}, number(uplink.expired));
     out.sample({{"uplink", uplink.name}, {"reason", "aged"}}, number(uplink.aged));
     out.sample({{"uplink", uplink.name}, {"reason", "skipped"}}, number(uplink.skipped));
+    out.sample({{"uplink", uplink.name}, {"reason", "thinned"}}, number(uplink.thinned));
+    out.sample({{"uplink", uplink.name}, {"reason", "unreadable"}}, number(uplink.unreadable));
   }
   out.gauge("ferrule_queue_messages", "Messages that the cloud has not acknowledged, in flight included.");
   each(&Status::queued);

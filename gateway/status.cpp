@@ -85,6 +85,8 @@ json uplink_json(const bridge::UplinkStatus& uplink) {
           {"dropped", uplink.dropped},
           {"expired", uplink.expired},
           {"aged", uplink.aged},
+          {"thinned", uplink.thinned},
+          {"unreadable", uplink.unreadable},
           {"skipped", uplink.skipped},
           {"parked", uplink.parked},
           {"repeated", uplink.repeated},

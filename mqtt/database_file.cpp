@@ -201,6 +201,13 @@ void DatabaseFile::tune() {
       this);
 }
 
+/// "... unable to get the page. error code=266": a sector that cannot be read is no reason to give up all the others.
+bool is_unreadable(const std::string& verdict) {
+  constexpr std::string_view kCode = "error code=";
+  const auto at = verdict.find(kCode);
+  return at != std::string::npos && (std::atoi(verdict.c_str() + at + kCode.size()) & 0xff) == SQLITE_IOERR;
+}
+
 void DatabaseFile::check() {
   if (pragma("application_id") != format_.application_id) throw Unusable("it is a database of another program");
   if (const auto schema = pragma("user_version"); schema != format_.schema) {
@@ -210,7 +217,9 @@ void DatabaseFile::check() {
   if (std::filesystem::file_size(path_) > kCheckAllBelow) return;
   std::string verdict = database_->execAndGet("PRAGMA quick_check(1)").getString();
   std::ranges::replace(verdict, '\n', ' ');
-  if (verdict != "ok") throw Unusable(verdict);
+  if (verdict == "ok") return;
+  if (!is_unreadable(verdict)) throw Unusable(verdict);
+  spdlog::error("{}: the disk cannot read all of {}: {}", format_.name, path_.string(), verdict);
 }
 
 void DatabaseFile::set_aside(const std::string& why) {

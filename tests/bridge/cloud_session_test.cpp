@@ -33,6 +33,7 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
   void on_connected(bool) override {}
   void on_disconnected(std::string) override {}
   void on_settled(Seq seq, Reason reason) override { settled_.emplace_back(seq, reason); }
+  void on_too_much(Reason reason) override { too_much_.push_back(reason); }
   void on_message(mqtt::Publication publication) override {
     arrived_.push_back(publication.payload);
     last_ = std::move(publication);
@@ -83,6 +84,7 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
   LinkLimits limits_;
   MemoryState state_;
   std::vector<std::pair<Seq, Reason>> settled_;
+  std::vector<Reason> too_much_;
   std::vector<std::string> arrived_;
   std::optional<mqtt::Publication> last_;
   std::unique_ptr<CloudSession> session_;
@@ -115,6 +117,7 @@ TEST_F(CloudSessionTest, LeavesAWillThatSaysThatItIsOffline) {
 TEST_F(CloudSessionTest, PassesOnHowLongACommandHoldsAndItsProperties) {
   begin(true, 5);
   EXPECT_EQ(take("30 [ ('t') [ 02 0000000A 08 ('r') 26 ('k') ('v') ] 'p' ]"), "");
+  sent();
   ASSERT_TRUE(last_);
   EXPECT_EQ(last_->expires, CloudSession::Time() + 10s);
   EXPECT_EQ(hex(last_->properties), hex(wire("08 ('r') 26 ('k') ('v')")));
@@ -274,6 +277,63 @@ TEST_F(CloudSessionTest, TakesAQos2MessageOfTheCloudOnce) {
   EXPECT_EQ(take("62 02 0005 34 [ ('c') 0005 'off' ]"), "");
   EXPECT_EQ(sent(), "70 02 00 05 50 02 00 05");
   EXPECT_THAT(arrived_, ElementsAre("on", "off"));
+}
+
+TEST_F(CloudSessionTest, SaysWhenTheCloudGotTooMuch) {
+  for (const auto* code : {"93", "96", "97", "8B"}) {
+    begin(true, 5);
+    EXPECT_THAT(take(std::string("E0 01 ") + code), HasSubstr("the cloud ended it"));
+  }
+  EXPECT_THAT(too_much_,
+              ElementsAre(Reason::ReceiveMaximumExceeded, Reason::MessageRateTooHigh, Reason::QuotaExceeded));
+}
+
+TEST_F(CloudSessionTest, KnowsAfterAKillWhichQos2MessagesOfTheCloudItHasPassedOn) {
+  begin();
+  EXPECT_EQ(take("34 [ ('c') 0005 'on' ]"), "");
+  EXPECT_THAT(arrived_, IsEmpty());  // not before its packet identifier is on disk
+  EXPECT_EQ(sent(), "50 02 00 05");
+  EXPECT_THAT(arrived_, ElementsAre("on"));
+  EXPECT_THAT(keys(), ElementsAre("0 r-5"));
+  begin();  // killed
+  EXPECT_EQ(take("3C [ ('c') 0005 'on' ]"), "");
+  EXPECT_EQ(sent(), "50 02 00 05");
+  EXPECT_THAT(arrived_, ElementsAre("on"));
+  EXPECT_EQ(take("62 02 0005"), "");
+  EXPECT_EQ(sent(), "70 02 00 05");
+  EXPECT_THAT(keys(), IsEmpty());
+  begin();
+  EXPECT_EQ(take("34 [ ('c') 0005 'off' ]"), "");
+  sent();
+  EXPECT_THAT(arrived_, ElementsAre("on", "off"));
+}
+
+TEST_F(CloudSessionTest, AnswersNothingOfTheCloudsThatCouldNotBeRecorded) {
+  begin();
+  state_.fail = true;
+  EXPECT_EQ(take("34 [ ('c') 0005 'on' ]"), "");
+  EXPECT_THROW(session_->commit(), std::runtime_error);
+  session_->close();
+  state_.fail = false;
+  connect(true);
+  EXPECT_EQ(take("3C [ ('c') 0005 'on' ]"), "");
+  EXPECT_EQ(sent(), "50 02 00 05");
+  EXPECT_THAT(arrived_, ElementsAre("on"));
+  state_.fail = true;
+  EXPECT_EQ(take("62 02 0005"), "");
+  EXPECT_THROW(session_->commit(), std::runtime_error);
+}
+
+TEST_F(CloudSessionTest, ForgetsWhatItReceivedWithTheSession) {
+  begin();
+  take("34 [ ('c') 0005 'on' ]");
+  sent();
+  connect(false);
+  take("34 [ ('c') 0005 'off' ]");
+  sent();
+  EXPECT_THAT(arrived_, ElementsAre("on", "off"));
+  begin(true, 5);  // of another version
+  EXPECT_THAT(keys(), IsEmpty());
 }
 
 TEST_F(CloudSessionTest, SubscribesWithoutWhatItSentItselfAndWhatIsRetained) {

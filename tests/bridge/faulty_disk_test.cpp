@@ -146,6 +146,19 @@ class FaultyDiskTest : public testing::UplinkFixture {
   FaultyDisk disk_;
 
   ~FaultyDiskTest() override { close(); }
+
+  /// What is sent until the store has nothing more to do, acknowledged at once.
+  std::vector<std::string> drain_some() {
+    std::vector<std::string> payloads;
+    do {
+      for (const auto& one : std::exchange(link_->sent, {})) {
+        payloads.push_back(one.payload);
+        settle(one.seq);
+      }
+      desk_.run_until([] { return false; }, 20ms);
+    } while (!link_->sent.empty());
+    return payloads;
+  }
 };
 
 // FAULTS 10
@@ -171,6 +184,33 @@ TEST_F(FaultyDiskTest, NothingIsAcknowledgedThatIsNotSynced) {
     EXPECT_THAT(drain(), ElementsAre("1"));
     close();
   }
+}
+
+// FAULTS 11
+TEST_F(FaultyDiskTest, WhatCannotBeReadIsLeftAndTheOthersFlow) {
+  const std::string large(2'000, 'x');  // two rows to a page
+  open();
+  for (int i = 1; i <= 6'000; ++i) append(std::to_string(i) + large);
+  close();
+  const auto bad = [](auto operation, std::string_view path, std::int64_t offset) {
+    const auto page = offset / 4'096;
+    return operation == FaultyDisk::Operation::Read && path.ends_with(".db") && (page == 40 || page == 2'500);
+  };
+  disk_.fail_if(bad);
+  settings_.window = 10'000;
+  start();
+  std::set<int> arrived;
+  for (int i = 0; i < 100 && status().queued > 0; ++i) {
+    for (const auto& payload : drain_some()) arrived.insert(std::stoi(payload));
+    advance(1s);
+  }
+  EXPECT_EQ(status().queued, 0U);
+  EXPECT_GE(arrived.size(), 5'990U);
+  EXPECT_LT(arrived.size(), 6'000U);
+  EXPECT_EQ(status().unreadable, 6'000 - arrived.size());
+  append("live", true);
+  EXPECT_THAT(drain(), ElementsAre("live"));
+  EXPECT_EQ(status().last_error, "");
 }
 
 // FAULTS 12

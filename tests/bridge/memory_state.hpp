@@ -26,6 +26,10 @@ class MemoryState final : public LinkState {
     records_.erase(seq);
     ended_.emplace_back(seq, delivered);
   }
+  void released(const std::string& key) override {
+    const std::lock_guard lock(mutex_);
+    records_[kNoRow].erase(key);
+  }
   void clear() override {
     const std::lock_guard lock(mutex_);
     if (fail) throw std::runtime_error("disk full");

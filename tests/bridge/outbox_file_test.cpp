@@ -152,12 +152,11 @@ TEST_F(OutboxFileTest, CountsRowsAndBytesThroughEveryChange) {
   });
   EXPECT_EQ(file->bytes(), expected - row_cost(7, 10'000, 0));
   in_transaction(*file, [&] {
-    const auto removed = file->drop_oldest(1, 2500);
-    EXPECT_EQ(removed.rows, 2U);
-    EXPECT_EQ(removed.last, 3U);
+    EXPECT_THAT(file->drop_oldest({.after = 1}, 2500, Priority::Normal).seqs, ElementsAre(2, 3));
+    file->erase(1);
   });
-  EXPECT_THAT(seqs(*file), ElementsAre(1, 4, 5, 6, 7, 8, 9));
-  in_transaction(*file, [&] { file->drop_oldest(0, 1 << 30); });
+  EXPECT_THAT(seqs(*file), ElementsAre(4, 5, 6, 7, 8, 9));
+  in_transaction(*file, [&] { file->drop_oldest({}, 1 << 30, Priority::Normal); });
   EXPECT_EQ(file->rows(), 0U);
   EXPECT_EQ(file->bytes(), 0U);
 }
@@ -192,7 +191,7 @@ TEST_F(OutboxFileTest, ManyTopicsDoNotFillTheMemory) {
   const auto page = file->load(29'999, 10, 1000);
   ASSERT_EQ(page.rows.size(), 1U);
   EXPECT_EQ(page.rows.front().topic, "t/30000");
-  in_transaction(*file, [&] { file->drop_oldest(0, 1 << 30); });
+  in_transaction(*file, [&] { file->drop_oldest({}, 1 << 30, Priority::Normal); });
   EXPECT_EQ(file->rows(), 0U);
   EXPECT_EQ(file->bytes(), 0U);
 }
@@ -376,7 +375,7 @@ TEST_F(OutboxFileTest, HandsPagesBackToTheDiskOnceTheQueueIsEmpty) {
   in_transaction(*file, [&] {
     for (Seq seq = 1; seq <= 40'000; ++seq) file->insert(row(seq, std::string(500, 'x')));
   });
-  in_transaction(*file, [&] { file->drop_oldest(0, 1 << 30); });
+  in_transaction(*file, [&] { file->drop_oldest({}, 1 << 30, Priority::Normal); });
   for (int i = 0; i < 30; ++i) in_transaction(*file, [&] { file->reserve(file->reserved() + 1); });
   file.reset();
   EXPECT_LT(std::filesystem::file_size(path_), std::uintmax_t{12} << 20);

@@ -87,6 +87,18 @@ uplinks:
   EXPECT_EQ(hq.queue.commit_interval, 200ms);
 }
 
+TEST(BridgeSettings, TakeAPolicyForEachPriorityAndWhatToKeepOfOldTelemetry) {
+  const auto hq = read(uplink("queue: {when_full: {low: drop-newest, high: reject}, keep: 1/15m after 12h}")).front();
+  EXPECT_EQ(hq.queue.when_full[Priority::Low], WhenFull::DropNewest);
+  EXPECT_EQ(hq.queue.when_full[Priority::Normal], WhenFull::DropOldest);
+  EXPECT_EQ(hq.queue.when_full[Priority::High], WhenFull::Reject);
+  EXPECT_EQ(hq.queue.keep.interval, 15min);
+  EXPECT_EQ(hq.queue.keep.after, 12h);
+  EXPECT_EQ(read(uplink("queue: {keep: 1/min after 1d}")).front().queue.keep.interval, 1min);
+  const auto routes = read(uplink("").replace(uplink("").find("\"#\""), 3, "\"a/#\", priority: high")).front().out;
+  EXPECT_EQ(routes.front().priority, Priority::High);
+}
+
 TEST(BridgeSettings, TakeSeveralServersAndTheFilesForTls) {
   const auto hq = read(uplink("").replace(uplink("").find("mqtt://hq"), 9, "[mqtts://a, \"mqtts://b:8884\"]") +
                        "    tls: {ca: ca.pem, cert: /etc/gw.pem, key: /etc/gw.key, alpn: [mqtt]}\n")

@@ -38,7 +38,11 @@ class UplinkFixture : public ::testing::Test {
         });
     uplink_ = std::make_unique<Uplink>(
         settings_, directory_.path(), *store_, desk_.post(), clock_,
-        [this](mqtt::PublicationPtr publication) { published_.push_back(std::move(publication)); }, fake_links(link_));
+        [this](mqtt::PublicationPtr publication) {
+          auto& to = publication->topic.ends_with("/metrics") ? metrics_ : published_;
+          to.push_back(std::move(publication));
+        },
+        fake_links(link_));
   }
   void start() {
     open();
@@ -116,6 +120,7 @@ class UplinkFixture : public ::testing::Test {
   FakeLink* link_ = nullptr;
   mqtt::Ticket committed_ = 0;
   std::vector<mqtt::PublicationPtr> published_;  // locally
+  std::vector<mqtt::PublicationPtr> metrics_;    // likewise
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplink
 };

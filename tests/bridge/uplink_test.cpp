@@ -256,6 +256,72 @@ TEST_F(UplinkTest, ParksARefusalWithoutAReasonOnlyAfterSomeAttempts) {
   EXPECT_THAT(link_->sent, IsEmpty());
 }
 
+// FAULTS 20
+TEST_F(UplinkTest, ACloudThatHangsUpBecauseItGetsTooMuchGetsHalfAndNoMoreThanOneConnectionASecond) {
+  settings_.window = 100;
+  settings_.reconnect = {100ms, 400ms};
+  for (const auto reason : {Reason::MessageRateTooHigh, Reason::ReceiveMaximumExceeded}) {
+    start();
+    for (int i = 0; i < 1'000; ++i) append(std::to_string(i));
+    for (int i = 0; i < 5; ++i) {
+      settle_all_sent();
+      advance(1s);
+    }
+    const int before = link_->connects;
+    for (int i = 0; i < 10; ++i) {
+      link_->events.on_too_much(reason);
+      offline();
+      advance(1s);
+      if (i % 2 == 1) {
+        link_->sent.clear();
+        online();
+        settle(link_->sent.front().seq);  // what would begin the back-off anew
+      }
+    }
+    EXPECT_LE(link_->connects - before, 5);
+    link_->sent.clear();
+    offline();
+    advance(1s);
+    online();
+    if (reason == Reason::ReceiveMaximumExceeded) {
+      EXPECT_LE(link_->sent.size(), 100U >> 4);
+    } else {
+      advance(900ms);
+      EXPECT_LE(link_->sent.size(), 100U >> 1);
+    }
+    EXPECT_EQ(status().parked, 0U);
+    advance(11min);
+    offline();
+    link_->sent.clear();
+    online();
+    EXPECT_EQ(link_->sent.size(), 100U);
+    close();
+    std::filesystem::remove(directory_.path() / "outbox-hq.db");
+  }
+}
+
+// FAULTS 19
+TEST_F(UplinkTest, AllOfAFullWindowIsSentAgainAndCountedWhenTheCloudLostTheSession) {
+  settings_.window = 100;
+  start();
+  for (int i = 1; i <= 150; ++i) append(std::to_string(i), true, i % 2 == 0 ? Qos::ExactlyOnce : Qos::AtLeastOnce);
+  ASSERT_EQ(link_->sent.size(), 100U);
+  std::vector<LinkState::InFlight> records;
+  for (const auto& one : link_->sent) {
+    if (one.qos == Qos::ExactlyOnce) records.push_back({one.seq, "s5-" + std::to_string(records.size() + 1), "packet"});
+  }
+  link_->state.put(records);
+  offline();
+  link_->sent.clear();
+  link_->state.clear();
+  online(false);
+  const auto again = link_->take_payloads();
+  ASSERT_EQ(again.size(), 100U);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(again[static_cast<std::size_t>(i)], std::to_string(i + 1));
+  EXPECT_EQ(status().repeated, 100U);
+  EXPECT_EQ(status().queued, 150U);
+}
+
 TEST_F(UplinkTest, WhatExpiredIsNotSent) {
   open();
   auto publication = std::make_shared<mqtt::Publication>();
@@ -464,6 +530,19 @@ TEST_F(UplinkTest, TellsLocalSubscribersWhetherItIsOnline) {
   EXPECT_EQ(published_[0]->payload, "0");
   EXPECT_EQ(published_[1]->payload, "1");
   EXPECT_EQ(published_[2]->payload, "0");
+}
+
+TEST_F(UplinkTest, TellsLocalSubscribersItsFiguresWhenTheyChanged) {
+  start();
+  append("1");
+  append("2");
+  settle(link_->sent[0].seq);
+  advance(60s);
+  ASSERT_EQ(metrics_.size(), 2U);  // and then nothing changed but that it stalls
+  EXPECT_EQ(metrics_[0]->topic, "$SYS/broker/connection/hq/metrics");
+  EXPECT_TRUE(metrics_[0]->retain);
+  EXPECT_EQ(metrics_[0]->payload, R"({"queued":1,"queued_bytes":56,"in_flight":1,"stalled":false,"acknowledged":1,)"
+                                  R"("repeated":0,"dropped":0,"parked":0,"received":0,"connections":1})");
 }
 
 TEST_F(UplinkTest, TellsTheCloudThatItIsOnlineWhenItHasATopicForIt) {

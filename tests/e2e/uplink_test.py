@@ -2,13 +2,16 @@
 
 import gzip
 import queue
+import time
 
 import pytest
 
+import ledger
 import plant
 from rig.clients import Paho
-from rig.cloud import Cloud
+from rig.cloud import Cloud, Link, NeverAnswers, NeverConnects
 from rig.process import wait_until
+from rig.slaves import TcpSlave
 
 
 @pytest.fixture
@@ -105,3 +108,61 @@ def test_compressed_payloads_are_what_gunzip_reads(cloud, make_gateway, closing)
     payload = payloads.get(timeout=10)
     assert len(payload) < 200
     assert gzip.decompress(payload).decode() == text
+
+
+class _Deaf:
+    """An uplink's server that hangs in one way or another."""
+
+    def __init__(self, how: str, cloud):
+        self.server = {"in_tcp": NeverConnects, "in_connect": NeverAnswers}.get(how, lambda: Link(cloud.port))()
+        self.port = self.server.port
+
+    def hang(self):
+        if isinstance(self.server, Link):
+            self.server.cut(black_hole=True)
+
+    def close(self):
+        self.server.close()
+
+
+@pytest.mark.parametrize("how", ["in_tcp", "in_connect", "while_online"])
+def test_an_uplink_that_hangs_holds_up_no_other(how, cloud, make_gateway, closing, tmp_path):
+    deaf = closing(_Deaf(how, closing(Cloud(tmp_path / "other"))))
+    other = plant.uplink(deaf.port, client_id="plant1-other", keep_alive="5s")
+    gateway = make_gateway(uplinks={"a-deaf": other, "hq": plant.uplink(cloud.port)}).start()
+    wait_until(lambda: "uplink hq: online" in gateway.process.stderr_text, 10, "hq is online")
+    if how == "while_online":
+        wait_until(lambda: "uplink a-deaf: online" in gateway.process.stderr_text, 10, "the other is, too")
+    collector = closing(ledger.Collector(cloud.port))
+    deaf.hang()
+    publisher = ledger.Publisher(gateway.port, 1, per_second=100)
+    slowest, number = 0.0, 0
+    began = time.monotonic()
+    while time.monotonic() - began < 8:
+        number = publisher.published + 20
+        asked = time.monotonic()
+        wait_until(lambda: number in collector.seen(), 10, "it comes")
+        slowest = max(slowest, time.monotonic() - asked)
+    publisher.finish()
+    ledger.wait_for_all(publisher, collector)
+    ledger.check(publisher, collector, exactly_once=False)
+    assert collector.count == publisher.published  # nothing was sent twice either: the connection held
+    assert gateway.process.stderr_text.count("uplink hq: online") == 1
+    print(f"20 messages took {slowest:.2f} s at most")
+    assert slowest < 5, "20 messages of 100 a second"
+
+
+def test_a_cloud_gets_a_format_of_its_own(cloud, make_gateway, closing):
+    there = closing(Paho(4).subscribe(cloud.port, "#", qos=1))
+    slave = closing(TcpSlave({1: plant.CELLS}))
+    point = plant.POINTS["uint16"]
+    lake = {**point, "topic": "lake/{device}/supply", "format": "influx"}
+    gateway = make_gateway(
+        buses={"plc": plant.tcp_bus(slave.port)},
+        devices={"boiler": plant.device("plc") | {"points": {"supply": point, "supply_line": lake}}},
+        uplinks={"lake": plant.uplink(cloud.port, out=[{"from": "lake/#"}])}).start()
+    here = closing(Paho(4).subscribe(gateway.port, "plant1/boiler/supply", qos=1))
+    assert '"v":65535' in here.next().payload
+    received = there.next()
+    assert received.topic == "lake/boiler/supply"
+    assert received.payload.startswith("boiler,point=supply_line value=65535")

@@ -11,11 +11,11 @@ _PIECE = 4096
 
 class Chaos:
     """Relays to `target` from a free port `port`. What is relayed takes `delay` seconds and no more than `rate` bytes a second in each
-    direction. `connections` counts."""
+    direction. `connections` counts, and `relayed`, the bytes to the target."""
 
     def __init__(self, target: int):
         self.target, self.port = target, free_port()
-        self.connections = 0
+        self.connections = self.relayed = 0
         self._delay = self._rate = 0
         self._up = self._open = True
         self._pairs = []
@@ -90,22 +90,28 @@ class Chaos:
             for one in (near, far):
                 one.settimeout(None)
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _PIECE)
+                # Little on its way; but TCP does not fill a window that is small beside its segments.
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * _PIECE if self._rate else 2 * _PIECE)
             with self._lock:
                 self._pairs.append((near, far, state))
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(source, sink, state), daemon=True).start()
 
     def _pump(self, source, sink, state):
+        due = 0.0
         try:
             while data := source.recv(_PIECE if not self._rate else max(1, min(_PIECE, self._rate // 20))):
                 if state["swallow"]:
                     continue
                 if self._delay:
                     time.sleep(self._delay)
-                sink.sendall(data)
                 if self._rate:
-                    time.sleep(len(data) / self._rate)
+                    now = time.monotonic()
+                    due = max(due, now - 0.1) + len(data) / self._rate
+                    time.sleep(max(0.0, due - now))
+                sink.sendall(data)
+                if sink.getpeername()[1] == self.target:
+                    self.relayed += len(data)
         except OSError:
             pass
         if not state["swallow"]:

@@ -1,0 +1,65 @@
+// The open database behind an OutboxFile. Only bridge/outbox_file*.cpp include this.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bridge/outbox_file.hpp"
+#include "mqtt/database_file.hpp"
+
+namespace ferrule::bridge {
+
+inline std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+inline std::uint64_t count(std::int64_t value) { return static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0)); }
+
+inline constexpr std::array kPriorityCodes{Priority::Normal, Priority::Low, Priority::High};
+inline constexpr int kPriorityShift = 3;
+
+inline Priority priority_of(std::int64_t flags) {
+  const auto code = static_cast<std::size_t>(flags >> kPriorityShift & 3);
+  return code < kPriorityCodes.size() ? kPriorityCodes[code] : Priority::Normal;
+}
+
+inline std::uint64_t cost_of(const Row& row) {
+  return row_cost(row.topic.size(), row.payload.size(), row.properties.size());
+}
+
+/// The open database and what of it is kept in memory.
+class OutboxFile::Database {
+ public:
+  Database(std::filesystem::path path, Durability durability);
+
+  SQLite::Statement& statement(const char* sql) { return file.statement(sql); }
+  void write_meta();
+
+  struct Meta {
+    Seq reserved = 1;
+    std::uint64_t rows = 0, bytes = 0, low = 0, high = 0;
+    bool operator==(const Meta&) const = default;
+  };
+  void add(Priority priority, std::uint64_t cost);
+  void take_off(Priority priority, std::uint64_t cost);
+  void remove(const std::vector<Seq>& seqs);
+
+  Meta meta, committed;
+  std::array<Seq, kPriorities.size()> none_before{};  // behind what is in memory: rows of that priority to be dropped
+  Seq thinned_until = 0;
+  Thinner thinner;
+  mqtt::TopicNames topics{file};
+  mqtt::DatabaseFile file;  // last: reads into the others while it opens
+
+ private:
+  void load(bool fresh);
+};
+
+template <class F>
+auto OutboxFile::guarded(F f) {
+  return database_->file.guarded([&] { return f(*database_); });
+}
+
+}  // namespace ferrule::bridge
