@@ -188,6 +188,7 @@ void CloudSession::close() {
   records_.clear();
   released_ = false;
   arrived_.clear();
+  unanswered_.clear();
   subscribing_.clear();
   to_resume_.clear();
   resumed_ = 0;
@@ -253,7 +254,9 @@ void CloudSession::commit() {
   if (!records_.empty() || released_) state_.put(records_);
   records_.clear();
   released_ = false;
-  for (auto& publication : std::exchange(arrived_, {})) events_.on_message(std::move(publication));
+  for (auto& [publication, arrival] : std::exchange(arrived_, {})) {
+    events_.on_message(std::move(publication), arrival);
+  }
 }
 
 // ---- the cloud's packets
@@ -285,12 +288,7 @@ tl::expected<void, std::string> CloudSession::take(const mqtt::Frame& frame, Tim
 
 tl::expected<void, std::string> CloudSession::take_ack(const mqtt::Ack& packet) {
   if (packet.type == PacketType::Pubrel) {
-    const bool known = received_.erase(packet.packet_id);
-    const auto key = record_key("r", packet.packet_id, mqtt_version_);
-    std::erase_if(records_, [&](const auto& record) { return record.key == key; });
-    state_.released(key);
-    released_ = true;  // before PUBCOMP leaves: then the cloud may use the packet identifier for another one
-    send_ack(PacketType::Pubcomp, packet.packet_id, known ? Reason::Success : Reason::PacketIdentifierNotFound);
+    take_release(packet.packet_id);
     return {};
   }
   const auto exchange = exchanges_.find(packet.packet_id);
@@ -332,16 +330,17 @@ void CloudSession::end(Exchanges::iterator exchange, Reason reason) {
 
 tl::expected<void, std::string> CloudSession::take_publish(const mqtt::Publish& packet, Time now) {
   if (packet.topic.empty()) return breach("a Topic Alias, and we allow none");
-  bool is_new = true;
   if (packet.qos == Qos::ExactlyOnce) {
-    is_new = received_.insert(packet.packet_id);  // [MQTT-4.3.3-10]
+    if (!received_.insert(packet.packet_id)) {  // [MQTT-4.3.3-10]
+      const auto same = [&](const auto& one) {
+        return one.second.qos == Qos::ExactlyOnce && one.second.packet_id == packet.packet_id;
+      };
+      if (std::ranges::none_of(unanswered_, same)) send_ack(PacketType::Pubrec, packet.packet_id);
+      return {};
+    }
     if (received_.size() > kReceiveMaximum && mqtt_version_ == 5) return breach("more than our Receive Maximum");
-    if (is_new) records_.push_back({LinkState::kNoRow, record_key("r", packet.packet_id, mqtt_version_), {}});
-    send_ack(PacketType::Pubrec, packet.packet_id);
-  } else if (packet.qos == Qos::AtLeastOnce) {
-    send_ack(PacketType::Puback, packet.packet_id);
+    records_.push_back({LinkState::kNoRow, record_key("r", packet.packet_id, mqtt_version_), {}});
   }
-  if (!is_new) return {};
   mqtt::Publication publication;
   publication.topic = packet.topic;
   publication.payload = packet.payload;
@@ -352,8 +351,40 @@ tl::expected<void, std::string> CloudSession::take_publish(const mqtt::Publish& 
   if (const auto left = packet.properties.number(PropertyId::MessageExpiryInterval)) {
     publication.expires = now + std::chrono::seconds(*left);
   }
-  arrived_.push_back(std::move(publication));
+  arrived_.emplace_back(std::move(publication), expect_answer(packet));
   return {};
+}
+
+Arrival CloudSession::expect_answer(const mqtt::Publish& packet) {
+  if (packet.qos == Qos::AtMostOnce) return 0;
+  unanswered_[++last_arrival_] = {packet.packet_id, packet.qos};
+  return last_arrival_;
+}
+
+void CloudSession::acknowledge(Arrival arrival, Reason reason) {
+  const auto asked = unanswered_.extract(arrival);
+  if (!asked) return;
+  const auto [packet_id, qos] = asked.mapped();
+  send_ack(qos == Qos::ExactlyOnce ? PacketType::Pubrec : PacketType::Puback, packet_id, reason);
+  if (qos == Qos::ExactlyOnce && is_error(reason) && mqtt_version_ == 5) forget_received(packet_id);  // it ends so
+}
+
+void CloudSession::take_release(std::uint16_t packet_id) {
+  const bool known = received_.contains(packet_id);
+  forget_received(packet_id);
+  send_ack(PacketType::Pubcomp, packet_id, known ? Reason::Success : Reason::PacketIdentifierNotFound);
+}
+
+/// On disk before our answer leaves: then the cloud may use the packet identifier for another one.
+void CloudSession::forget_received(std::uint16_t packet_id) {
+  received_.erase(packet_id);
+  const auto key = record_key("r", packet_id, mqtt_version_);
+  std::erase_if(records_, [&](const auto& record) { return record.key == key; });
+  std::erase_if(unanswered_, [&](const auto& one) {
+    return one.second.qos == Qos::ExactlyOnce && one.second.packet_id == packet_id;
+  });
+  state_.released(key);
+  released_ = true;
 }
 
 void CloudSession::send_ack(PacketType type, std::uint16_t packet_id, Reason reason) {

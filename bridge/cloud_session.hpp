@@ -30,7 +30,8 @@ namespace ferrule::bridge {
 /// by who sent it first.
 ///
 /// Of a QoS 2 message that comes, the packet identifier is on disk before it is passed on, and off the disk before
-/// PUBCOMP leaves: whatever is killed when, a command is never passed on twice.
+/// PUBCOMP leaves: whatever is killed when, a command is never passed on twice. PUBACK and PUBREC leave when
+/// `acknowledge` says so, and not after this connection.
 ///
 /// Thread: the link's. `state` and `events` must outlive it.
 class CloudSession {
@@ -48,6 +49,7 @@ class CloudSession {
   void open(const Attempt& answer);
   void send(Seq seq, const mqtt::Publication& publication, const std::string& topic, mqtt::Qos qos, Time now);
   void subscribe(const std::string& filter, mqtt::Qos qos);
+  void acknowledge(Arrival arrival, mqtt::Reason reason);
   void ping();
   /// `for_good`: those who watch our status are told.
   void disconnect(bool for_good);
@@ -66,6 +68,10 @@ class CloudSession {
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
     bool released = false;  ///< PUBREC came: the cloud has it
   };
+  struct Unanswered {
+    std::uint16_t packet_id = 0;
+    mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+  };
   struct Resumed {
     std::uint16_t packet_id = 0;
     std::string packet;  ///< the PUBLISH; empty: PUBREL
@@ -79,6 +85,9 @@ class CloudSession {
   void resume();
   void send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason = mqtt::Reason::Success);
   tl::expected<void, std::string> take_publish(const mqtt::Publish& packet, Time now);
+  Arrival expect_answer(const mqtt::Publish& packet);
+  void take_release(std::uint16_t packet_id);
+  void forget_received(std::uint16_t packet_id);
   tl::expected<void, std::string> take_ack(const mqtt::Ack& packet);
   void take_suback(const mqtt::Suback& packet);
   void release(std::uint16_t packet_id, Exchange& exchange);
@@ -96,11 +105,13 @@ class CloudSession {
   mqtt::OutputBuffer scratch_{pool_};
   Exchanges exchanges_;
   std::deque<Resumed> to_resume_;
-  std::size_t resumed_ = 0;                           ///< PUBLISHes sent again and not ended: within Receive Maximum
-  std::vector<LinkState::InFlight> records_;          ///< not put yet
-  bool released_ = false;                             ///< something of the cloud's, and that is not on disk yet
-  std::vector<mqtt::Publication> arrived_;            ///< to be passed on when records_ are on disk
-  std::map<std::uint16_t, std::string> subscribing_;  ///< filters, by packet identifier
+  std::size_t resumed_ = 0;                   ///< PUBLISHes sent again and not ended: within Receive Maximum
+  std::vector<LinkState::InFlight> records_;  ///< not put yet
+  bool released_ = false;                     ///< something of the cloud's, and that is not on disk yet
+  std::vector<std::pair<mqtt::Publication, Arrival>> arrived_;  ///< to be passed on when records_ are on disk
+  std::map<Arrival, Unanswered> unanswered_;
+  Arrival last_arrival_ = 0;
+  std::map<std::uint16_t, std::string> subscribing_;        ///< filters, by packet identifier
   std::unordered_map<std::string, std::uint16_t> aliases_;  ///< of topics, known to the cloud for this connection
   std::string forwarded_;                                   ///< scratch
   mqtt::PacketIdSet received_;                              ///< QoS 2 of the cloud's, not released yet

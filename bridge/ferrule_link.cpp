@@ -141,6 +141,7 @@ std::vector<LinkOrder> FerruleWorker::take_orders() {
 void FerruleWorker::perform(const LinkOrder& order) {
   if (order.kind == LinkOrder::Kind::Connect) return connect();
   if (!stream_) return;
+  if (order.kind == LinkOrder::Kind::Acknowledge) return session_.acknowledge(order.seq, order.reason);
   if (order.kind == LinkOrder::Kind::Subscribe) return session_.subscribe(order.topic, order.qos);
   if (order.is_unqueued() && session_.output().size() > kMaxOutput) {
     const std::lock_guard lock(mutex_);

@@ -17,17 +17,18 @@ void Inbound::subscribe(Link& link) const {
   for (const auto& route : settings_.in) link.subscribe(route.from.text(), route.qos);
 }
 
-void Inbound::take(mqtt::Publication publication, std::chrono::steady_clock::time_point now) {
+tl::expected<mqtt::Ticket, mqtt::Reason> Inbound::take(mqtt::Publication publication,
+                                                       std::chrono::steady_clock::time_point now) {
   const auto route =
       std::ranges::find_if(settings_.in, [&](const InRoute& one) { return one.from.matches(publication.topic); });
   if (route == settings_.in.end()) {
     ++unroutable_;
-    return;
+    return 0;
   }
   publication.topic = rewrite(route->to, publication.topic);
   if (!mqtt::is_valid_topic_name(publication.topic)) {
     ++unroutable_;
-    return;
+    return 0;
   }
   if (route->max_age.count() > 0) {
     const auto end = now + route->max_age;
@@ -37,7 +38,8 @@ void Inbound::take(mqtt::Publication publication, std::chrono::steady_clock::tim
   publication.retain = false;
   publication.origin = std::string(kOrigin) + settings_.name;
   ++received_;
-  publish_(std::make_shared<const mqtt::Publication>(std::move(publication)));
+  const bool durable = publication.qos != mqtt::Qos::AtMostOnce;
+  return publish_(std::make_shared<const mqtt::Publication>(std::move(publication)), durable);
 }
 
 }  // namespace ferrule::bridge

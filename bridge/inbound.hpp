@@ -4,8 +4,11 @@
 #include <cstdint>
 #include <functional>
 
+#include <tl/expected.hpp>
+
 #include "bridge/link.hpp"
 #include "bridge/settings.hpp"
+#include "mqtt/store.hpp"
 
 namespace ferrule::bridge {
 
@@ -15,13 +18,16 @@ bool is_from_cloud(const mqtt::Publication& publication);
 /// Thread: the broker's.
 class Inbound {
  public:
-  using Publish = std::function<void(mqtt::PublicationPtr)>;
+  /// As Uplink::Publish.
+  using Publish = std::function<tl::expected<mqtt::Ticket, mqtt::Reason>(mqtt::PublicationPtr, bool durable)>;
 
   /// `settings` must outlive it.
   Inbound(const UplinkSettings& settings, Publish publish) : settings_(settings), publish_(std::move(publish)) {}
 
   void subscribe(Link& link) const;  ///< after each connection: the cloud may have lost our session
-  void take(mqtt::Publication publication, std::chrono::steady_clock::time_point now);
+  /// Returns the ticket to wait for before the cloud is told that it is here, or why it is not.
+  tl::expected<mqtt::Ticket, mqtt::Reason> take(mqtt::Publication publication,
+                                                std::chrono::steady_clock::time_point now);
   std::uint64_t received() const { return received_; }
   std::uint64_t unroutable() const { return unroutable_; }  ///< no route wants it, or it makes no topic
 

@@ -25,6 +25,9 @@ struct LinkLimits {
   std::string server;                     ///< which of the uplink's servers it is: "host:port"
 };
 
+/// One that came and waits for Link::acknowledge; 0: it waits for nothing.
+using Arrival = std::uint64_t;
+
 /// What a link tells its uplink. Called on the link's own threads: implementations only post. Nothing follows after
 /// `Link::disconnect` has returned.
 class LinkEvents {
@@ -45,7 +48,7 @@ class LinkEvents {
   /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Never for QoS 0.
   virtual void on_settled(Seq seq, mqtt::Reason reason) = 0;
   /// With what the cloud said of it; its origin is ours to set.
-  virtual void on_message(mqtt::Publication publication) = 0;
+  virtual void on_message(mqtt::Publication publication, Arrival arrival) = 0;
   /// What the connection was made with has changed, or will soon be worth nothing: `connect` again when it suits.
   virtual void on_renewal_due() {}
 };
@@ -86,6 +89,8 @@ class Link {
   virtual void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) = 0;
   /// Without what is retained at the cloud, where it speaks MQTT 5.
   virtual void subscribe(const std::string& filter, mqtt::Qos qos) = 0;
+  /// It is where it has to be, or was refused: the cloud is told, if the connection is still the one that it came by.
+  virtual void acknowledge(Arrival /*arrival*/, mqtt::Reason /*reason*/) {}
   /// Ends the connection, or the attempt, within `grace`; on_disconnected is called before it returns unless it had
   /// been before. The link is not used again but to be destroyed.
   virtual void disconnect(std::chrono::milliseconds grace) = 0;

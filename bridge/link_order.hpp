@@ -9,12 +9,13 @@
 namespace ferrule::bridge {
 
 struct LinkOrder {
-  enum class Kind : std::uint8_t { Connect, Send, Subscribe };
+  enum class Kind : std::uint8_t { Connect, Send, Subscribe, Acknowledge };
   Kind kind = Kind::Connect;
-  Seq seq = 0;
+  Seq seq = 0;  ///< or Arrival
   mqtt::PublicationPtr publication;
   std::string topic;  ///< or filter
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+  mqtt::Reason reason = mqtt::Reason::Success;
 
   bool is_unqueued() const { return kind == Kind::Send && qos == mqtt::Qos::AtMostOnce; }
 };

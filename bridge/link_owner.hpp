@@ -50,7 +50,9 @@ class LinkOwner final : public LinkState, public LinkEvents {
   void on_disconnected(std::string cause) override { tell(&LinkEvents::on_disconnected, std::move(cause)); }
   void on_too_much(mqtt::Reason reason) override { tell(&LinkEvents::on_too_much, reason); }
   void on_settled(Seq seq, mqtt::Reason reason) override { tell(&LinkEvents::on_settled, seq, reason); }
-  void on_message(mqtt::Publication publication) override { tell(&LinkEvents::on_message, std::move(publication)); }
+  void on_message(mqtt::Publication publication, Arrival arrival) override {
+    tell(&LinkEvents::on_message, std::move(publication), arrival);
+  }
   void on_renewal_due() override { tell(&LinkEvents::on_renewal_due); }
 
  private:

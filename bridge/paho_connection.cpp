@@ -310,7 +310,7 @@ void PahoConnection::Client::message_arrived(const paho::const_message_ptr& mess
   publication.qos = static_cast<mqtt::Qos>(message->get_qos());
   publication.retain = message->is_retained();
   publication.published = std::chrono::steady_clock::now();
-  owner_.on_message(std::move(publication));
+  owner_.on_message(std::move(publication), 0);  // Paho answers by itself
 }
 
 // ---- the end

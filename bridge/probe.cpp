@@ -38,7 +38,7 @@ class Answer final : public LinkEvents {
   void on_connected(bool) override {}
   void on_disconnected(std::string) override {}
   void on_settled(Seq, mqtt::Reason reason) override { settled = reason; }
-  void on_message(mqtt::Publication) override {}
+  void on_message(mqtt::Publication, Arrival) override {}
   std::optional<mqtt::Reason> settled;
 };
 

@@ -137,11 +137,15 @@ ThreadedLink::~ThreadedLink() {
 void ThreadedLink::connect() { worker_->push({}); }
 
 void ThreadedLink::send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) {
-  worker_->push({LinkOrder::Kind::Send, seq, std::move(publication), topic, qos});
+  worker_->push({LinkOrder::Kind::Send, seq, std::move(publication), topic, qos, {}});
 }
 
 void ThreadedLink::subscribe(const std::string& filter, mqtt::Qos qos) {
-  worker_->push({LinkOrder::Kind::Subscribe, 0, {}, filter, qos});
+  worker_->push({LinkOrder::Kind::Subscribe, 0, {}, filter, qos, {}});
+}
+
+void ThreadedLink::acknowledge(Arrival arrival, mqtt::Reason reason) {
+  worker_->push({LinkOrder::Kind::Acknowledge, arrival, {}, {}, mqtt::Qos::AtLeastOnce, reason});
 }
 
 void ThreadedLink::disconnect(milliseconds grace) { worker_->stop(grace); }

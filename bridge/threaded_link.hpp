@@ -82,6 +82,7 @@ class ThreadedLink final : public Link {
   void connect() override;
   void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) override;
   void subscribe(const std::string& filter, mqtt::Qos qos) override;
+  void acknowledge(Arrival arrival, mqtt::Reason reason) override;
   void disconnect(std::chrono::milliseconds grace) override;
   std::uint64_t dropped() const override;
 

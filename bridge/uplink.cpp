@@ -76,7 +76,7 @@ void Uplink::Impl::show(UplinkState state) {
   now_ = state;
   const bool online = state == UplinkState::Online;
   outbox_->online(online);
-  if (is_news) publish_(local_status(settings_.name, online));
+  if (is_news) static_cast<void>(publish_(local_status(settings_.name, online), false));
   if (!online || settings_.status_topic.empty()) return;
   link_->send(0, cloud_status(settings_.status_topic), settings_.status_topic, mqtt::Qos::AtMostOnce);
 }
@@ -114,6 +114,7 @@ void Uplink::Impl::disconnected(const std::string& cause) {
   if (was_online && clock_.now() - online_since_ >= kStable) back_off_.reset();
   show(stopped_ ? UplinkState::Offline : UplinkState::BackingOff);
   last_error_ = cause;
+  answers_.clear();
   const bool for_what_was_sent = clock_.now() - online_since_ < kHardlyBegun && !moderation_.too_much();
   if (was_online && !stopped_ && for_what_was_sent && !owes_disk()) quarantine();
   send_again();
@@ -203,7 +204,7 @@ void Uplink::Impl::show_metrics() {
   auto metrics = local_metrics(status());
   if (metrics->payload == shown_metrics_) return;
   shown_metrics_ = metrics->payload;
-  publish_(std::move(metrics));
+  static_cast<void>(publish_(std::move(metrics), false));
 }
 
 void Uplink::Impl::store_failed(const mqtt::StoreFile& file, const std::string& what) {
@@ -273,17 +274,37 @@ void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {
   post([seq, reason](Impl& self) { self.settled(seq, reason); });
 }
 
-/// What the broker thread cannot keep up with is dropped: it was acknowledged to the cloud when it came.
-void Uplink::Impl::on_message(mqtt::Publication publication) {
-  if (incoming_ >= kMaxIncoming) {
+/// Of QoS 0, what the broker thread cannot keep up with is dropped. The cloud sends no more of the others than its
+/// window of what we have not acknowledged.
+void Uplink::Impl::on_message(mqtt::Publication publication, Arrival arrival) {
+  if (arrival == 0 && incoming_ >= kMaxIncoming) {
     ++incoming_dropped_;
     return;
   }
   ++incoming_;
-  post([publication = std::move(publication)](Impl& self) {
+  post([publication = std::move(publication), arrival](Impl& self) {
     --self.incoming_;
-    if (!self.stopped_) self.inbound_.take(publication, self.clock_.now());
+    if (!self.stopped_) self.take(publication, arrival);
   });
+}
+
+void Uplink::Impl::take(mqtt::Publication publication, Arrival arrival) {
+  const auto taken = inbound_.take(std::move(publication), clock_.now());
+  if (!taken) ++incoming_dropped_;
+  if (arrival == 0) return;
+  answers_.push_back({taken.value_or(0), arrival, taken ? mqtt::Reason::Success : taken.error()});
+  answer();
+}
+
+void Uplink::Impl::on_disk(mqtt::Ticket ticket) {
+  on_disk_ = std::max(on_disk_, ticket);
+  if (!stopped_) answer();
+}
+
+void Uplink::Impl::answer() {
+  for (; !answers_.empty() && answers_.front().ticket <= on_disk_; answers_.pop_front()) {
+    link_->acknowledge(answers_.front().arrival, answers_.front().reason);
+  }
 }
 
 void Uplink::Impl::on_renewal_due() {
@@ -321,6 +342,8 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::append_once(const mqtt::Publica
 std::uint64_t Uplink::remember(std::uint64_t receipt) { return impl_->remember(receipt); }
 
 void Uplink::committed(mqtt::Ticket ticket) { impl_->committed(ticket); }
+
+void Uplink::on_disk(mqtt::Ticket ticket) { impl_->on_disk(ticket); }
 
 void Uplink::store_failed(const mqtt::StoreFile& file, const std::string& what) { impl_->store_failed(file, what); }
 

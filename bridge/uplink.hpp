@@ -52,8 +52,9 @@ class Uplink final : public mqtt::Consumer {
   /// Makes the link; `state` and `events` outlive it.
   using LinkFactory = std::function<std::unique_ptr<Link>(const UplinkSettings&, LinkState& state, LinkEvents& events)>;
 
-  /// Publishes locally what came from the cloud, and the uplink's state; called on the broker thread.
-  using Publish = std::function<void(mqtt::PublicationPtr)>;
+  /// Publishes locally what came from the cloud, and the uplink's state; called on the broker thread. `durable`: the
+  /// cloud is told that it is here; the result is the ticket to wait for before that, or why it is not.
+  using Publish = std::function<tl::expected<mqtt::Ticket, mqtt::Reason>(mqtt::PublicationPtr, bool durable)>;
 
   /// `post` runs a function on the broker thread, from any thread.
   Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
@@ -70,6 +71,8 @@ class Uplink final : public mqtt::Consumer {
                                                        const mqtt::Receipt& receipt) override;
   std::uint64_t remember(std::uint64_t receipt) override;
   void committed(mqtt::Ticket ticket);  ///< from the store
+  /// Everything up to `ticket` is on disk, whatever the file: what came from the cloud is acknowledged.
+  void on_disk(mqtt::Ticket ticket);
   /// From the store: a group of jobs on `file` was rolled back. Nothing to do with it when the file is another's.
   void store_failed(const mqtt::StoreFile& file, const std::string& what);
   /// Whether acknowledgements have to wait, whatever the store committed meanwhile: a write failed and was not made

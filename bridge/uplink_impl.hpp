@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,6 +40,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
                                                   const mqtt::Receipt* receipt);
   std::uint64_t remember(std::uint64_t receipt) { return outbox_->remember(receipt); }
   void committed(mqtt::Ticket ticket) { outbox_->committed(ticket); }
+  void on_disk(mqtt::Ticket ticket);
   void store_failed(const mqtt::StoreFile& file, const std::string& what);
   bool owes_disk() const { return outbox_->owes_disk(); }
   void tick();
@@ -57,7 +59,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void on_disconnected(std::string cause) override;
   void on_too_much(mqtt::Reason reason) override;
   void on_settled(Seq seq, mqtt::Reason reason) override;
-  void on_message(mqtt::Publication publication) override;
+  void on_message(mqtt::Publication publication, Arrival arrival) override;
   void on_renewal_due() override;
 
  private:
@@ -95,6 +97,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void log_loss(const std::string& cause);
   void show(UplinkState state);
   void show_metrics();
+  void take(mqtt::Publication publication, Arrival arrival);
+  void answer();
   void send_again();
   void renew();
   void watch();
@@ -111,6 +115,13 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::unique_ptr<Link> link_;
   const Publish publish_;
   Inbound inbound_;
+  struct Answer {
+    mqtt::Ticket ticket = 0;  // to be on disk before
+    Arrival arrival = 0;
+    mqtt::Reason reason = mqtt::Reason::Success;
+  };
+  std::deque<Answer> answers_;  // in the order of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+  mqtt::Ticket on_disk_ = 0;
   std::atomic<std::size_t> incoming_ = 0;  // shared with the link's thread, as the next
   std::atomic<std::uint64_t> incoming_dropped_ = 0;
   UplinkState now_ = UplinkState::Offline;

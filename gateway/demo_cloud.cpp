@@ -120,7 +120,7 @@ void DemoObserver::on_disconnected(std::string cause) {
   post_([this, cause = std::move(cause)] { failed_(cause); });
 }
 
-void DemoObserver::on_message(mqtt::Publication publication) {
+void DemoObserver::on_message(mqtt::Publication publication, bridge::Arrival /*arrival*/) {
   post_([this, publication = std::move(publication)] { arrived_(publication); });
 }
 

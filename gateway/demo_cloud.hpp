@@ -47,7 +47,7 @@ class DemoObserver final : public bridge::LinkEvents {
   void on_connected(bool session_present) override;
   void on_disconnected(std::string cause) override;
   void on_settled(bridge::Seq, mqtt::Reason) override {}
-  void on_message(mqtt::Publication publication) override;
+  void on_message(mqtt::Publication publication, bridge::Arrival arrival) override;
 
   const std::string filter_;
   const Post post_;

@@ -43,9 +43,13 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
         events_.store_failed(file, what);
       });
   for (const auto& uplink : settings_.uplinks) {
+    const auto publish = [this](auto publication, bool durable) -> tl::expected<mqtt::Ticket, mqtt::Reason> {
+      if (durable) return broker_.publish_durably(publication);
+      broker_.publish(std::move(publication));
+      return 0;
+    };
     uplinks_.push_back(
-        std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, to_loop, clock_,
-                                         [this](auto publication) { broker_.publish(std::move(publication)); }));
+        std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, to_loop, clock_, publish));
     broker_.attach(*uplinks_.back());
   }
   if (persistent) restore_sessions();
@@ -204,7 +208,9 @@ void Gateway::on_committed(mqtt::Ticket ticket) {
   for (auto& uplink : uplinks_) uplink->committed(ticket);
   // A failed write was told to whom it concerns just before; the ticket of its second try covers what waits here.
   const auto owes = [](const auto& uplink) { return uplink->owes_disk(); };
-  if (!broker_.owes_disk() && std::ranges::none_of(uplinks_, owes)) broker_.committed(ticket);
+  if (broker_.owes_disk() || std::ranges::any_of(uplinks_, owes)) return;
+  broker_.committed(ticket);
+  for (auto& uplink : uplinks_) uplink->on_disk(ticket);
 }
 
 void Gateway::stop() {

@@ -117,6 +117,8 @@ class Broker {
   void accept(std::unique_ptr<Transport> transport);
   /// The gateway's own publication: to retained messages, sessions and consumers.
   void publish(PublicationPtr publication);
+  /// The same for one who answers for it: the ticket to wait for (0: none), or why nobody gets it.
+  tl::expected<Ticket, Reason> publish_durably(const PublicationPtr& publication);
   /// Everything up to `ticket` is on disk: acknowledgements that waited for it go out, each connection's in order.
   void committed(Ticket ticket);
   /// Flushes what was written since the last call; the owner of the loop calls it once per turn (see `needs_flush`).

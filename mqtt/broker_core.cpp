@@ -251,6 +251,10 @@ void Broker::publish(PublicationPtr publication) {
   impl_->start_turn();
   impl_->publish(publication);
 }
+tl::expected<Ticket, Reason> Broker::publish_durably(const PublicationPtr& publication) {
+  impl_->start_turn();
+  return impl_->publish_durably(publication);
+}
 void Broker::persist(std::unique_ptr<SessionJournal> journal) { impl_->persist(std::move(journal)); }
 void Broker::store_committed(Ticket ticket) { impl_->store_committed(ticket); }
 void Broker::store_failed(const StoreFile& file, const std::string& what) { impl_->store_failed(file, what); }

@@ -102,6 +102,7 @@ class BrokerCore {
   // routing.cpp: publications and their acknowledgements.
   void publish_from(Connection& connection, const Publish& packet);
   void publish(const PublicationPtr& publication);
+  tl::expected<Ticket, Reason> publish_durably(const PublicationPtr& publication);
   void committed(Ticket ticket);
   void release_from(Connection& connection, const Ack& pubrel);
   /// At once, unless it has to wait for the disk or for one before it that does.

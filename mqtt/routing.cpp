@@ -165,6 +165,12 @@ bool BrokerCore::can_retain(const Publication& publication) const {
 
 void BrokerCore::publish(const PublicationPtr& publication) { route(publication, nullptr, false); }
 
+tl::expected<Ticket, Reason> BrokerCore::publish_durably(const PublicationPtr& publication) {
+  const auto outcome = route(publication, nullptr, true);
+  if (outcome.refused != Reason::Success) return tl::unexpected(outcome.refused);
+  return outcome.ticket;
+}
+
 /// `durable`: a client waits for the acknowledgement. Then a consumer's refusal is the publisher's to hear, and nobody
 /// gets the publication; otherwise what one uplink cannot take must not keep it from the others.
 BrokerCore::Outcome BrokerCore::route(const PublicationPtr& publication, const Subscriber* publisher, bool durable,

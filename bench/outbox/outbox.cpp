@@ -150,6 +150,39 @@ double memory_of_a_backlog(const Options& options) {
   return grown;
 }
 
+/// Bytes written per payload byte while readings come and the cloud acknowledges each of them in time.
+double healthy(const Options& options) {
+  const auto directory = options.directory / "healthy";
+  std::filesystem::create_directories(directory);
+  constexpr std::size_t kReadings = 200'000;
+  double written = 0;
+  {
+    bridge::OutboxFile file(directory / "outbox.db");
+    mqtt::Store store([](const auto&) {}, [](mqtt::Ticket) {}, [](mqtt::StoreFile&, const std::string&) {});
+    mqtt::SystemClock clock;
+    bridge::Outbox outbox(file, store, {}, clock);
+    outbox.online(true);
+    const double before = bytes_written();
+    for (std::size_t i = 0; i < kReadings; ++i) {
+      auto reading = std::make_shared<mqtt::Publication>();
+      reading->topic = row(options, i).topic;
+      reading->payload.assign(options.payload, 'x');
+      reading->published = clock.now();
+      static_cast<void>(outbox.append({reading, {}, mqtt::Qos::AtLeastOnce}, false));
+      auto* entry = outbox.next(1);
+      if (entry == nullptr) throw std::runtime_error("a reading is not sent");
+      const auto seq = entry->seq;
+      outbox.sent(*entry);
+      outbox.settle(seq);
+      outbox.tick();
+    }
+    written = bytes_written() - before;
+    if (outbox.counters().never_written != kReadings) throw std::runtime_error("readings were written");
+  }
+  std::filesystem::remove_all(directory);
+  return written / static_cast<double>(kReadings * options.payload);
+}
+
 double median(std::vector<double> values) {
   std::ranges::sort(values);
   return values[values.size() / 2];
@@ -179,6 +212,7 @@ void run(Options options) {
                median(written[1]));
     std::fflush(stdout);
   }
+  fmt::print("readings that the cloud acknowledges in time: {:.2f} bytes written per payload byte\n", healthy(options));
   fmt::print("a backlog of {} messages: {:+.1f} MB\n", options.rows, memory_of_a_backlog(options));
   std::filesystem::remove_all(options.directory);
 }

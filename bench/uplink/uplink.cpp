@@ -1,5 +1,5 @@
-// bench/uplink: how fast an outbox drains to mosquitto and what a message costs, with each client at QoS 1 and 2, in
-// one run.
+// bench/uplink: how fast an outbox drains to mosquitto and what a message costs, with each client at QoS 1 and 2,
+// beside what the client publishes without any outbox, in one run.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -13,10 +13,13 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "bench/server_process.hpp"
+#include "bridge/ferrule_link.hpp"
+#include "bridge/paho_link.hpp"
 #include "bridge/uplink.hpp"
 #include "mqtt/loop.hpp"
 #include "mqtt/store.hpp"
@@ -42,6 +45,7 @@ struct Figure {
   double per_second = 0;        ///< messages acknowledged by the cloud
   double cpu_microseconds = 0;  ///< of this process, per message
   double bytes_written = 0;     ///< to the disk, per payload byte
+  double of_bare = 0;           ///< the rate, to that of the client alone just before
 };
 
 Seconds processor_time() {
@@ -74,7 +78,7 @@ class Gateway {
                [](mqtt::StoreFile&, const std::string& what) { throw std::runtime_error(what); }) {
     uplink_ = std::make_unique<bridge::Uplink>(
         settings, directory, store_, [this](std::function<void()> task) { loop_.post(std::move(task)); }, clock_,
-        [](const auto&) {});
+        [](const auto&, bool) { return mqtt::Ticket{0}; });
     loop_.every(100ms, [this] { uplink_->tick(); });
   }
   ~Gateway() { uplink_->stop(500ms); }
@@ -123,13 +127,76 @@ class Gateway {
   mqtt::Store store_;
 };
 
-Figure measure(const Options& options, Client client, mqtt::Qos qos, const std::filesystem::path& directory) {
+class NoState final : public bridge::LinkState {
+ public:
+  void put(const std::vector<InFlight>&) override {}
+  std::vector<InFlight> restore() override { return {}; }
+};
+
+/// The client alone: `window` in flight, nothing on disk.
+class Bare final : public bridge::LinkEvents {
+ public:
+  Bare(const bridge::UplinkSettings& settings, const Options& options, mqtt::Qos qos) : options_(options), qos_(qos) {
+    link_ = settings.client == Client::Paho ? bridge::make_paho_link(settings, state_, *this)
+                                            : bridge::make_ferrule_link(settings, state_, *this);
+  }
+  ~Bare() override { link_->disconnect(500ms); }
+  Bare(const Bare&) = delete;
+  Bare& operator=(const Bare&) = delete;
+
+  double per_second() {
+    link_->connect();
+    loop_.run();
+    return static_cast<double>(options_.messages) / Seconds(std::chrono::steady_clock::now() - began_).count();
+  }
+
+ private:
+  void on_connected(bool) override {
+    loop_.post([this] {
+      began_ = std::chrono::steady_clock::now();
+      for (std::size_t i = 0; i < options_.window; ++i) send();
+    });
+  }
+  void on_disconnected(std::string cause) override { fmt::print(stderr, "{}\n", cause); }
+  void on_settled(bridge::Seq, mqtt::Reason) override {
+    loop_.post([this] {
+      if (++settled_ == options_.messages) return loop_.stop();
+      send();
+    });
+  }
+  void on_message(mqtt::Publication, bridge::Arrival) override {}
+
+  void send() {
+    if (sent_ == options_.messages) return;
+    auto publication = std::make_shared<mqtt::Publication>();
+    publication->topic = fmt::format("plant1/device{}/point{}", sent_ % 20, sent_ % 7);
+    publication->payload = std::string(options_.payload, 'x');
+    const auto& topic = publication->topic;
+    link_->send(++sent_, publication, topic, qos_);
+  }
+
+  const Options& options_;
+  const mqtt::Qos qos_;
+  mqtt::Loop loop_;
+  NoState state_;
+  std::chrono::steady_clock::time_point began_;
+  std::size_t sent_ = 0, settled_ = 0;
+  std::unique_ptr<bridge::Link> link_;
+};
+
+bridge::UplinkSettings settings_of(const Options& options, Client client) {
   bridge::UplinkSettings settings;
   settings.name = fmt::format("{}", client == Client::Paho ? "paho" : "ferrule");
   settings.urls = {fmt::format("mqtt://127.0.0.1:{}", options.port)};
   settings.client_id = settings.name;
   settings.client = client;
   settings.window = options.window;
+  return settings;
+}
+
+Figure measure(const Options& options, Client client, mqtt::Qos qos, const std::filesystem::path& directory) {
+  auto settings = settings_of(options, client);
+  const double bare = Bare(settings, options, qos).per_second();
   settings.out.push_back({*mqtt::TopicFilter::parse("#"), "{topic}", {}});
   std::filesystem::remove_all(directory / "state");
   std::filesystem::create_directories(directory / "state");
@@ -137,6 +204,7 @@ Figure measure(const Options& options, Client client, mqtt::Qos qos, const std::
   gateway.fill(options, qos);
   auto figure = gateway.drain();
   figure.bytes_written /= static_cast<double>(options.payload);
+  figure.of_bare = figure.per_second / bare;
   return figure;
 }
 
@@ -163,17 +231,17 @@ void run(const Options& options) {
     }
     fmt::print("{} messages of {} bytes from a backlog, window {}, medians of {} rounds\n", options.messages,
                options.payload, options.window, options.rounds);
-    fmt::print("{:<8} {:>4} {:>10} {:>15} {:>28}\n", "client", "QoS", "messages/s", "CPU us/message",
-               "bytes written/payload byte");
+    fmt::print("{:<8} {:>4} {:>10} {:>20} {:>15} {:>28}\n", "client", "QoS", "messages/s", "of the client alone",
+               "CPU us/message", "bytes written/payload byte");
     for (const auto& [key, rounds] : figures) {
       const auto of = [&rounds = rounds](double Figure::*member) {
         std::vector<double> values;
         for (const auto& figure : rounds) values.push_back(figure.*member);
         return median(values);
       };
-      fmt::print("{:<8} {:>4} {:>10.0f} {:>15.1f} {:>28.1f}\n", key.first == Client::Paho ? "paho" : "ferrule",
-                 static_cast<int>(key.second), of(&Figure::per_second), of(&Figure::cpu_microseconds),
-                 of(&Figure::bytes_written));
+      fmt::print("{:<8} {:>4} {:>10.0f} {:>20.2f} {:>15.1f} {:>28.1f}\n",
+                 key.first == Client::Paho ? "paho" : "ferrule", static_cast<int>(key.second), of(&Figure::per_second),
+                 of(&Figure::of_bare), of(&Figure::cpu_microseconds), of(&Figure::bytes_written));
     }
   }
   std::filesystem::remove_all(directory);

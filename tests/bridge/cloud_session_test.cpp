@@ -34,7 +34,8 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
   void on_disconnected(std::string) override {}
   void on_settled(Seq seq, Reason reason) override { settled_.emplace_back(seq, reason); }
   void on_too_much(Reason reason) override { too_much_.push_back(reason); }
-  void on_message(mqtt::Publication publication) override {
+  void on_message(mqtt::Publication publication, Arrival arrival) override {
+    if (answer_) session_->acknowledge(arrival, *answer_);
     arrived_.push_back(publication.payload);
     last_ = std::move(publication);
   }
@@ -85,6 +86,7 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
   MemoryState state_;
   std::vector<std::pair<Seq, Reason>> settled_;
   std::vector<Reason> too_much_;
+  std::optional<Reason> answer_ = Reason::Success;  // at once, to what comes
   std::vector<std::string> arrived_;
   std::optional<mqtt::Publication> last_;
   std::unique_ptr<CloudSession> session_;
@@ -306,6 +308,26 @@ TEST_F(CloudSessionTest, KnowsAfterAKillWhichQos2MessagesOfTheCloudItHasPassedOn
   EXPECT_EQ(take("34 [ ('c') 0005 'off' ]"), "");
   sent();
   EXPECT_THAT(arrived_, ElementsAre("on", "off"));
+}
+
+TEST_F(CloudSessionTest, AnswersWhatCameWhenItIsToldToAndThatConnectionOnly) {
+  answer_.reset();
+  begin(true, 5);
+  EXPECT_EQ(take("32 [ ('c') 0005 00 'a' ] 34 [ ('c') 0006 00 'b' ] 3C [ ('c') 0006 00 'b' ]"), "");
+  EXPECT_EQ(sent(), "");
+  EXPECT_THAT(arrived_, ElementsAre("a", "b"));
+  session_->acknowledge(1, Reason::Success);
+  session_->acknowledge(2, Reason::QuotaExceeded);
+  session_->acknowledge(2, Reason::Success);
+  EXPECT_EQ(sent(), "40 02 00 05 50 03 00 06 97");
+  EXPECT_THAT(keys(), IsEmpty());  // refused, so it may come again
+  EXPECT_EQ(take("34 [ ('c') 0006 00 'b' ]"), "");
+  sent();
+  EXPECT_THAT(arrived_, ElementsAre("a", "b", "b"));
+  session_->close();
+  connect(true, 5);
+  session_->acknowledge(3, Reason::Success);
+  EXPECT_EQ(sent(), "");
 }
 
 TEST_F(CloudSessionTest, AnswersNothingOfTheCloudsThatCouldNotBeRecorded) {

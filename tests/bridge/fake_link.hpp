@@ -27,6 +27,7 @@ class FakeLink final : public Link {
     sent.push_back({seq, topic, publication->payload, qos, publication->retain, publication->properties});
   }
   void subscribe(const std::string& filter, mqtt::Qos) override { subscribed.push_back(filter); }
+  void acknowledge(Arrival arrival, mqtt::Reason reason) override { acknowledged.emplace_back(arrival, reason); }
   void disconnect(std::chrono::milliseconds) override { ++disconnects; }
 
   /// The payloads sent since the last call.
@@ -40,6 +41,7 @@ class FakeLink final : public Link {
   LinkEvents& events;
   std::vector<Sent> sent;
   std::vector<std::string> subscribed;
+  std::vector<std::pair<Arrival, mqtt::Reason>> acknowledged;
   int connects = 0, disconnects = 0;
 };
 

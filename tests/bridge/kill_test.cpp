@@ -68,7 +68,8 @@ int run_gateway(Client client, const std::string& url, const std::filesystem::pa
         waiting.erase(waiting.begin(), end);
       },
       [](mqtt::StoreFile&, const std::string&) { _exit(2); });
-  uplink = std::make_unique<Uplink>(settings, directory, store, desk.post(), clock, [](const auto&) {});
+  uplink = std::make_unique<Uplink>(settings, directory, store, desk.post(), clock,
+                                    [](const auto&, bool) { return mqtt::Ticket{0}; });
   uplink->start();
   for (auto number = first;;) {
     desk.run_until([] { return false; }, 1ms);

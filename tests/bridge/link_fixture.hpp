@@ -30,8 +30,11 @@ class LinkFixture : public LinkEvents {
   void on_settled(Seq seq, mqtt::Reason reason) override {
     desk_.post()([this, seq, reason] { settled_[seq] = reason; });
   }
-  void on_message(mqtt::Publication publication) override {
-    desk_.post()([this, publication] { arrived_.push_back(publication.payload); });
+  void on_message(mqtt::Publication publication, Arrival arrival) override {
+    desk_.post()([this, publication, arrival] {
+      arrived_.push_back(publication.payload);
+      link_->acknowledge(arrival, mqtt::Reason::Success);
+    });
   }
 
   void make_link(const std::string& url) {

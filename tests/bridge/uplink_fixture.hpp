@@ -31,16 +31,19 @@ class UplinkFixture : public ::testing::Test {
         desk_.post(),
         [this](mqtt::Ticket ticket) {
           committed_ = ticket;
-          if (uplink_) uplink_->committed(ticket);
+          if (!uplink_) return;
+          uplink_->committed(ticket);
+          uplink_->on_disk(ticket);
         },
         [this](mqtt::StoreFile& file, const std::string& what) {
           if (uplink_) uplink_->store_failed(file, what);
         });
     uplink_ = std::make_unique<Uplink>(
         settings_, directory_.path(), *store_, desk_.post(), clock_,
-        [this](mqtt::PublicationPtr publication) {
+        [this](mqtt::PublicationPtr publication, bool) {
           auto& to = publication->topic.ends_with("/metrics") ? metrics_ : published_;
           to.push_back(std::move(publication));
+          return taken_;
         },
         fake_links(link_));
   }
@@ -119,8 +122,9 @@ class UplinkFixture : public ::testing::Test {
   LinkLimits limits_;
   FakeLink* link_ = nullptr;
   mqtt::Ticket committed_ = 0;
-  std::vector<mqtt::PublicationPtr> published_;  // locally
-  std::vector<mqtt::PublicationPtr> metrics_;    // likewise
+  std::vector<mqtt::PublicationPtr> published_;         // locally
+  std::vector<mqtt::PublicationPtr> metrics_;           // likewise
+  tl::expected<mqtt::Ticket, mqtt::Reason> taken_ = 0;  // what becomes of them
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplink
 };

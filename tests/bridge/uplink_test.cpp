@@ -415,7 +415,7 @@ TEST_F(UplinkTest, SubscribesAfterEachConnectionAndPublishesWhatComesUnderItsLoc
     publication.qos = Qos::ExactlyOnce;
     publication.retain = true;
     if (expiry) publication.expires = clock_.now() + *expiry;
-    link_->events.on_message(std::move(publication));
+    link_->events.on_message(std::move(publication), 0);
     desk_.run_posted();
   };
   arrive("sites/plant/valve/set");
@@ -434,6 +434,37 @@ TEST_F(UplinkTest, SubscribesAfterEachConnectionAndPublishesWhatComesUnderItsLoc
   EXPECT_EQ(status().received_dropped, 1U);
 }
 
+TEST_F(UplinkTest, ACommandIsAcknowledgedWhenItIsOnDiskHereInOrderAndByItsConnection) {
+  settings_.in.push_back({*mqtt::TopicFilter::parse("sites/#"), "{topic:1..}", Qos::AtLeastOnce, 0ms});
+  start();
+  const auto arrive = [&](Arrival arrival) {
+    mqtt::Publication publication;
+    publication.topic = "sites/x";
+    publication.qos = Qos::AtLeastOnce;
+    link_->events.on_message(std::move(publication), arrival);
+    desk_.run_posted();
+  };
+  arrive(1);
+  EXPECT_THAT(link_->acknowledged, ElementsAre(Pair(1, Reason::Success)));
+  taken_ = 1'000'000;
+  arrive(2);
+  taken_ = tl::unexpected(Reason::QuotaExceeded);
+  arrive(3);
+  EXPECT_EQ(link_->acknowledged.size(), 1U);
+  uplink_->on_disk(999'999);
+  EXPECT_EQ(link_->acknowledged.size(), 1U);
+  uplink_->on_disk(1'000'000);
+  EXPECT_THAT(link_->acknowledged,
+              ElementsAre(Pair(1, Reason::Success), Pair(2, Reason::Success), Pair(3, Reason::QuotaExceeded)));
+  EXPECT_EQ(status().received_dropped, 1U);
+  taken_ = 2'000'000;
+  arrive(4);
+  offline();
+  online();
+  uplink_->on_disk(2'000'000);
+  EXPECT_EQ(link_->acknowledged.size(), 3U);
+}
+
 TEST_F(UplinkTest, WhatCameFromACloudGoesToNone) {
   settings_.in.push_back({*mqtt::TopicFilter::parse("plant/#"), "{topic}", Qos::AtLeastOnce, 0ms});
   start();
@@ -441,7 +472,7 @@ TEST_F(UplinkTest, WhatCameFromACloudGoesToNone) {
   mqtt::Publication publication;
   publication.topic = "plant/a";
   publication.qos = Qos::AtLeastOnce;
-  link_->events.on_message(std::move(publication));
+  link_->events.on_message(std::move(publication), 0);
   desk_.run_posted();
   ASSERT_EQ(published_.size(), 1U);
   ASSERT_TRUE(uplink_->append(published_.front(), true));
