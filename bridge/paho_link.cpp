@@ -101,6 +101,8 @@ void PahoWorker::perform(LinkOrder order) {
       return connect();
     case LinkOrder::Kind::Send:
       return publish(order);
+    case LinkOrder::Kind::Acknowledge:
+      return;  // Paho does by itself
     case LinkOrder::Kind::Subscribe:
       if (connection_) connection_->subscribe(order.topic, order.qos);
       return;

@@ -62,3 +62,24 @@ def _marked() -> dict[int, int]:
 @pytest.mark.parametrize("fault", _FAULTS)
 def test_fault_has_a_test(fault):
     assert _marked()[fault] > 0, f"no test for fault {fault}: {_FAULTS[fault]}"
+
+
+def _names() -> list[str]:
+    """Of the tests, as ctest knows them."""
+    names = []
+    for file in _TESTS.glob("*/*_test.cpp"):
+        names += [f"{file.parent.name}.{suite}.{name}" for suite, name in re.findall(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", file.read_text(), re.M)]
+    for folder, prefix in (("e2e", "e2e"), ("faults", "e2e.faults")):
+        for file in (_TESTS / folder).glob("*_test.py"):
+            module = file.stem.removesuffix("_test")
+            names += [f"{prefix}.{module}.{name}" for name in re.findall(r"^def test_(\w+)", file.read_text(), re.M)]
+    return names
+
+
+_SHOWN_BY = re.findall(r"`((?:bridge|e2e|mqtt)\.[^`]+)`", (_TESTS.parent / "docs/durability.md").read_text())
+
+
+@pytest.mark.parametrize("pattern", sorted(set(_SHOWN_BY)))
+def test_what_durability_is_shown_by_exists(pattern):
+    regex = re.compile(pattern.replace("\\|", "|"))  # a table's column cannot hold a bare one
+    assert any(regex.search(name) for name in _names()), f"`scripts/test -R {pattern}` runs nothing"

@@ -33,7 +33,7 @@ class LinkFixture : public LinkEvents {
   void on_message(mqtt::Publication publication, Arrival arrival) override {
     desk_.post()([this, publication, arrival] {
       arrived_.push_back(publication.payload);
-      link_->acknowledge(arrival, mqtt::Reason::Success);
+      if (link_) link_->acknowledge(arrival, mqtt::Reason::Success);
     });
   }
 

@@ -16,6 +16,7 @@ using mqtt::Reason;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 class UplinkTest : public testing::UplinkFixture {};
 
@@ -646,7 +647,8 @@ TEST_F(UplinkTest, ASecondOneOnTheSameFileIsRefusedWithItsExitCode) {
   testing::FakeLink* other = nullptr;
   try {
     Uplink second(
-        settings_, directory_.path(), *store_, desk_.post(), clock_, [](const auto&) {}, testing::fake_links(other));
+        settings_, directory_.path(), *store_, desk_.post(), clock_, [](const auto&, bool) { return mqtt::Ticket{0}; },
+        testing::fake_links(other));
     FAIL() << "opened twice";
   } catch (const config::Error& error) {
     EXPECT_EQ(error.exit_code(), EX_CANTCREAT);

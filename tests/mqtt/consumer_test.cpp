@@ -53,6 +53,30 @@ TEST(Consumers, CountAsSubscribersOfWhatTheyDoSomethingWith) {
   pub.send("32 [ ('free') 0002 [] 'x' ]").expect("40 [ 0002 10 ]");
 }
 
+TEST(Consumers, SayWhatOneHasToWaitForWhoAnswersForAPublication) {
+  World world;
+  FakeConsumer one, two;
+  one.tickets = {{"a", 5}, {"b", 5}};
+  two.tickets = {{"a", 6}};
+  two.refuses = {{"b", Reason::QuotaExceeded}};
+  world.broker.attach(one);
+  world.broker.attach(two);
+  Peer sub = world.client("sub");
+  sub.send("82 [ 0001 ('#') 00 ]").expect("90 [ 0001 00 ]");
+  const auto publish = [&](const char* topic) {
+    auto publication = std::make_shared<Publication>();
+    publication->topic = topic;
+    publication->qos = Qos::AtLeastOnce;
+    return world.broker.publish_durably(publication);
+  };
+  EXPECT_EQ(publish("a"), Ticket{6});
+  EXPECT_EQ(publish("b"), tl::unexpected(Reason::QuotaExceeded));
+  EXPECT_EQ(publish("c"), Ticket{0});
+  world.turn();
+  sub.expect("30 [ ('a') ] 30 [ ('c') ]");
+  EXPECT_EQ(one.seen, "a! b! c! ");
+}
+
 TEST(Acknowledgement, WaitsUntilTheTicketIsCommitted) {
   World world;
   FakeConsumer one, two;
