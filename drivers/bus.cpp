@@ -204,6 +204,7 @@ void Bus::Impl::idle(TimePoint due) {
     } else if (stop_.wait(driver_->descriptor(), POLLIN, real(due), writes_.doorbell()) == Woke::Ready) {
       for (std::size_t task = 0; task < driver_->task_count() && driver_->is_open(); ++task) listen(task);
       listened_ = steady_clock::now();
+      record_.is_in(driver_->condition(), clock_.now());
     }
     return;
   }

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "drivers/registry.hpp"
 
@@ -71,6 +72,20 @@ void BusRecord::is_away(const Fault& fault, TimePoint now) {
     device.online = false;
     device.failure = fault.failure;
   }
+}
+
+/// A wire that is in trouble, and works all the same.
+void BusRecord::is_in(const WireCondition& condition, TimePoint now) {
+  if (condition.trouble == trouble_) return;
+  trouble_ = condition.trouble;
+  if (trouble_.empty()) {
+    if (std::exchange(trouble_told_, false)) spdlog::info("bus {}: all is well again", settings_.name);
+    return;
+  }
+  const auto repeats = log_.add(static_cast<std::uint32_t>(settings_.devices.size()), Failure::BadReply, now);
+  if (!repeats) return;
+  trouble_told_ = true;
+  spdlog::warn("bus {}: {}{}", settings_.name, trouble_, more(*repeats));
 }
 
 void BusRecord::used(TimePoint began, TimePoint now) {

@@ -29,6 +29,7 @@ class BusRecord {
   void opened();
   void lost();  ///< for now: it is opened again at once
   void is_away(const Fault& fault, TimePoint now);
+  void is_in(const WireCondition& condition, TimePoint now);
   void used(TimePoint began, TimePoint now);  ///< the wire was ours
 
   // The requests.
@@ -43,6 +44,8 @@ class BusRecord {
   Utilisation utilisation_;
   FailureLog log_;  // the last place is the port's
   FailureLog overrun_log_;
+  std::string trouble_;  // of the wire's condition
+  bool trouble_told_ = false;
   mutable std::mutex mutex_;
   BusStatus status_;  // guarded by mutex_
 };

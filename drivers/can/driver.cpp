@@ -19,8 +19,10 @@ using std::chrono::steady_clock;
 constexpr int kMostFrames = 1024;
 // How often a device is looked at for silence, as a part of what it may be silent for.
 constexpr int kLooks = 10;
-// What is wrong with a bus is said no oftener: each time costs the device a look at its values.
+// What is wrong with a device's frames is said no oftener: each time costs it a look at its values.
 constexpr milliseconds kTroublePause{1000};
+// What happened on the bus once is its condition for so long.
+constexpr std::chrono::seconds kNoticed{60};
 // From one attempt to send to the next, while the queue is full: a frame of 8 bytes takes 0.5 ms at 250 kbit/s.
 constexpr milliseconds kFullPause{2};
 
@@ -60,10 +62,7 @@ CanDriver::CanDriver(const BusSettings& settings, std::unique_ptr<CanPort> port,
 CanDriver::Result CanDriver::open(TimePoint) {
   if (auto opened = port_->open(filters_); !opened) return opened;
   const auto state = port_->state().value_or(ControllerState::Active);
-  {
-    const std::lock_guard lock(mutex_);
-    state_ = state;
-  }
+  enter(state);
   if (state == ControllerState::BusOff) return lost(fmt::format("{}: {}", port_->name(), trouble_of(state)));
   dropped_ = 0;
   unconfirmed_.reset();
@@ -115,7 +114,7 @@ CanDriver::Result CanDriver::hear() {
     if (dropped) count_dropped(*dropped);
     if (!frame) {
       ++malformed_;
-      trouble(0, "no classic CAN frame (CAN FD is not supported)");
+      notice("frames come that are no classic ones: CAN FD is not supported");
     } else if (own) {
       if (frame == unconfirmed_) unconfirmed_.reset();
     } else if ((frame->id & Frame::kError) != 0) {
@@ -173,30 +172,31 @@ CanDriver::Result CanDriver::take_error(const Frame& frame) {
   ++errors_;
   const auto report = read_error(frame);
   if (!report.says_state) {
-    if (!report.trouble.empty()) trouble(0, fmt::format("{}: {}", port_->name(), report.trouble));
+    if (!report.trouble.empty()) notice(report.trouble);
     return {};
   }
-  enter(report.state, report.trouble);
+  enter(report.state);
   if (report.state != ControllerState::BusOff) return {};
   ++bus_offs_;
   return lost(fmt::format("{}: {}", port_->name(), trouble_of(report.state)));
 }
 
-void CanDriver::enter(ControllerState state, const std::string& more) {
-  ControllerState before{};
-  {
-    const std::lock_guard lock(mutex_);
-    before = std::exchange(state_, state);
-  }
-  if (state == before || state == ControllerState::Active) return;
-  trouble(0, fmt::format("{}: {}{}", port_->name(), trouble_of(state), more.empty() ? "" : " (" + more + ")"));
+void CanDriver::enter(ControllerState state) {
+  const std::lock_guard lock(mutex_);
+  state_ = state;
+}
+
+void CanDriver::notice(std::string what) {
+  const std::lock_guard lock(mutex_);
+  notice_ = std::move(what);
+  noticed_at_ = steady_clock::now();
 }
 
 void CanDriver::count_dropped(std::uint32_t dropped) {
   const auto more = dropped - std::exchange(dropped_, dropped);  // the kernel's count may begin again at 0
   if (more == 0) return;
   lost_ += more;
-  trouble(0, fmt::format("{} frames were lost: nobody took them in time", more));
+  notice("frames are lost: the machine is too busy to take them in time");
 }
 
 void CanDriver::trouble(std::size_t device, std::string why) { devices_[device].trouble = std::move(why); }
@@ -323,6 +323,8 @@ WireCondition CanDriver::condition() const {
   {
     const std::lock_guard lock(mutex_);
     condition.trouble = trouble_of(state_);
+    const bool recent = !notice_.empty() && steady_clock::now() - noticed_at_ < kNoticed;
+    if (condition.trouble.empty() && recent) condition.trouble = notice_;
   }
   condition.counts = {{"received", received_},   {"sent", sent_},     {"lost", lost_},
                       {"malformed", malformed_}, {"errors", errors_}, {"bus_off", bus_offs_}};

@@ -72,7 +72,8 @@ class CanDriver final : public Driver {
   void take(PointIndex number, const Frame& frame, TimePoint now);
   Result take_error(const Frame& frame);
   void count_dropped(std::uint32_t dropped);
-  void enter(ControllerState state, const std::string& more);
+  void enter(ControllerState state);
+  void notice(std::string what);
   void trouble(std::size_t device, std::string why);
   std::string take_trouble(Device& device, TimePoint now);
 
@@ -104,7 +105,10 @@ class CanDriver final : public Driver {
   std::atomic<std::uint64_t> errors_{0};
   std::atomic<std::uint64_t> bus_offs_{0};
   mutable std::mutex mutex_;
-  ControllerState state_ = ControllerState::Active;  // guarded by mutex_
+  // Guarded by mutex_.
+  ControllerState state_ = ControllerState::Active;
+  std::string notice_;  // what was wrong, though the controller's state is not
+  TimePoint noticed_at_{};
 };
 
 }  // namespace ferrule::drivers::can

@@ -7,15 +7,9 @@ namespace ferrule::drivers::can {
 
 namespace {
 
-constexpr std::uint32_t kHasCounters = 0x200;  // CAN_ERR_CNT, younger than the headers of Debian 12's kernel
-constexpr std::uint8_t kActiveAgain = 0x40;    // CAN_ERR_CRTL_ACTIVE
+constexpr std::uint8_t kActiveAgain = 0x40;  // CAN_ERR_CRTL_ACTIVE
 
-ErrorReport in_state(ControllerState state, const Frame& frame) {
-  ErrorReport report{true, state, {}};
-  if (state == ControllerState::Active || (frame.id & kHasCounters) == 0) return report;
-  report.trouble = fmt::format("errors counted: {} in sending, {} in receiving", frame.data[6], frame.data[7]);
-  return report;
-}
+ErrorReport in_state(ControllerState state) { return {true, state, {}}; }
 
 }  // namespace
 
@@ -59,17 +53,17 @@ std::string trouble_of(ControllerState state) {
 }
 
 ErrorReport read_error(const Frame& frame) {
-  if ((frame.id & CAN_ERR_BUSOFF) != 0) return in_state(ControllerState::BusOff, frame);
-  if ((frame.id & CAN_ERR_RESTARTED) != 0) return in_state(ControllerState::Active, frame);
+  if ((frame.id & CAN_ERR_BUSOFF) != 0) return in_state(ControllerState::BusOff);
+  if ((frame.id & CAN_ERR_RESTARTED) != 0) return in_state(ControllerState::Active);
   if ((frame.id & CAN_ERR_CRTL) != 0) {
     const auto said = frame.data[1];
     if ((said & (CAN_ERR_CRTL_RX_PASSIVE | CAN_ERR_CRTL_TX_PASSIVE)) != 0) {
-      return in_state(ControllerState::Passive, frame);
+      return in_state(ControllerState::Passive);
     }
     if ((said & (CAN_ERR_CRTL_RX_WARNING | CAN_ERR_CRTL_TX_WARNING)) != 0) {
-      return in_state(ControllerState::Warning, frame);
+      return in_state(ControllerState::Warning);
     }
-    if ((said & kActiveAgain) != 0) return in_state(ControllerState::Active, frame);
+    if ((said & kActiveAgain) != 0) return in_state(ControllerState::Active);
     if ((said & CAN_ERR_CRTL_RX_OVERFLOW) != 0) return {false, {}, "the controller's receive buffer overflowed"};
     if ((said & CAN_ERR_CRTL_TX_OVERFLOW) != 0) return {false, {}, "the controller's transmit buffer overflowed"};
   }

@@ -24,11 +24,11 @@ std::string_view name(ControllerState state);  ///< "error-active", "error-warni
 /// What a state means and what may help; empty for Active.
 std::string trouble_of(ControllerState state);
 
-/// An error frame. Exactly one of the first three says something, or none.
+/// What an error frame says: the controller's new state, or something that went wrong, or nothing of interest.
 struct ErrorReport {
   bool says_state = false;
   ControllerState state = ControllerState::Active;
-  std::string trouble;  ///< what is wrong apart from the state; empty: nothing
+  std::string trouble;
 };
 
 /// `frame.id` has Frame::kError (<linux/can/error.h>).
