@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr const char* kBus =
-    "buses: {can: {type: can, interface: can0, timeout: 300ms, reconnect: 100ms..200ms, offline: {retry: "
+    "buses: {can: {type: can, interface: can0, timeout: 1s, reconnect: 100ms..200ms, offline: {retry: "
     "100ms..200ms}}}\n";
 constexpr const char* kEngine = R"(devices:
   engine:
