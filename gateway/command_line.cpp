@@ -21,6 +21,7 @@
 #include "gateway/doctor.hpp"
 #include "gateway/explain.hpp"
 #include "gateway/import.hpp"
+#include "gateway/init.hpp"
 #include "gateway/log.hpp"
 #include "gateway/mapping_test.hpp"
 #include "gateway/passwd.hpp"
@@ -51,10 +52,10 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 26> kVerbs{
-    "run",      "check",  "status", "top",     "tap",    "ports",   "read",   "write", "scan",
-    "simulate", "passwd", "demo",   "version", "events", "doctor",  "diag",   "users", "completion",
-    "uplink",   "queue",  "trace",  "record",  "test",   "explain", "reload", "import"};
+constexpr std::array<std::string_view, 27> kVerbs{
+    "run",      "check",  "status", "top",     "tap",    "ports",   "read",   "write",  "scan",
+    "simulate", "passwd", "demo",   "version", "events", "doctor",  "diag",   "users",  "completion",
+    "uplink",   "queue",  "trace",  "record",  "test",   "explain", "reload", "import", "init"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -66,6 +67,16 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, std::string_
     return EX_USAGE;
   }
   return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+}
+
+void add_init_options(CLI::App& verb, InitOptions& options) {
+  verb.add_option("file", options.file, "File to write; one that is there is not touched")
+      ->type_name("FILE")
+      ->required();
+  verb.add_option("--id", options.id, "Name of the gateway (default: the host name)")->type_name("ID");
+  verb.add_option("--tcp", options.tcp, "A Modbus TCP device; may be given again")->type_name("HOST[:PORT]");
+  verb.add_option("--rtu", options.rtu, "A serial port with Modbus RTU devices; may be given again")->type_name("PORT");
+  verb.add_option("--cloud", options.cloud, "URL of a cloud's MQTT broker")->type_name("URL");
 }
 
 void add_socket_option(CLI::App& verb, AskOptions& options) {
@@ -217,6 +228,10 @@ int run_command_line(int argc, char** argv) {
   std::string file;
   auto* run_verb = app.add_subcommand("run", "Run the gateway until SIGTERM or SIGINT");
   run_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
+  InitOptions init_options;
+  auto* init_verb =
+      app.add_subcommand("init", "Write a first configuration, which runs: asks, or takes what is given or found");
+  add_init_options(*init_verb, init_options);
   auto* check_verb = app.add_subcommand("check", "Check a configuration: prints every mistake, exits with 0 or 78");
   check_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
   auto* test_verb = app.add_subcommand(
@@ -336,6 +351,7 @@ int run_command_line(int argc, char** argv) {
   set_up_log();
   try {
     if (*run_verb) return run(file);
+    if (*init_verb) return init(init_options);
     if (*check_verb) return check(file);
     if (*test_verb) return test_mapping(file);
     if (*explain_verb) return explain(file, point);

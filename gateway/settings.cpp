@@ -17,12 +17,6 @@ namespace {
 constexpr std::array kClocks{config::Choice<ClockTrust>{"plausible", ClockTrust::Plausible},
                              config::Choice<ClockTrust>{"synchronized", ClockTrust::Synchronized}};
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "gateway";
-  return name.data();
-}
-
 /// systemd names the state directory it made for the service in STATE_DIRECTORY.
 std::string default_state_dir() {
   const char* directory = std::getenv("STATE_DIRECTORY");
@@ -50,7 +44,7 @@ std::optional<mqtt::ListenSettings> read_http(const config::Node& node) {
 }
 
 void read_gateway(const config::Node& section, Settings& settings) {
-  settings.id = section["id"].text(host_name());
+  settings.id = section["id"].text(default_id());
   if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$') {
     section["id"].mistake("a gateway id is one topic level: not empty, without / + #, not starting with $");
   }
@@ -175,6 +169,12 @@ Settings read_settings(const config::Document& document) {
 }
 
 }  // namespace
+
+std::string default_id() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "gateway";
+  return name.data();
+}
 
 Settings load_settings(const std::filesystem::path& file) { return read_settings(config::Document::load(file)); }
 

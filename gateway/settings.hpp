@@ -45,6 +45,9 @@ struct Settings {
   std::vector<config::Mistake> warnings;  ///< of the file, which can be run all the same
 };
 
+/// Of a gateway whose configuration names none: the host name.
+std::string default_id();
+
 /// Reads a configuration file. Throws config::Error with every mistake in it.
 Settings load_settings(const std::filesystem::path& file);
 /// The same from memory; `file_name` appears in mistakes.
