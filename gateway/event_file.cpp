@@ -42,7 +42,7 @@ class EventFile::Database {
               .schema = kSchema,
               .create = kCreate,
               .when_damaged = "the events in it are not shown"},
-             [](bool) {}) {}
+             [](bool) {}, false) {}
 
   mqtt::DatabaseFile file;
 };
@@ -55,6 +55,7 @@ void EventFile::commit() { database_->file.commit(); }
 void EventFile::rollback() noexcept { database_->file.rollback(); }
 
 std::deque<Event> EventFile::load() {
+  if (!database_->file.is_open()) return {};
   return database_->file.guarded([this] {
     std::deque<Event> events;
     auto& rows = database_->file.statement("SELECT id, at, kind, who, cause, state, resolved FROM event ORDER BY id");

@@ -18,7 +18,7 @@ namespace ferrule::gateway {
 ///     event   id, at, kind, who, cause, state, resolved
 class EventFile final : public mqtt::StoreFile {
  public:
-  /// Opens or creates `path` as DatabaseFile does.
+  /// Opens `path` as DatabaseFile does; one that is not there is made by the first job: a start waits for no disk.
   explicit EventFile(std::filesystem::path path);
   ~EventFile() override;
   EventFile(const EventFile&) = delete;

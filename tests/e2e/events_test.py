@@ -78,8 +78,8 @@ def test_logins_and_reloads_are_audited(make_gateway, tmp_path):
 def test_event_file_is_for_the_gateway_alone(make_gateway):
     gateway = make_gateway().start()
     _find(gateway, "start", "noted")
+    gateway.stop()
     file = gateway.state_dir / "events.db"
     assert file.stat().st_mode & 0o077 == 0
-    gateway.stop()
     with sqlite3.connect(file) as database:
         assert [kind for kind, in database.execute("SELECT kind FROM event ORDER BY id")] == ["start", "stop"]
