@@ -176,6 +176,7 @@ void Uplink::Impl::stop(milliseconds grace) {
   if (stopped_) return;
   show(UplinkState::Offline);
   abandon(grace);
+  take_arrived();  // their packet identifiers are on disk: they do not come again
   outbox_->flush();
 }
 
@@ -277,21 +278,31 @@ void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {
 /// Of QoS 0, what the broker thread cannot keep up with is dropped. The cloud sends no more of the others than its
 /// window of what we have not acknowledged.
 void Uplink::Impl::on_message(mqtt::Publication publication, Arrival arrival) {
-  if (arrival == 0 && incoming_ >= kMaxIncoming) {
-    ++incoming_dropped_;
-    return;
+  {
+    const std::lock_guard lock(arrived_mutex_);
+    if (arrival == 0 && arrived_.size() >= kMaxIncoming) {
+      ++incoming_dropped_;
+      return;
+    }
+    arrived_.emplace_back(std::move(publication), arrival);
+    if (arrived_.size() > 1) return;
   }
-  ++incoming_;
-  post([publication = std::move(publication), arrival](Impl& self) {
-    --self.incoming_;
-    if (!self.stopped_) self.take(publication, arrival);
-  });
+  post([](Impl& self) { self.take_arrived(); });
+}
+
+void Uplink::Impl::take_arrived() {
+  std::vector<std::pair<mqtt::Publication, Arrival>> arrived;
+  {
+    const std::lock_guard lock(arrived_mutex_);
+    arrived.swap(arrived_);
+  }
+  for (auto& [publication, arrival] : arrived) take(std::move(publication), arrival);
 }
 
 void Uplink::Impl::take(mqtt::Publication publication, Arrival arrival) {
   const auto taken = inbound_.take(std::move(publication), clock_.now());
   if (!taken) ++incoming_dropped_;
-  if (arrival == 0) return;
+  if (arrival == 0 || stopped_) return;
   answers_.push_back({taken.value_or(0), arrival, taken ? mqtt::Reason::Success : taken.error()});
   answer();
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -97,6 +98,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void log_loss(const std::string& cause);
   void show(UplinkState state);
   void show_metrics();
+  void take_arrived();
   void take(mqtt::Publication publication, Arrival arrival);
   void answer();
   void send_again();
@@ -122,8 +124,9 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   };
   std::deque<Answer> answers_;  // in the order of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3]
   mqtt::Ticket on_disk_ = 0;
-  std::atomic<std::size_t> incoming_ = 0;  // shared with the link's thread, as the next
-  std::atomic<std::uint64_t> incoming_dropped_ = 0;
+  std::mutex arrived_mutex_;
+  std::vector<std::pair<mqtt::Publication, Arrival>> arrived_;  // guarded by it: filled by the link's thread
+  std::atomic<std::uint64_t> incoming_dropped_ = 0;             // shared with it
   UplinkState now_ = UplinkState::Offline;
   LinkLimits limits_;
   std::size_t window_;

@@ -466,6 +466,21 @@ TEST_F(UplinkTest, ACommandIsAcknowledgedWhenItIsOnDiskHereInOrderAndByItsConnec
   EXPECT_EQ(link_->acknowledged.size(), 3U);
 }
 
+TEST_F(UplinkTest, ACommandThatCameJustBeforeTheEndIsPassedOn) {
+  settings_.in.push_back({*mqtt::TopicFilter::parse("sites/#"), "{topic:1..}", Qos::ExactlyOnce, 0ms});
+  start();
+  published_.clear();
+  mqtt::Publication publication;
+  publication.topic = "sites/x";
+  publication.qos = Qos::ExactlyOnce;
+  link_->events.on_message(std::move(publication), 1);
+  uplink_->stop(0ms);
+  ASSERT_EQ(published_.size(), 2U);  // and that it is offline
+  EXPECT_EQ(published_[1]->topic, "x");
+  desk_.run_posted();
+  EXPECT_EQ(published_.size(), 2U);
+}
+
 TEST_F(UplinkTest, WhatCameFromACloudGoesToNone) {
   settings_.in.push_back({*mqtt::TopicFilter::parse("plant/#"), "{topic}", Qos::AtLeastOnce, 0ms});
   start();
