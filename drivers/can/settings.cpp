@@ -29,6 +29,7 @@ constexpr std::uint32_t kMostPgn = 0x3'FFFF;
 constexpr milliseconds kLongestStale = std::chrono::hours(24 * 7);
 constexpr milliseconds kStaleAfter = std::chrono::minutes(1);  // where nobody knows how often it is sent
 constexpr int kMissedCycles = 3;
+constexpr milliseconds kLeastStaleAfter{1000};  // a machine may be busy for many cycles
 
 // What a device says once for all of its points.
 struct Defaults {
@@ -80,16 +81,23 @@ struct Named {
 // `Message.Signal`; nothing, and a mistake, when the file has none that can be used.
 std::optional<Named> find_named(const Node& node, const Dbc& dbc) {
   const auto name = node.required_text();
-  std::vector<std::string> names;
+  const auto dot = std::min(name.find('.'), name.size());
+  const auto has_name = [&](const DbcMessage& message, const DbcSignal& signal) {
+    return name.compare(0, dot, message.name) == 0 && dot < name.size() &&
+           name.compare(dot + 1, name.npos, signal.name) == 0;
+  };
   for (const auto& message : dbc.messages) {
     for (const auto& signal : message.signals) {
-      names.push_back(message.name + '.' + signal.name);
-      if (names.back() != name) continue;
+      if (!has_name(message, signal)) continue;
       if (message.size <= Frame::kMostBytes) return Named{&message, &signal};
       node.mistake(
           fmt::format("{} has {} bytes: CAN FD is not supported, classic frames have 8", message.name, message.size));
       return std::nullopt;
     }
+  }
+  std::vector<std::string> names;
+  for (const auto& message : dbc.messages) {
+    for (const auto& signal : message.signals) names.push_back(message.name + '.' + signal.name);
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
   const auto near = config::nearest(name, views);
@@ -110,7 +118,11 @@ std::optional<Named> read_named(const Node& node, const Defaults& defaults, Poin
   rule.signal = found->signal;
   rule.message = message->j1939 ? parameter_group(message->id >> 8 & kMostPgn, std::nullopt) : exactly(message->id);
   rule.size = message->size;
-  if (message->cycle.count() > 0 && !defaults.stale_after) rule.stale_after = message->cycle * kMissedCycles;
+  if (message->cycle.count() > 0 && !defaults.stale_after) {
+    // A multiplexed signal is not in every message of its name.
+    const auto least = found->signal.when.empty() ? kLeastStaleAfter : kStaleAfter;
+    rule.stale_after = std::max(message->cycle * kMissedCycles, least);
+  }
   if (point.unit.empty()) point.unit = found->unit;
   const bool plain = rule.signal.scale == 1 && rule.signal.offset == 0 && found->unit.empty();
   if (plain && !found->words.empty()) {

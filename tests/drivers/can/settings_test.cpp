@@ -33,7 +33,7 @@ BO_ 2566844672 CCVS: 8 Engine
  SG_ Wheel : 8|16@1+ (0.00390625,0) [0|251] "km/h" Vector__XXX
 BO_ 600 Long: 64 Engine
  SG_ Far : 300|8@1+ (1,0) [0|0] "" Vector__XXX
-BA_ "GenMsgCycleTime" BO_ 500 50;
+BA_ "GenMsgCycleTime" BO_ 500 500;
 BA_ "VFrameFormat" BO_ 2566844672 3;
 VAL_ 500 Gear -1 "reverse" 0 "neutral" ;
 VAL_ 500 Level 255 "unknown" ;
@@ -109,7 +109,7 @@ TEST_F(CanSettingsTest, ReadsSignalsOfADatabase) {
       "h: {signal: Motor.Fan, write: true}");
   EXPECT_EQ(rules[0].message, exactly(500));
   EXPECT_EQ(rules[0].signal.scale, 0.25);
-  EXPECT_EQ(rules[0].stale_after, 150ms) << "three times the message's cycle";
+  EXPECT_EQ(rules[0].stale_after, 1500ms) << "three times the message's cycle";
   EXPECT_EQ(points[0].unit, "rpm");
   EXPECT_EQ(points[0].type, Type::Uint16);
   EXPECT_EQ(rules[1].stale_after, 3s);
@@ -129,6 +129,20 @@ TEST_F(CanSettingsTest, ReadsSignalsOfADatabase) {
   put("engine.dbc", std::string(kDbc) + "CM_ \"changed\";\n");
   load_points("a: {signal: Motor.Speed}");
   EXPECT_NE(loaded->buses[0].devices[0].own->files, hash) << "a reload sees that the file has changed";
+}
+
+TEST_F(CanSettingsTest, GivesFastAndMultiplexedSignalsTimeEnough) {
+  put("engine.dbc", R"(BO_ 1 Fast: 8 N
+ SG_ A : 0|8@1+ (1,0) [0|0] "" N
+BO_ 2 Paged: 8 N
+ SG_ Page M : 0|8@1+ (1,0) [0|0] "" N
+ SG_ B m1 : 8|8@1+ (1,0) [0|0] "" N
+BA_DEF_DEF_ "GenMsgCycleTime" 10;
+)");
+  load_points("a: {signal: Fast.A}, b: {signal: Paged.B}, c: {signal: Paged.B, stale_after: 2s}");
+  EXPECT_EQ(rules[0].stale_after, 1s);
+  EXPECT_EQ(rules[1].stale_after, 60s) << "nobody knows how many pages there are";
+  EXPECT_EQ(rules[2].stale_after, 2s);
 }
 
 TEST_F(CanSettingsTest, ReadsHowAPointIsWritten) {
@@ -219,7 +233,7 @@ TEST_F(CanSettingsTest, IsWrittenByAnImportAsItReadsIt) {
   names.device = "engine";
   const auto text = as_yaml(*dbc, names);
   EXPECT_THAT(text, HasSubstr("    dbc: 'engine''s.dbc'\n"));
-  EXPECT_THAT(text, HasSubstr("      # Motor 1F4, every 50ms, from Engine\n"
+  EXPECT_THAT(text, HasSubstr("      # Motor 1F4, every 500ms, from Engine\n"
                               "      Motor_Speed: {signal: Motor.Speed}  # 0..8000, rpm\n"
                               "      Gear: {signal: Motor.Gear}  # -1 = reverse, 0 = neutral\n"));
   EXPECT_THAT(text, HasSubstr("      # CCVS 18FEF100, PGN 65265, from Engine\n"));
