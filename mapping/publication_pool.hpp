@@ -9,7 +9,8 @@
 namespace ferrule::mapping {
 
 /// Keeps what some hundreds of publications need, so that readings in steady state allocate nothing. Publications may
-/// outlive it. Any thread.
+/// outlive it. Any thread: one serves all buses, of which there may be 500 (mqtt::PublicationPool, without locks, is of
+/// one thread, and would keep as much for each of them).
 class PublicationPool {
  public:
   static constexpr std::size_t kMaxSpare = 512;  // what is beyond is freed
