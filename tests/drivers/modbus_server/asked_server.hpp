@@ -132,10 +132,20 @@ class ModbusServer : public testing::Test {
   ServerSettings settings;
   std::map<PointIndex, Shown> shown;  // set before the server is asked
   std::function<WriteResult(PointIndex, const Value&)> on_write = [](auto, const auto&) { return WriteResult{}; };
-  std::function<std::optional<PassResult>(const PassRequest&)> on_pass = [](const auto&) { return std::nullopt; };
-  std::optional<std::vector<std::uint8_t>> remembered;
+  using OnPass = std::function<std::optional<PassResult>(const PassRequest&)>;
+  void on_pass(OnPass answer) {
+    const std::lock_guard lock(mutex);
+    on_pass_ = std::move(answer);
+  }
+  void remember(std::optional<std::vector<std::uint8_t>> answer) {
+    const std::lock_guard lock(mutex);
+    remembered_ = std::move(answer);
+  }
+  std::vector<std::string> notes() {
+    const std::lock_guard lock(mutex);
+    return notes_;
+  }
   std::mutex mutex;
-  std::vector<std::string> notes;  // guarded by mutex
 
  private:
   Server::Way way() {
@@ -143,25 +153,35 @@ class ModbusServer : public testing::Test {
             [this](const ExposedPoint& exposed, Value value, std::string who, auto done) {
               {
                 const std::lock_guard lock(mutex);
-                notes.push_back(std::move(who));
+                notes_.push_back(std::move(who));
               }
               // As in the gateway: the answer comes later, from another thread.
               writes_.push_back(std::async(
                   std::launch::async, [this, point = exposed.point, value, done] { done(on_write(point, value)); }));
             },
-            [this](std::size_t, std::uint8_t, std::span<const std::uint8_t>, TimePoint) { return remembered; },
+            [this](std::size_t, std::uint8_t, std::span<const std::uint8_t>, TimePoint) {
+              const std::lock_guard lock(mutex);
+              return remembered_;
+            },
             [this](std::size_t, PassRequest&& request) {
-              auto result = on_pass(request);
+              std::optional<PassResult> result;
+              {
+                const std::lock_guard lock(mutex);
+                result = on_pass_(request);
+              }
               if (!result) return false;
               request.done(std::move(*result));
               return true;
             },
             [this](std::string who, std::string what) {
               const std::lock_guard lock(mutex);
-              notes.push_back(who + ": " + what);
+              notes_.push_back(who + ": " + what);
             }};
   }
 
+  OnPass on_pass_ = [](const auto&) { return std::nullopt; };  // guarded by mutex
+  std::optional<std::vector<std::uint8_t>> remembered_;        // guarded by mutex
+  std::vector<std::string> notes_;                             // guarded by mutex
   std::vector<std::future<void>> writes_;
 
  protected:

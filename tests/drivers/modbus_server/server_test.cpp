@@ -46,13 +46,22 @@ TEST_F(ModbusServer, AnswersAWriteWhenItIsDone) {
   Master master(tcp());
   EXPECT_TRUE(master.write(1, 21));
   EXPECT_TRUE(master.write(1, {22, 22}));
+  const std::lock_guard lock(mutex);
   EXPECT_THAT(written, ElementsAre(Value(std::uint64_t{21}), Value(std::uint64_t{22}), Value(std::uint64_t{22})));
-  EXPECT_THAT(notes.front(), "modbus 127.0.0.1 (server scada)");
+}
+
+TEST_F(ModbusServer, SaysWhoWrites) {
+  start();
+  Master master(tcp());
+  EXPECT_TRUE(master.write(1, 21));
+  EXPECT_THAT(notes(), ElementsAre("modbus 127.0.0.1 (server scada)"));
 }
 
 TEST_F(ModbusServer, SaysWhatBecameOfAWriteThatWasNotDone) {
-  Outcome outcome = Outcome::Rejected;
-  on_write = [&](PointIndex point, const Value&) { return WriteResult{point == 1 ? outcome : Outcome::Ok, "as told"}; };
+  std::atomic<Outcome> outcome = Outcome::Rejected;
+  on_write = [&](PointIndex point, const Value&) {
+    return WriteResult{point == 1 ? outcome.load() : Outcome::Ok, "as told"};
+  };
   start();
   Master master(tcp());
   const std::pair<Outcome, std::uint8_t> cases[] = {
@@ -68,18 +77,18 @@ TEST_F(ModbusServer, SaysWhatBecameOfAWriteThatWasNotDone) {
 
 TEST_F(ModbusServer, PassesRequestsForSharedUnitsOnAndRemembersAnswers) {
   settings.shares = {{.bus = 3, .units = {7}, .writes = true}};
-  on_pass = [](const PassRequest& request) -> std::optional<PassResult> {
+  on_pass([](const PassRequest& request) -> std::optional<PassResult> {
     if (request.request[0] == 6) return PassResult(request.request);
     return PassResult(std::vector<std::uint8_t>{3, 2, 0x12, 0x34});
-  };
+  });
   start();
   Master master(tcp(), 7);
   EXPECT_THAT(master.read(100, 1), ElementsAre(0x1234));
-  remembered = std::vector<std::uint8_t>{3, 2, 0, 9};
+  remember(std::vector<std::uint8_t>{3, 2, 0, 9});
   EXPECT_THAT(master.read(100, 1), ElementsAre(9));
-  remembered.reset();
+  remember(std::nullopt);
   EXPECT_TRUE(master.write(100, 5));
-  EXPECT_THAT(notes, ElementsAre("modbus 127.0.0.1 (server scada): unit 7 writes register 100: 5: ok"));
+  EXPECT_THAT(notes(), ElementsAre("modbus 127.0.0.1 (server scada): unit 7 writes register 100: 5: ok"));
   EXPECT_EQ(server->status().passed, 2U);
   EXPECT_EQ(server->status().remembered, 1U);
 }
@@ -97,7 +106,7 @@ TEST_F(ModbusServer, AnswersForASharedUnitThatCannotBeReachedAsAGatewayDoes) {
       {tl::unexpected(Fault{Failure::UnitOffline, "silent"}), kTargetFailed},
       {tl::unexpected(Fault{Failure::PointRejected, "exception 02", 2}), kIllegalAddress}};
   for (const auto& [result, exception] : cases) {
-    on_pass = [&, result = &result](const PassRequest&) { return *result; };
+    on_pass([copy = result](const PassRequest&) { return copy; });
     EXPECT_THAT(master.read(100, 1), IsEmpty());
     EXPECT_EQ(master.error, kRefused + exception);
   }
@@ -162,8 +171,8 @@ TEST_F(ModbusServer, TellsTheAuditOfAWriteThatTheBusHadNoRoomFor) {
   Master master(tcp(), 7);
   EXPECT_FALSE(master.write(100, 5));
   EXPECT_EQ(master.error, kRefused + kPathUnavailable);
-  EXPECT_THAT(notes, ElementsAre("modbus 127.0.0.1 (server scada): unit 7 writes register 100: 5: too many requests "
-                                 "wait for this bus"));
+  EXPECT_THAT(notes(), ElementsAre("modbus 127.0.0.1 (server scada): unit 7 writes register 100: 5: too many requests "
+                                   "wait for this bus"));
 }
 
 }  // namespace
