@@ -75,8 +75,7 @@ int simulate(const SimulateOptions& options) {
   std::size_t served = 0;
   for (const auto& bus : settings.buses) {
     if (!drivers::is_modbus(bus.type)) {
-      text += fmt::format("  # {}: not simulated, it is no Modbus bus
-", bus.name);
+      text += fmt::format("  # {}: not simulated, it is no Modbus bus\n", bus.name);
       continue;
     }
     const auto port = options.first_port == 0 ? 0 : options.first_port + served;
