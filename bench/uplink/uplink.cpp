@@ -157,7 +157,9 @@ class Bare final : public bridge::LinkEvents {
       for (std::size_t i = 0; i < options_.window; ++i) send();
     });
   }
-  void on_disconnected(std::string cause) override { fmt::print(stderr, "{}\n", cause); }
+  void on_disconnected(std::string cause) override {
+    if (cause != "stopped") fmt::print(stderr, "{}\n", cause);
+  }
   void on_settled(bridge::Seq, mqtt::Reason) override {
     loop_.post([this] {
       if (++settled_ == options_.messages) return loop_.stop();
