@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 namespace ferrule::mqtt {
 
 namespace {
 
-constexpr std::size_t kPieces = 64;         // of payload in one write
+constexpr std::size_t kPieces = 64;         // in one write
+constexpr std::size_t kFrames = 24;         // likewise
 constexpr std::size_t kMostPending = 1024;  // bytes of unsent pongs; more pings are not answered (RFC 6455 5.5.3)
 
 /// Walks through a write's buffers.
@@ -39,6 +41,55 @@ struct Cursor {
       offset = 0;
     }
   }
+
+  /// Of the packet that begins here; 0: there is none.
+  std::uint64_t packet_size() const {
+    std::array<iovec, 5> head;  // five bytes are in no more pieces than that
+    std::size_t used = 0;
+    const auto bytes = gather(head.size(), head, used);
+    std::uint64_t length = 0, index = 0;
+    for (const auto& one : std::span(head).first(used)) {
+      for (const char byte : std::string_view(static_cast<const char*>(one.iov_base), one.iov_len)) {
+        if (index++ == 0) continue;  // the packet's type
+        length |= std::uint64_t{static_cast<unsigned char>(byte) & 0x7FU} << (7 * (index - 2));
+        if ((static_cast<unsigned char>(byte) & 0x80U) == 0) return index + length;
+      }
+    }
+    return bytes;
+  }
+};
+
+/// One write below: the rest of a frame, then frames with a packet each.
+struct Batch {
+  struct Frame {
+    std::string header;  // empty: the frame has begun before
+    std::uint64_t size;  // of the payload that was missing
+    std::uint64_t here;  // of it, in this write
+  };
+
+  Batch(Cursor from, std::string& pending, std::uint64_t frame_left, bool only_one) {
+    if (!pending.empty()) pieces[used++] = {pending.data(), pending.size()};
+    for (std::uint64_t left = frame_left; count < (only_one ? 1 : kFrames) && used + 2 <= kPieces; left = 0) {
+      auto& frame = frames[count];
+      frame = {{}, left, 0};
+      if (left == 0) {
+        frame.size = from.packet_size();
+        if (frame.size == 0) return;
+        frame.header = websocket_header(Opcode::Binary, frame.size);  // [MQTT-6.0.0-1]
+        pieces[used++] = {frame.header.data(), frame.header.size()};
+      }
+      frame.here = from.gather(frame.size, pieces, used);
+      if (frame.here == 0) return;
+      ++count;
+      if (frame.here < frame.size) return;
+      from.advance(frame.here);
+    }
+  }
+
+  std::array<iovec, kPieces> pieces;
+  std::size_t used = 0;
+  std::array<Frame, kFrames> frames;
+  std::size_t count = 0;
 };
 
 }  // namespace
@@ -103,29 +154,33 @@ void WebSocketTransport::finish(WebSocketReader::Event event) {
 
 // Writing
 
+/// Each packet is a frame of its own: clients such as Paho C leave what follows the first packet of a frame until more
+/// bytes arrive, though no client may rely on it [MQTT-6.0.0-2].
 std::size_t WebSocketTransport::write(std::span<const iovec> buffers) {
   if (upgrade_ != nullptr || closing_) return 0;
   Cursor cursor{buffers};
   std::size_t taken = 0;
   for (;;) {
-    std::array<iovec, kPieces + 1> pieces;
-    std::size_t used = 1;
-    const auto most = frame_left_ > 0 ? frame_left_ : UINT64_MAX;
-    const auto payload = cursor.gather(most, pieces, used);
-    if (payload == 0) return taken;
-    if (frame_left_ == 0) {
-      pending_ += websocket_header(Opcode::Binary, payload);  // [MQTT-6.0.0-1]
-      frame_left_ = payload;
+    const Batch batch(cursor, pending_, frame_left_, !behind_.empty());
+    if (batch.count == 0) return taken;
+    std::size_t sent = below_->write(std::span(batch.pieces).first(batch.used));
+    const std::size_t before = std::min(sent, pending_.size());
+    pending_.erase(0, before);
+    if (!pending_.empty()) return taken;
+    sent -= before;
+    for (const auto& frame : std::span(batch.frames).first(batch.count)) {
+      const std::size_t header = std::min(sent, frame.header.size());
+      if (!frame.header.empty() && header == 0) return taken;  // it has not begun
+      if (!frame.header.empty()) frame_left_ = frame.size;
+      pending_ = frame.header.substr(header);
+      sent -= header;
+      const std::size_t payload = std::min<std::uint64_t>(sent, frame.here);
+      sent -= payload;
+      frame_left_ -= payload;
+      taken += payload;
+      cursor.advance(payload);
+      if (payload < frame.here) return taken;
     }
-    pieces[0] = {pending_.data(), pending_.size()};
-    const std::size_t before = pending_.size();
-    const std::size_t sent = below_->write(std::span(pieces).first(used));
-    pending_.erase(0, std::min(sent, before));
-    if (sent <= before) return taken;
-    frame_left_ -= sent - before;
-    taken += sent - before;
-    cursor.advance(sent - before);
-    if (sent - before < payload) return taken;
     if (frame_left_ == 0 && !behind_.empty()) {
       pending_ = std::exchange(behind_, {});
       if (!send_pending()) return taken;

@@ -255,7 +255,7 @@ TEST(WebSocket, CarriesPacketsThatFramesCutAnywhere) {
     expect_frame(client, answer);
   }
   client.send_bytes(frame(0x82, wire("82 [ 0001 ('t') 01 ] 32 [ ('t') 0001 'x' ]")));
-  expect_frame(client, "90 [ 0001 01 ] 32 [ ('t') 0001 'x' ] 40 [ 0001 ]");
+  for (const auto* packet : {"90 [ 0001 01 ]", "32 [ ('t') 0001 'x' ]", "40 [ 0001 ]"}) expect_frame(client, packet);
 }
 
 TEST(WebSocket, TakesTheFirstFrameTogetherWithTheRequest) {
@@ -271,7 +271,7 @@ TEST(WebSocket, CarriesMuchToAClientThatReadsSlowlyAndAnswersItsPings) {
   SocketClient client(broker.port(), 4096);
   upgrade(client);
   client.send_bytes(frame(0x82, wire("10 [ ('MQTT') 04 02 0000 ('a') ] 82 [ 0001 ('t') 00 ]")));
-  expect_frame(client, "20 02 00 00 90 [ 0001 00 ]");
+  for (const auto* packet : {"20 02 00 00", "90 [ 0001 00 ]"}) expect_frame(client, packet);
   std::string sent;
   for (int i = 0; i < 30; ++i) {
     const auto packet = wire("30 [ ('t') '" + std::string(100'000, static_cast<char>('a' + i % 26)) + "' ]");
