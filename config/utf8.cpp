@@ -110,6 +110,21 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string from_latin1(std::string_view text) {
+  std::string utf8;
+  utf8.reserve(text.size() + text.size() / 8);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      utf8 += c;
+    } else {
+      utf8 += static_cast<char>(0xC0 | byte >> 6);
+      utf8 += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return utf8;
+}
+
 std::string shortened(std::string_view text, std::size_t characters) {
   std::size_t at = 0;
   for (std::size_t n = 0; at < text.size(); ++n) {

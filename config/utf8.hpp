@@ -10,6 +10,9 @@ namespace ferrule::config {
 /// Offset of the first byte that is not UTF-8 (RFC 3629: no overlong forms, no surrogates), or npos.
 std::size_t first_invalid_utf8(std::string_view text);
 
+/// What stands for the same characters in ISO 8859-1, which any bytes are.
+std::string from_latin1(std::string_view text);
+
 /// Number of code points of valid UTF-8.
 std::size_t count_characters(std::string_view text);
 

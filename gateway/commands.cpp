@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "mapping/json.hpp"
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
 
@@ -41,10 +42,6 @@ std::optional<double> number_of(const Value& value) {
         return std::nullopt;
       },
       value);
-}
-
-std::string json_text(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 /// The code of a word, or a code that has one; else why not.
@@ -201,7 +198,10 @@ void Commands::answer(const Reply& reply, const WriteResult& result) {
   mqtt::Publication publication;
   publication.topic = reply.topic;
   publication.payload = fmt::format(R"({{"ts":{},"result":"{}")", at.count(), name(result.outcome));
-  if (!result.why.empty()) publication.payload += ",\"why\":" + json_text(result.why);
+  if (!result.why.empty()) {
+    publication.payload += ",\"why\":";
+    mapping::append_json(publication.payload, result.why);
+  }
   publication.payload += '}';
   publication.properties = reply.properties;
   publication.qos = mqtt::Qos::AtLeastOnce;

@@ -1,13 +1,9 @@
 #include "gateway/field.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
-
-#include "gateway/status.hpp"
 
 namespace ferrule::gateway {
 

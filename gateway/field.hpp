@@ -103,7 +103,7 @@ class Field {
   std::function<void(const drivers::Bus&)> on_end_ = [](const drivers::Bus&) {};
   bool stopping_ = false;
   // Shared with the buses' threads.
-  mutable std::mutex servers_mutex_;
+  std::mutex servers_mutex_;
   std::unique_ptr<ModbusServers> servers_;  // guarded by servers_mutex_, and exchanged by the broker thread only
   std::atomic<std::size_t> batches_under_way_ = 0;
   std::atomic<std::uint64_t> skipped_readings_ = 0;

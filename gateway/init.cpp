@@ -9,11 +9,11 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "drivers/serial_list.hpp"
 #include "gateway/settings.hpp"
+#include "mapping/json.hpp"
 
 namespace ferrule::gateway {
 
@@ -21,7 +21,9 @@ namespace {
 
 /// A JSON string is one of YAML too.
 std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string json;
+  mapping::append_json(json, text);
+  return json;
 }
 
 /// `10.0.0.5:1502` and `plc` as keys of a bus. Whether they make sense is said by who reads them.

@@ -15,27 +15,12 @@ namespace {
 
 constexpr std::size_t kMaxFile = std::size_t{16} << 20U;
 
-std::string from_latin1(std::string_view text) {
-  std::string utf8;
-  utf8.reserve(text.size() + text.size() / 8);
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) {
-      utf8 += c;
-    } else {
-      utf8 += static_cast<char>(0xC0 | byte >> 6);
-      utf8 += static_cast<char>(0x80 | (byte & 0x3F));
-    }
-  }
-  return utf8;
-}
-
 }  // namespace
 
 tl::expected<Dbc, DbcMistake> parse_dbc(std::string_view text) {
   if (text.size() > kMaxFile) return tl::unexpected(DbcMistake{0, 0, "is larger than 16 MiB"});
   const bool is_utf8 = config::first_invalid_utf8(text) == std::string_view::npos;
-  const auto converted = is_utf8 ? std::string() : from_latin1(text);
+  const auto converted = is_utf8 ? std::string() : config::from_latin1(text);
   auto dbc = parse_dbc_text(is_utf8 ? text : converted);
   if (dbc) dbc->hash = std::hash<std::string_view>()(text);
   return dbc;

@@ -54,18 +54,7 @@ std::string text(std::span<const std::uint16_t> registers, const Encoding& encod
   bytes.resize(std::min<std::size_t>(bytes.size(), encoding.length));
   bytes.resize(std::min(bytes.size(), bytes.find('\0')));
   bytes.erase(bytes.find_last_not_of(" \t\r\n") + 1);
-  if (config::first_invalid_utf8(bytes) == std::string::npos) return bytes;
-  std::string utf8;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) {
-      utf8 += c;
-    } else {
-      utf8 += static_cast<char>(0xC0 | byte >> 6);
-      utf8 += static_cast<char>(0x80 | (byte & 0x3F));
-    }
-  }
-  return utf8;
+  return config::first_invalid_utf8(bytes) == std::string::npos ? bytes : config::from_latin1(bytes);
 }
 
 // raw * 0.1 is 0.30000000000000004 for 3, raw / 10 the double nearest to 0.3: divide where the scale is one over an
