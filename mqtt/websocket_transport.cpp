@@ -155,7 +155,7 @@ void WebSocketTransport::finish(WebSocketReader::Event event) {
 // Writing
 
 /// Each packet is a frame of its own: clients such as Paho C leave what follows the first packet of a frame until more
-/// bytes arrive, though no client may rely on it [MQTT-6.0.0-2].
+/// bytes arrive, though they must not.
 std::size_t WebSocketTransport::write(std::span<const iovec> buffers) {
   if (upgrade_ != nullptr || closing_) return 0;
   Cursor cursor{buffers};
