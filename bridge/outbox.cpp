@@ -218,6 +218,7 @@ bool Outbox::drop_if_expired(Entries& part, Entries::iterator entry) {
 
 void Outbox::sent(Entry& entry) {
   entry.in_flight = true;
+  entry.sent = clock_.now();
   if (entry.qos == mqtt::Qos::ExactlyOnce) entry.maybe_on_disk = true;  // by LinkState::put
   ++in_flight_;
   if (!live_.empty() && find_in(live_, entry.seq) != live_.end()) {
@@ -273,6 +274,23 @@ std::optional<Seq> Outbox::oldest_in_flight() const {
     if (first != part->end()) oldest = std::min(oldest.value_or(first->seq), first->seq);
   }
   return oldest;
+}
+
+std::optional<std::chrono::steady_clock::time_point> Outbox::sent_at(Seq seq) {
+  const auto [part, entry] = find(seq);
+  if (part == nullptr || !entry->in_flight) return std::nullopt;
+  return entry->sent;
+}
+
+std::optional<milliseconds> Outbox::age() const {
+  std::optional<std::chrono::steady_clock::time_point> first;
+  for (const auto* part : {&head_, &tail_, &live_}) {
+    if (part->empty()) continue;
+    const auto published = part->front().publication->published;
+    first = std::min(first.value_or(published), published);
+  }
+  if (!first) return std::nullopt;
+  return std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(clock_.now() - *first));
 }
 
 std::size_t Outbox::requeue_all(const std::function<bool(Seq)>& keep) {

@@ -58,7 +58,7 @@ class Outbox {
     bool unwritten = true;       ///< not handed to the store, or in vain
     bool maybe_on_disk = false;  ///< has to be erased there once it is settled
     mqtt::Ticket written_by = 0;
-    std::chrono::steady_clock::time_point added{};
+    std::chrono::steady_clock::time_point added{}, sent{};
     std::uint64_t cost = 0;
     std::optional<mqtt::Receipt> receipt;
 
@@ -115,6 +115,10 @@ class Outbox {
   std::uint64_t bytes() const { return bytes_; }
   std::size_t in_flight() const { return in_flight_; }
   std::optional<Seq> oldest_in_flight() const;
+  /// When it was sent; nothing when it is not in flight.
+  std::optional<std::chrono::steady_clock::time_point> sent_at(Seq seq);
+  /// How long the oldest in memory has waited; nothing is older but for a moment while more comes from the disk.
+  std::optional<std::chrono::milliseconds> age() const;
   const Counters& counters() const { return counters_; }
   const std::string& disk_error() const { return disk_error_; }  ///< empty: none
   Row row_of(const Entry& entry) const;

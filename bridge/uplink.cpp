@@ -221,6 +221,8 @@ UplinkStatus Uplink::Impl::status() const {
   status.name = settings_.name;
   status.state = now_;
   status.queued = outbox_->size();
+  status.oldest = outbox_->age();
+  status.ack_times = ack_times_;
   status.queued_bytes = outbox_->bytes();
   status.in_flight = outbox_->in_flight();
   status.stalled = now_ == UplinkState::Online && under_way() > 0 && clock_.now() - answered_at_ >= kStalled;

@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "bridge/ack_times.hpp"
 #include "bridge/link.hpp"
 #include "bridge/outbox_file.hpp"
 #include "bridge/settings.hpp"
@@ -22,8 +24,10 @@ namespace ferrule::bridge {
 struct UplinkStatus {
   std::string name;
   UplinkState state = UplinkState::Offline;
-  std::uint64_t queued = 0;        ///< messages not yet acknowledged by the cloud, in flight included
-  std::uint64_t queued_bytes = 0;  ///< what they count for in `queue.max_size`
+  std::uint64_t queued = 0;                         ///< messages not yet acknowledged by the cloud, in flight included
+  std::optional<std::chrono::milliseconds> oldest;  ///< age of the oldest of these
+  AckTimes ack_times;                               ///< since the start
+  std::uint64_t queued_bytes = 0;                   ///< what they count for in `queue.max_size`
   std::uint64_t in_flight = 0;
   bool stalled = false;                ///< online, but the cloud acknowledges nothing
   std::uint64_t acknowledged = 0;      ///< since the start

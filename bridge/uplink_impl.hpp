@@ -147,6 +147,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::map<Seq, std::vector<Seq>> batches_;  // under way: their members, by the first of them, whose Seq they go by
   std::size_t followers_ = 0;                // in them, but the first of each
   Seq single_until_ = 0;                     // members of a batch that was refused go one by one
+  AckTimes ack_times_;
   bool resuming_ = false, stopped_ = false;
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };

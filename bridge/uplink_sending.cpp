@@ -195,6 +195,7 @@ void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
   }
   switch (verdict) {
     case Verdict::Delivered:
+      if (const auto sent = outbox_->sent_at(seq)) ack_times_.add(answered_at_ - *sent);
       delivered(members);
       patience_.accepted(seq);
       suspicion_.settled();

@@ -303,7 +303,7 @@ void Bus::Impl::listen(std::size_t task) {
   const auto result = driver_->run(task, readings_);
   if (stop_.requested()) return;
   const bool news = !result || !readings_.empty();
-  if (news) record_.asked(driver_->task(task).device, result);
+  if (news) record_.asked(driver_->task(task).device, result, started, std::nullopt);
   if (!result) report(task, result.error(), 1, 1, started);
   if (!result && result.error().failure == Failure::PortLost) return lost(result.error());
   if (news && (result || result.error().failure != Failure::BadReply)) return conclude(task, result, started);
@@ -324,8 +324,8 @@ bool Bus::Impl::ask(std::size_t task, Result& result) {
     result = driver_->run(task, readings_);
     used(asked);
     if (stop_.requested()) return false;
-    record_.asked(device, result);
-    record_.took(clock_.now() - asked);
+    const auto now = clock_.now();
+    record_.asked(device, result, now, now - asked);
     if (result) return true;
     report(task, result.error(), attempt, attempts, asked);
     if (result.error().failure == Failure::PortLost) {

@@ -32,6 +32,9 @@ struct DeviceStatus {
   std::uint64_t failures = 0;       ///< requests without a good answer
   std::array<std::uint64_t, kFailures> failures_by{};  ///< the same by cause: index is the Failure
   std::uint64_t overruns = 0;                          ///< polls left out because the bus could not keep up
+  std::optional<std::uint8_t> unit_id;                 ///< of a Modbus device
+  std::optional<TimePoint> answered;                   ///< last; nothing: never yet
+  std::chrono::nanoseconds round_trip{0};              ///< of that answer; 0: it talks by itself
 };
 /// How long requests took until their answer or timeout.
 struct PollTimes {
@@ -51,9 +54,10 @@ struct BusStatus {
   std::string_view type;  ///< as in the configuration: `modbus-tcp`
   std::string port;       ///< the address: `10.0.0.5:502`, `/dev/ttyUSB0`
   bool connected = false;
-  std::string trouble;         ///< why it is not connected, for people; empty while it is
-  std::uint64_t connects = 0;  ///< times the port was opened
-  std::uint64_t losses = 0;    ///< times it was lost or could not be opened
+  std::chrono::milliseconds timeout{0};  ///< how long an answer is awaited
+  std::string trouble;                   ///< why it is not connected, for people; empty while it is
+  std::uint64_t connects = 0;            ///< times the port was opened
+  std::uint64_t losses = 0;              ///< times it was lost or could not be opened
   PollTimes poll_times;
   double utilisation = 0;         ///< share of the last minute in which the wire was in use, 0 to 1
   std::optional<double> planned;  ///< the same as the configuration lets expect; nothing where nobody can say

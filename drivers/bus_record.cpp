@@ -33,10 +33,12 @@ BusRecord::BusRecord(const BusSettings& settings, const Driver& driver, TimePoin
   status_.name = settings.name;
   status_.type = driver_entry(settings.type).word;
   status_.port = driver.port_name();
+  status_.timeout = settings.timeout;
   status_.planned = driver.planned_utilisation();
   for (const auto& device : settings.devices) {
     status_.devices.emplace_back().name = device.name;
     status_.devices.back().polled = false;
+    if (is_modbus(settings.type)) status_.devices.back().unit_id = device.unit_id;
   }
   for (std::size_t task = 0; task < driver.task_count(); ++task)
     status_.devices[driver.task(task).device].polled = true;
@@ -94,20 +96,21 @@ void BusRecord::used(TimePoint began, TimePoint now) {
   status_.utilisation = share;
 }
 
-void BusRecord::asked(std::uint32_t device, const tl::expected<void, Fault>& result) {
+void BusRecord::asked(std::uint32_t device, const tl::expected<void, Fault>& result, TimePoint now,
+                      std::optional<std::chrono::nanoseconds> took) {
   const std::lock_guard lock(mutex_);
+  if (took) status_.poll_times.add(*took);
   auto& status = status_.devices[device];
   ++status.polls;
   status.online = result || is_answer(result.error().failure);
   status.failure = result ? Failure::None : result.error().failure;
+  if (status.online) {
+    status.answered = now;
+    status.round_trip = took.value_or(std::chrono::nanoseconds(0));
+  }
   if (result) return;
   ++status.failures;
   ++status.failures_by[static_cast<std::size_t>(result.error().failure)];
-}
-
-void BusRecord::took(std::chrono::nanoseconds time) {
-  const std::lock_guard lock(mutex_);
-  status_.poll_times.add(time);
 }
 
 void BusRecord::failed(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint began,

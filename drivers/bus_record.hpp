@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 
 #include "drivers/bus.hpp"
 #include "drivers/failure_log.hpp"
@@ -33,8 +34,9 @@ class BusRecord {
   void used(TimePoint began, TimePoint now);  ///< the wire was ours
 
   // The requests.
-  void asked(std::uint32_t device, const tl::expected<void, Fault>& result);
-  void took(std::chrono::nanoseconds time);  ///< a request, until its answer or timeout
+  /// `took`: until the answer or the timeout; nothing of a device that talks by itself.
+  void asked(std::uint32_t device, const tl::expected<void, Fault>& result, TimePoint now,
+             std::optional<std::chrono::nanoseconds> took);
   void failed(std::size_t task, const Fault& fault, int attempt, int attempts, TimePoint began, TimePoint now);
   void overran(std::size_t task, std::uint64_t overruns, TimePoint now);
 

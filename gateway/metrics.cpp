@@ -50,6 +50,21 @@ namespace {
 
 double number(std::uint64_t value) { return static_cast<double>(value); }
 
+/// `times` has kBounds, the counts between them, and their sum.
+template <class Times>
+void add_histogram(MetricsText& out, std::string_view label, const std::string& name, const Times& times) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < times.counts.size(); ++i) {
+    count += times.counts[i];
+    const auto bound = i < Times::kBounds.size()
+                           ? fmt::format("{}", std::chrono::duration<double>(Times::kBounds[i]).count())
+                           : "+Inf";
+    out.sample("_bucket", {{label, name}, {"le", bound}}, number(count));
+  }
+  out.sample("_sum", {{label, name}}, std::chrono::duration<double>(times.sum).count());
+  out.sample("_count", {{label, name}}, number(count));
+}
+
 void add_buses(MetricsText& out, const std::vector<drivers::BusStatus>& buses) {
   out.gauge("ferrule_bus_connected", "Whether the bus's port is open.");
   for (const auto& bus : buses) out.sample({{"bus", bus.name}}, bus.connected ? 1 : 0);
@@ -65,18 +80,7 @@ void add_buses(MetricsText& out, const std::vector<drivers::BusStatus>& buses) {
   }
   out.histogram("ferrule_poll_duration_seconds",
                 "Time from a request to its answer or timeout. The rate of its sum is the bus's busy ratio.");
-  for (const auto& bus : buses) {
-    std::uint64_t count = 0;
-    for (std::size_t i = 0; i < bus.poll_times.counts.size(); ++i) {
-      count += bus.poll_times.counts[i];
-      const auto bound = i < drivers::PollTimes::kBounds.size()
-                             ? fmt::format("{}", std::chrono::duration<double>(drivers::PollTimes::kBounds[i]).count())
-                             : "+Inf";
-      out.sample("_bucket", {{"bus", bus.name}, {"le", bound}}, number(count));
-    }
-    out.sample("_sum", {{"bus", bus.name}}, std::chrono::duration<double>(bus.poll_times.sum).count());
-    out.sample("_count", {{"bus", bus.name}}, number(count));
-  }
+  for (const auto& bus : buses) add_histogram(out, "bus", bus.name, bus.poll_times);
 }
 
 void add_modbus_servers(MetricsText& out, const std::vector<drivers::modbus_server::ServerStatus>& servers) {
@@ -213,10 +217,17 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
     out.sample({{"uplink", uplink.name}, {"reason", "thinned"}}, number(uplink.thinned));
     out.sample({{"uplink", uplink.name}, {"reason", "unreadable"}}, number(uplink.unreadable));
   }
+  out.histogram("ferrule_uplink_ack_duration_seconds", "Time from sending a message to its acknowledgement.");
+  for (const auto& uplink : uplinks) add_histogram(out, "uplink", uplink.name, uplink.ack_times);
   out.gauge("ferrule_queue_messages", "Messages that the cloud has not acknowledged, in flight included.");
   each(&Status::queued);
   out.gauge("ferrule_queue_bytes", "What these count for in queue.max_size.");
   each(&Status::queued_bytes);
+  out.gauge("ferrule_queue_oldest_seconds", "How long the oldest message of the queue has waited; 0: there is none.");
+  for (const auto& uplink : uplinks) {
+    out.sample({{"uplink", uplink.name}},
+               std::chrono::duration<double>(uplink.oldest.value_or(std::chrono::milliseconds(0))).count());
+  }
   out.gauge("ferrule_queue_in_flight", "Messages sent and not yet acknowledged.");
   each(&Status::in_flight);
   out.gauge("ferrule_queue_database_bytes", "Size of the queue's file.");

@@ -31,6 +31,20 @@ TEST_F(UplinkTest, SendsAtOnceWhatARouteSelects) {
   EXPECT_EQ(status().queued, 1U);
 }
 
+TEST_F(UplinkTest, TellsHowLongTheOldestWaitsAndHowLongTheCloudTakes) {
+  start();
+  EXPECT_FALSE(status().oldest);
+  append("first");
+  clock_.advance(30ms);
+  append("second");
+  clock_.advance(40ms);
+  EXPECT_EQ(status().oldest, 70ms);
+  settle(link_->sent[0].seq);
+  EXPECT_EQ(status().oldest, 40ms);
+  EXPECT_EQ(status().ack_times.sum, 70ms);
+  EXPECT_EQ(status().ack_times.counts[4], 1U);  // up to 100 ms, above 50
+}
+
 TEST_F(UplinkTest, TakesTheFirstRouteThatMatchesWithItsTopicAndQos) {
   settings_.out.clear();
   settings_.out.push_back({*mqtt::TopicFilter::parse("plant/alarm"), "alarms/{topic}", Qos::ExactlyOnce});
