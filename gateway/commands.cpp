@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "mapping/json.hpp"
@@ -131,6 +133,13 @@ void Commands::write(std::string_view topic, const Value& value, std::string_vie
   const auto& words = found->second.point.words;
   auto wanted = words.empty() ? tl::expected<Value, std::string>(value) : code_of(value, words);
   carry_out(found->second, std::move(wanted), drivers::TimePoint::max(), tell);
+}
+
+std::vector<const WritablePoint*> Commands::writable() const {
+  std::vector<const WritablePoint*> points;
+  for (const auto& [topic, target] : targets_) points.push_back(&target.point);
+  std::ranges::sort(points, {}, [](const auto* point) { return std::tie(point->device, point->name); });
+  return points;
 }
 
 void Commands::carry_out(Target& target, tl::expected<Value, std::string>&& value, drivers::TimePoint latest,

@@ -29,6 +29,7 @@ struct WritablePoint {
   drivers::PointIndex point = 0;
   drivers::WriteSettings limits;
   EnumWords words{};  ///< an enum's: nothing else may be written
+  std::string device{}, name{};
 };
 
 /// Takes commands from the broker and gives each to its bus at most once. A command is a JSON number, boolean or
@@ -64,6 +65,8 @@ class Commands final : public mqtt::Consumer {
   /// A command from elsewhere than MQTT, under the same limits and in the same audit, to the point that takes commands
   /// from `topic`. For an enum a code of it. `done` is called once, on the broker thread, never from within `write`.
   void write(std::string_view topic, const drivers::Value& value, std::string_view who, Done done);
+  /// Those that take commands, by device and name.
+  std::vector<const WritablePoint*> writable() const;
   std::uint64_t received() const { return received_; }
 
  private:

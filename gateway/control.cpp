@@ -63,9 +63,9 @@ class Control::Connection final : public mqtt::Sink, public std::enable_shared_f
   bool open() const { return open_; }
   std::string who() const;
 
-  void adopt(const std::shared_ptr<ControlReply::State>& state) { under_way_.push_back(state); }
+  void adopt(const std::shared_ptr<Control::Reply>& state) { under_way_.push_back(state); }
   bool has_room() const { return under_way_.size() < kMostUnderWay; }
-  void let_go(const ControlReply::State& state);
+  void let_go(const Control::Reply& state);
   void send(const std::string& line);
   void send_item(const std::string& line);
 
@@ -81,7 +81,7 @@ class Control::Connection final : public mqtt::Sink, public std::enable_shared_f
 
   Control& control_;  // not after `abandon` or on_closed
   std::unique_ptr<mqtt::Transport> transport_;
-  std::vector<std::weak_ptr<ControlReply::State>> under_way_;
+  std::vector<std::weak_ptr<Control::Reply>> under_way_;
   std::string input_;
   std::string output_;
   bool open_ = true;
@@ -89,16 +89,31 @@ class Control::Connection final : public mqtt::Sink, public std::enable_shared_f
   bool paused_ = false;
 };
 
-class ControlReply::State {
+/// Answers as lines: `{"id":..,"item":..}` and the like.
+class Control::Reply final : public ControlReply::State {
  public:
-  State(std::weak_ptr<Control::Connection> connection, json id)
-      : connection_(std::move(connection)), id_(std::move(id)) {}
-  ~State() {
+  Reply(std::weak_ptr<Connection> connection, json id) : connection_(std::move(connection)), id_(std::move(id)) {}
+  ~Reply() override {
     if (!answered_) answer({{"error", {{"code", "internal"}, {"message", "the command gave no answer"}}}});
   }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
 
+  void item(const json& item) override {
+    const auto connection = connection_.lock();
+    if (answered_ || connection == nullptr || !connection->open()) return;
+    connection->send_item(line_of({{"id", id_}, {"item", item}}));
+  }
+  void result(const json& result) override { answer({{"result", result}}); }
+  void error(std::string_view code, std::string_view message) override {
+    answer({{"error", {{"code", code}, {"message", message}}}});
+  }
+  void on_gone(std::function<void()> task) override { gone_ = std::move(task); }
+
+  void client_gone() {
+    answered_ = true;
+    if (const auto task = std::exchange(gone_, nullptr)) task();
+  }
+
+ private:
   void answer(json members) {
     if (std::exchange(answered_, true)) return;
     gone_ = nullptr;
@@ -109,33 +124,11 @@ class ControlReply::State {
     connection->send(line_of(members));
   }
 
-  void item(const json& item) {
-    const auto connection = connection_.lock();
-    if (answered_ || connection == nullptr || !connection->open()) return;
-    connection->send_item(line_of({{"id", id_}, {"item", item}}));
-  }
-
-  void on_gone(std::function<void()> task) { gone_ = std::move(task); }
-
-  void client_gone() {
-    answered_ = true;
-    if (const auto task = std::exchange(gone_, nullptr)) task();
-  }
-
- private:
-  const std::weak_ptr<Control::Connection> connection_;
+  const std::weak_ptr<Connection> connection_;
   const json id_;
   std::function<void()> gone_;
   bool answered_ = false;
 };
-
-ControlReply::ControlReply(std::shared_ptr<State> state) : state_(std::move(state)) {}
-void ControlReply::item(const json& item) { state_->item(item); }
-void ControlReply::result(const json& result) { state_->answer({{"result", result}}); }
-void ControlReply::error(std::string_view code, std::string_view message) {
-  state_->answer({{"error", {{"code", code}, {"message", message}}}});
-}
-void ControlReply::on_gone(std::function<void()> task) { state_->on_gone(std::move(task)); }
 
 // Connection
 
@@ -203,7 +196,7 @@ void Control::Connection::flush() {
   if (paused_ && output_.size() <= kEnoughOutput) take_lines();
 }
 
-void Control::Connection::let_go(const ControlReply::State& state) {
+void Control::Connection::let_go(const Control::Reply& state) {
   // A state that ends unanswered has no owner left: its weak pointer is as dead as those of the answered ones.
   std::erase_if(under_way_, [&](const auto& weak) {
     const auto held = weak.lock();
@@ -234,7 +227,9 @@ void Control::Connection::abandon() {
 
 // Control
 
-Control::Control(mqtt::Loop& loop, const std::string& path, const config::Location& where) : loop_(loop), path_(path) {
+Control::Control(mqtt::Loop& loop, const ControlCommands& commands, const std::string& path,
+                 const config::Location& where)
+    : loop_(loop), commands_(commands), path_(path) {
   listener_ = std::make_unique<mqtt::Listener>(
       loop, listen_settings(path, where), 0,
       [this](std::unique_ptr<mqtt::Transport> transport) { accept(std::move(transport)); });
@@ -245,8 +240,6 @@ Control::~Control() {
   listener_.reset();
   for (const auto& connection : std::exchange(connections_, {})) connection->abandon();
 }
-
-void Control::on(std::string command, Handler handler) { handlers_[std::move(command)] = std::move(handler); }
 
 void Control::accept(std::unique_ptr<mqtt::Transport> transport) {
   connections_.push_back(std::make_shared<Connection>(*this, std::move(transport)));
@@ -263,21 +256,22 @@ void Control::serve(Connection& connection, std::string_view line) {
   const auto id = body.is_object() && body.contains("id") ? body["id"] : json();
   const bool proper =
       (id.is_number_integer() || id.is_string()) && body.contains("command") && body["command"].is_string();
-  ControlReply reply(std::make_shared<ControlReply::State>(connection.weak_from_this(), proper ? id : json()));
+  const auto state = std::make_shared<Reply>(connection.weak_from_this(), proper ? id : json());
+  ControlReply reply(state);
   if (!proper) {
     ++counters_.bad_requests;
     return reply.error("bad-request",
                        R"(a request is one JSON object like {"id":1,"command":"status"}; the id is a number or text)");
   }
   const auto& command = body["command"].get_ref<const std::string&>();
-  const auto found = handlers_.find(command);
-  if (found == handlers_.end()) {
+  const auto* handler = commands_.find(command);
+  if (handler == nullptr) {
     ++counters_.bad_requests;
     return reply.error("unknown-command", fmt::format("this gateway has no command \"{}\"", command));
   }
   if (!connection.has_room()) return reply.error("busy", "too many requests of this connection are under way");
-  connection.adopt(reply.state_);
-  found->second({body, connection.who()}, std::move(reply));
+  connection.adopt(state);
+  (*handler)({body, connection.who()}, std::move(reply));
 }
 
 }  // namespace ferrule::gateway

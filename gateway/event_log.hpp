@@ -27,6 +27,7 @@ struct Condition {
   std::string kind;
   std::string who;
   std::string cause;
+  std::string lately{};  ///< what changes all the time, and so stands in no event: "silent for 4 min"
 };
 
 /// Keeps the newest thousand events, in memory and, when it is told where, on disk. Belongs to the broker thread.

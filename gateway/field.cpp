@@ -23,8 +23,8 @@ std::vector<WritablePoint> writable_points(const Settings& settings) {
       for (const auto& point : device.points) {
         if (point.write) {
           const auto& mapping = settings.mappings[bus].points[index];
-          writable.push_back(
-              {mapping::command_topic(mapping), bus, index, *point.write, mapping.rule->conversion.words});
+          writable.push_back({mapping::command_topic(mapping), bus, index, *point.write, mapping.rule->conversion.words,
+                              device.name, point.name});
         }
         ++index;
       }

@@ -61,6 +61,7 @@ class Field {
   /// Called before a bus ends in a reload.
   void on_end(std::function<void(const drivers::Bus&)> task) { on_end_ = std::move(task); }
 
+  Commands& commands() { return *commands_; }
   drivers::Bus* bus(const std::string& name);  ///< null: there is none
   std::vector<drivers::BusStatus> buses() const;
   std::vector<drivers::modbus_server::ServerStatus> modbus_servers() const;

@@ -195,6 +195,7 @@ void Gateway::renew(Settings fresh, Reload::Done done) {
   if (const auto what = obstacle(fresh)) return done({false, *what + ": that needs a restart"});
   for (const auto& warning : fresh.warnings) spdlog::warn("{}", warning.text());
   broker_.set_access(std::make_shared<const mqtt::Access>(fresh.broker.access));
+  settings_.warnings = fresh.warnings;
   settings_.device_count = fresh.device_count;
   settings_.point_count = fresh.point_count;
   field_->renew(std::move(fresh), [done = std::move(done)](const BusChanges& changes) {

@@ -50,6 +50,8 @@ class Gateway {
   const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_; }
   std::string status_line() const;  ///< "3/4 devices ok, queue 0, uplink up"
   bool stopping() const { return stopping_; }
+  mqtt::PasswordChecker& password_checks() { return password_checks_; }
+  mqtt::Clock& clock() { return clock_; }
   EventLog& events() { return events_; }
   const EventLog& events() const { return events_; }
 

@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "gateway/http_request.hpp"
 #include "mqtt/listener.hpp"
 #include "mqtt/loop.hpp"
 
@@ -18,19 +21,51 @@ struct HttpResponse {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> fields{};  ///< besides those that every answer has
+  /// What a page may load; other answers are no pages.
+  std::string content_policy = "default-src 'none'; frame-ancestors 'none'";
 };
 
 struct HttpCounters {
   std::uint64_t requests = 0;
-  std::uint64_t bad_requests = 0;  ///< answered with 4xx
-  std::uint64_t timeouts = 0;      ///< connections that took longer than ten seconds
+  std::uint64_t bad_requests = 0;     ///< answered with 4xx
+  std::uint64_t timeouts = 0;         ///< connections that took too long, streams that were not read
+  std::uint64_t streams = 0;          ///< open now
+  std::uint64_t streams_refused = 0;  ///< because as many were open as may be
+  std::uint64_t events_dropped = 0;   ///< of streams that were not read fast enough
 };
 
-/// Serves GET and HEAD, one request a connection: request heads of up to 8 KiB, up to 32 connections (one more is
-/// closed at once), ten seconds for each from its first byte to our last. Broker thread.
+/// Where the answer to one request goes. Copies are the same request's. Lives as long as a handler keeps it; one that
+/// all let go of unanswered is answered with 500, and a stream ends then. Broker thread.
+class HttpReply {
+ public:
+  class State;
+  explicit HttpReply(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  void respond(const HttpResponse& response);
+  /// Server-sent events from now on, instead of a response. False, and the request is answered, when as many streams
+  /// are open as may be.
+  bool stream();
+  /// `data` without line feeds, such as JSON. Sent from the loop, so that it may be called from anywhere in the broker.
+  /// Dropped, counted, and told the client in an event `dropped` with their number, while 1 MiB waits for the client to
+  /// read, and beyond 500 in a second.
+  void event(std::string_view name, std::string_view data);
+  /// False: an event would be dropped now, and counts as one that was.
+  bool takes();
+  void end();  ///< of a stream
+  /// Called once when the client of a stream is gone.
+  void on_gone(std::function<void()> task);
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// Serves one request a connection: heads of up to 8 KiB, bodies of up to 64 KiB, up to 64 connections (one more is
+/// closed at once), ten seconds for each from its first byte to our last. Up to 16 of them may be streams: these last
+/// as long as their client reads. Broker thread.
 class HttpServer {
  public:
-  using Handler = std::function<HttpResponse()>;
+  using Handler = std::function<void(const HttpRequest&, HttpReply)>;
 
   /// `place` says where to listen. Throws config::Error when it cannot.
   HttpServer(mqtt::Loop& loop, mqtt::ListenSettings place);
@@ -38,22 +73,23 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  /// What is served at exactly this path. `handler` is called on the broker thread.
-  void on(std::string path, Handler handler);
+  /// What is served at exactly this path; for GET, HEAD is too. `handler` is called on the broker thread.
+  void on(std::string_view method, const std::string& path, Handler handler);
   const std::string& name() const { return listener_->name(); }  ///< "127.0.0.1:8080"
   const HttpCounters& counters() const { return counters_; }
 
  private:
+  friend class HttpReply;
   class Connection;
 
-  HttpResponse respond(std::string_view head, bool& head_only);
+  const Handler* find(const HttpRequest& request, HttpResponse& refusal) const;
   void forget(const Connection& connection);
   void tick();
 
   // Constant after construction.
   mqtt::Loop& loop_;
   // Thread: broker.
-  std::unordered_map<std::string, Handler> handlers_;
+  std::map<std::string, std::map<std::string, Handler, std::less<>>> handlers_;  // by path and method
   HttpCounters counters_;
   std::list<std::shared_ptr<Connection>> connections_;
   std::shared_ptr<HttpServer*> self_;  // empties for the loop's timer when this ends

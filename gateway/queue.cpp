@@ -96,7 +96,9 @@ std::optional<Request> parse(const json& body) {
   }
 }
 
-void serve(const Uplinks& uplinks, const ControlRequest& control, ControlReply reply) {
+using Note = std::function<void(std::string_view who, std::string_view what)>;
+
+void serve(const Uplinks& uplinks, const Note& note, const ControlRequest& control, ControlReply reply) {
   const auto request = parse(control.body);
   if (!request) return reply.error("bad-request", "a member is not of the type it has to be");
   if (request->action == "uplinks") {
@@ -111,6 +113,9 @@ void serve(const Uplinks& uplinks, const ControlRequest& control, ControlReply r
   }
   auto& uplink = **found;
   const auto answer = std::make_shared<json>();
+  const auto noted = [note, who = control.who, name = request->uplink](std::size_t count, std::string_view what) {
+    if (count > 0) note(who, fmt::format("{} parked messages of uplink {} {}", count, name, what));
+  };
   if (request->action == "page") {
     uplink.look([answer, queued = request->queued,
                  after = request->after](OutboxFile& file) { *answer = page_of(file, queued, after); },
@@ -119,11 +124,16 @@ void serve(const Uplinks& uplinks, const ControlRequest& control, ControlReply r
                 });
   } else if (request->action == "drop") {
     uplink.change([answer, seqs = request->seqs](OutboxFile& file) { *answer = drop(file, seqs); },
-                  [answer, reply]() mutable {
-                    answer->is_null() ? reply.error("failed", "the outbox cannot be written") : reply.result(*answer);
+                  [answer, reply, noted]() mutable {
+                    if (answer->is_null()) return reply.error("failed", "the outbox cannot be written");
+                    noted(answer->get<std::size_t>(), "dropped");
+                    reply.result(*answer);
                   });
   } else if (request->action == "retry") {
-    uplink.retry_parked(request->seqs, [reply](std::size_t retried) mutable { reply.result(retried); });
+    uplink.retry_parked(request->seqs, [reply, noted](std::size_t retried) mutable {
+      noted(retried, "sent again");
+      reply.result(retried);
+    });
   } else {
     reply.error("bad-request", "the action is one of uplinks, page, drop and retry");
   }
@@ -271,9 +281,9 @@ int change_parked(const QueueOptions& options, const std::string& action, const 
 
 }  // namespace
 
-void add_queue_commands(Control& control, const Uplinks& uplinks) {
-  control.on("queue", [&uplinks](const ControlRequest& request, ControlReply reply) {
-    serve(uplinks, request, std::move(reply));
+void add_queue_commands(ControlCommands& commands, const Uplinks& uplinks, Note note) {
+  commands.on("queue", [&uplinks, note = std::move(note)](const ControlRequest& request, ControlReply reply) {
+    serve(uplinks, note, request, std::move(reply));
   });
 }
 

@@ -3,13 +3,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bridge/uplink.hpp"
 #include "gateway/ask.hpp"
-#include "gateway/control.hpp"
+#include "gateway/control_commands.hpp"
 
 namespace ferrule::gateway {
 
@@ -29,7 +31,8 @@ int retry_parked(const QueueOptions& options);
 int drop_parked(const QueueOptions& options);
 
 using Uplinks = std::vector<std::unique_ptr<bridge::Uplink>>;
-/// Adds `queue` to the control socket; `uplinks` must outlive it.
-void add_queue_commands(Control& control, const Uplinks& uplinks);
+/// Adds `queue`; `uplinks` outlive the commands. `note` hears who decided over parked messages, and how.
+void add_queue_commands(ControlCommands& commands, const Uplinks& uplinks,
+                        std::function<void(std::string_view who, std::string_view what)> note);
 
 }  // namespace ferrule::gateway

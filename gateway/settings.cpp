@@ -8,7 +8,6 @@
 #include <map>
 
 #include "gateway/fingerprint.hpp"
-#include "gateway/host_port.hpp"
 
 namespace ferrule::gateway {
 
@@ -28,19 +27,6 @@ std::filesystem::path default_control(const std::filesystem::path& state_dir) {
   const char* directory = std::getenv("RUNTIME_DIRECTORY");
   const bool service = directory != nullptr && *directory != '\0';
   return (service ? std::filesystem::path(directory) : state_dir) / "control.sock";
-}
-
-/// `127.0.0.1:8080`, `[::1]:8080`: an address of this machine and a port.
-std::optional<mqtt::ListenSettings> read_http(const config::Node& node) {
-  if (!node.present()) return std::nullopt;
-  mqtt::ListenSettings listen;
-  listen.where = node.where();
-  listen.setting = "gateway.http";
-  read_host_port(node, listen.bind, listen.port);
-  if (!is_loopback(listen.bind)) {
-    node.warning("whoever reaches this address reads names of devices and numbers without a password");
-  }
-  return listen;
 }
 
 void read_gateway(const config::Node& section, Settings& settings) {

@@ -8,6 +8,7 @@
 
 #include "bridge/settings.hpp"
 #include "drivers/settings.hpp"
+#include "gateway/http_settings.hpp"
 #include "gateway/modbus_servers.hpp"
 #include "gateway/wall_clock.hpp"
 #include "mapping/settings.hpp"
@@ -32,8 +33,8 @@ struct Settings {
   bool state_dir_named = false;   ///< by the configuration
   std::filesystem::path control;  ///< the control socket
   config::Location control_where;
-  bool control_named = false;                ///< by the configuration
-  std::optional<mqtt::ListenSettings> http;  ///< where /metrics and its kin are served; nowhere
+  bool control_named = false;        ///< by the configuration
+  std::optional<HttpSettings> http;  ///< where /metrics and its kin are served; nowhere
   std::vector<drivers::BusSettings> buses;
   std::vector<mapping::BusMappings> mappings;  ///< of each bus
   std::vector<ModbusServerSettings> modbus_servers;

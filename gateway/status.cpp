@@ -6,7 +6,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "gateway/control.hpp"
+#include "gateway/control_commands.hpp"
 #include "gateway/gateway.hpp"
 #include "mqtt/log_limit.hpp"
 
@@ -16,9 +16,13 @@ namespace {
 
 using nlohmann::json;
 
+/// To the millisecond.
+double seconds(std::chrono::steady_clock::duration time) {
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) / 1000;
+}
+
 double seconds_since(std::chrono::steady_clock::time_point then) {
-  const auto passed = std::chrono::steady_clock::now() - then;
-  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(passed).count()) / 1000;
+  return seconds(std::chrono::steady_clock::now() - then);
 }
 
 bool troubled(const drivers::DeviceStatus& device) {
@@ -38,7 +42,12 @@ json device_json(const drivers::DeviceStatus& device) {
           {"polls", device.polls},
           {"failures", device.failures},
           {"failures_by", std::move(failures)},
-          {"overruns", device.overruns}};
+          {"overruns", device.overruns},
+          {"unit_id", device.unit_id ? json(*device.unit_id) : json()},
+          {"round_trip", device.answered && device.round_trip.count() > 0
+                             ? json(std::chrono::duration<double>(device.round_trip).count())
+                             : json()},
+          {"last_good", device.answered ? json(seconds_since(*device.answered)) : json()}};
 }
 
 json bus_json(const drivers::BusStatus& bus) {
@@ -93,6 +102,7 @@ json uplink_json(const bridge::UplinkStatus& uplink) {
           {"received", uplink.received},
           {"received_dropped", uplink.received_dropped},
           {"connections", uplink.connections},
+          {"oldest", uplink.oldest ? json(seconds(*uplink.oldest)) : json()},
           {"database_bytes", uplink.database_bytes},
           {"last_error", uplink.last_error}};
 }
@@ -127,6 +137,13 @@ std::string in_words(std::chrono::seconds time) {
   if (total < 3600) return fmt::format("{} min {} s", total / 60, total % 60);
   if (total < 86400) return fmt::format("{} h {} min", total / 3600, total / 60 % 60);
   return fmt::format("{} d {} h", total / 86400, total / 3600 % 24);
+}
+
+std::string cause_of(const drivers::BusStatus& bus, const drivers::DeviceStatus& device) {
+  auto cause = device.failure == drivers::Failure::Timeout && bus.timeout.count() > 0
+                   ? fmt::format("no reply in {} ms", bus.timeout.count())
+                   : std::string(name(device.failure));
+  return device.unit_id ? fmt::format("{}, unit {} on {}", cause, *device.unit_id, bus.name) : cause;
 }
 
 /// A member for people: as text, without what a terminal would take for a command.
@@ -176,7 +193,8 @@ void append_uplinks(std::string& text, const json& uplinks) {
 
 std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
                                   const std::vector<bridge::UplinkStatus>& uplinks,
-                                  const std::vector<mapping::AlarmStatus>& alarms) {
+                                  const std::vector<mapping::AlarmStatus>& alarms,
+                                  std::chrono::steady_clock::time_point now) {
   std::vector<Condition> found;
   for (const auto& bus : buses) {
     // One cause for all of the bus's devices is one problem.
@@ -187,7 +205,10 @@ std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
     if (!bus.condition.trouble.empty()) found.push_back({"bus-troubled", "bus " + bus.name, bus.condition.trouble});
     for (const auto& device : bus.devices) {
       if (troubled(device)) {
-        found.push_back({"device-silent", "device " + device.name, std::string(name(device.failure))});
+        found.push_back({"device-silent", "device " + device.name, cause_of(bus, device), {}});
+        if (!device.answered || now < *device.answered) continue;
+        const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - *device.answered);
+        found.back().lately = fmt::format("silent for {}", in_words(silent));
       }
     }
   }
@@ -206,7 +227,10 @@ std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
 
 std::vector<std::string> problems(const std::vector<Condition>& conditions) {
   std::vector<std::string> sentences;
-  for (const auto& condition : conditions) sentences.push_back(fmt::format("{}: {}", condition.who, condition.cause));
+  for (const auto& condition : conditions) {
+    sentences.push_back(fmt::format("{}: {}{}{}", condition.who, condition.cause, condition.lately.empty() ? "" : ", ",
+                                    condition.lately));
+  }
   return sentences;
 }
 
@@ -221,21 +245,35 @@ json status_of(const Gateway& gateway) {
   for (const auto& uplink : uplinks) uplink_list.push_back(uplink_json(uplink));
   json alarm_list = json::array();
   for (const auto& alarm : gateway.field().alarms()) alarm_list.push_back(alarm_json(alarm));
-  return {{"version", FERRULE_VERSION},
-          {"id", gateway.settings().id},
-          {"uptime", seconds_since(gateway.started())},
-          {"summary", gateway.status_line()},
-          {"problems", problems(conditions(buses, uplinks, gateway.field().alarms()))},
-          {"buses", std::move(bus_list)},
-          {"modbus_servers", std::move(server_list)},
-          {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
-          {"uplinks", std::move(uplink_list)},
-          {"alarms", std::move(alarm_list)}};
+  return {
+      {"version", FERRULE_VERSION},
+      {"id", gateway.settings().id},
+      {"uptime", seconds_since(gateway.started())},
+      {"summary", gateway.status_line()},
+      {"problems", problems(conditions(buses, uplinks, gateway.field().alarms(), std::chrono::steady_clock::now()))},
+      {"buses", std::move(bus_list)},
+      {"modbus_servers", std::move(server_list)},
+      {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
+      {"uplinks", std::move(uplink_list)},
+      {"alarms", std::move(alarm_list)}};
 }
 
-json points_of(const Gateway& gateway) {
+json devices_of(const Gateway& gateway) {
+  json devices = json::array();
+  for (const auto& bus : gateway.field().buses()) {
+    for (const auto& device : bus.devices) {
+      devices.push_back(device_json(device));
+      devices.back()["bus"] = bus.name;
+    }
+  }
+  return devices;
+}
+
+json points_of(const Gateway& gateway, std::string_view device, std::size_t most) {
   json points = json::array();
   for (const auto& point : gateway.field().points()) {
+    if (points.size() >= most) break;
+    if (!device.empty() && point.device != device) continue;
     const bool known = !point.value.empty();
     points.push_back({{"device", point.device},
                       {"point", point.point},
@@ -257,16 +295,23 @@ json events_of(const Gateway& gateway, std::size_t limit) {
   return newest;
 }
 
-void add_status_commands(Control& control, const Gateway& gateway) {
-  control.on("status", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(status_of(gateway)); });
-  control.on("events", [&gateway](const ControlRequest& request, ControlReply reply) {
+void add_status_commands(ControlCommands& commands, const Gateway& gateway) {
+  commands.on("status", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(status_of(gateway)); });
+  commands.on("events", [&gateway](const ControlRequest& request, ControlReply reply) {
     const auto limit = request.body.find("limit");
     if (limit != request.body.end() && !limit->is_number_unsigned()) {
       return reply.error("bad-request", "\"limit\" is how many events");
     }
     reply.result(events_of(gateway, limit == request.body.end() ? EventLog::kMost : limit->get<std::size_t>()));
   });
-  control.on("points", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(points_of(gateway)); });
+  commands.on("devices", [&gateway](const ControlRequest&, ControlReply reply) { reply.result(devices_of(gateway)); });
+  commands.on("points", [&gateway](const ControlRequest& request, ControlReply reply) {
+    const auto device = request.body.find("device");
+    if (device != request.body.end() && !device->is_string()) {
+      return reply.error("bad-request", "\"device\" is a device's name");
+    }
+    reply.result(points_of(gateway, device == request.body.end() ? std::string() : device->get<std::string>()));
+  });
 }
 
 std::string status_text(const json& status) {

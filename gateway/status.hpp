@@ -1,8 +1,11 @@
 // How the gateway is, for people and programs: the `status` and `points` commands of the control socket.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bridge/uplink.hpp"
@@ -12,24 +15,28 @@
 
 namespace ferrule::gateway {
 
-class Control;
+class ControlCommands;
 class Gateway;
 
-/// What is wrong, e.g. "device plc2" by "timeout", "uplink hq" by "connection refused, 312 messages wait", or an alarm
-/// that is active; nothing when all is well. What has not been tried yet is not wrong.
+/// What is wrong at `now` (unset: nothing is said of how long), e.g. "device plc2" by "no reply in 500 ms", "uplink hq"
+/// by "connection refused, 312 messages wait", or an alarm that is active; nothing when all is well. What has not been
+/// tried yet is not wrong.
 std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
                                   const std::vector<bridge::UplinkStatus>& uplinks,
-                                  const std::vector<mapping::AlarmStatus>& alarms = {});
-/// The same as sentences: "device plc2: timeout".
+                                  const std::vector<mapping::AlarmStatus>& alarms = {},
+                                  std::chrono::steady_clock::time_point now = {});
+/// The same as sentences: "device plc2: no reply in 500 ms, unit 7 on line1, silent for 4 min".
 std::vector<std::string> problems(const std::vector<Condition>& conditions);
 
 /// As docs/control.md has it.
 nlohmann::json status_of(const Gateway& gateway);
-nlohmann::json points_of(const Gateway& gateway);
+nlohmann::json devices_of(const Gateway& gateway);
+/// Of one device, or of all when its name is empty; `most` at most.
+nlohmann::json points_of(const Gateway& gateway, std::string_view device = {}, std::size_t most = SIZE_MAX);
 nlohmann::json events_of(const Gateway& gateway, std::size_t limit);  ///< the newest, the oldest of them first
 
-/// Adds the commands `status`, `points` and `events`; `gateway` outlives `control`.
-void add_status_commands(Control& control, const Gateway& gateway);
+/// Adds the commands `status`, `devices`, `points` and `events`; `gateway` outlives `commands`.
+void add_status_commands(ControlCommands& commands, const Gateway& gateway);
 
 /// The status on one screen, from what the `status` command answered.
 std::string status_text(const nlohmann::json& status);

@@ -72,7 +72,7 @@ void Taps::close(const Tap* tap) {
 tl::expected<mqtt::Ticket, mqtt::Reason> Taps::append(const mqtt::PublicationPtr& publication, bool /*durable*/) {
   for (const auto& tap : taps_) {
     if (tap->done || !tap->filter.matches(publication->topic)) continue;
-    tap->reply.item(item_of(*publication));
+    if (tap->reply.takes()) tap->reply.item(item_of(*publication));
     if (tap->left == 0 || --tap->left > 0) continue;
     tap->done = true;
     tap->reply.result(nullptr);

@@ -5,9 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "gateway/control.hpp"
+#include "gateway/control_commands.hpp"
 #include "mqtt/broker.hpp"
 #include "mqtt/consumer.hpp"
+#include "mqtt/loop.hpp"
 
 namespace ferrule::gateway {
 

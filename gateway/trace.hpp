@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "drivers/bus.hpp"
-#include "gateway/control.hpp"
+#include "gateway/control_commands.hpp"
 #include "mqtt/loop.hpp"
 
 namespace ferrule::gateway {

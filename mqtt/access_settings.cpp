@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "mqtt/password_file.hpp"
 #include "mqtt/settings.hpp"
 #include "mqtt/topic.hpp"
+#include "mqtt/user_settings.hpp"
 
 namespace ferrule::mqtt {
 
@@ -37,39 +37,6 @@ std::vector<Rule> read_rules(const config::Node& list) {
 
 RuleSettings read_rule_settings(const config::Node& node) {
   return {.subscribe = read_rules(node["subscribe"]), .publish = read_rules(node["publish"])};
-}
-
-void read_password_file(const config::Node& node, AccessSettings& settings) {
-  if (!node.present()) return;
-  const std::filesystem::path path(node.required_text());
-  if (path.empty()) return;
-  auto file = PasswordFile::load(std::filesystem::path(node.where().file).parent_path() / path);
-  if (!file) return node.mistake(fmt::format("{}: {}", path.string(), file.error()));
-  for (const auto& fault : file->faults) {
-    node.mistake(fmt::format("{}:{}:{}: {}", path.string(), fault.line, fault.column, fault.message));
-  }
-  for (auto& line : file->lines) settings.users[line.user].credentials = std::move(line.credentials);
-}
-
-/// What a user's own entry says of its password; empty when it says nothing.
-Credentials read_credentials(const config::Node& node) {
-  Credentials credentials;
-  const auto secret = node["password"], hash = node["password_hash"];
-  if (secret.present()) {
-    const std::string password = secret.required_secret();
-    if (!password.empty()) credentials = Credentials::of_secret(password);
-  }
-  if (hash.present()) {
-    auto parsed = PasswordHash::parse(hash.required_secret());
-    if (secret.present()) {
-      hash.mistake("stands beside password", "keep one of the two");
-    } else if (!parsed) {
-      hash.mistake(parsed.error());
-    } else {
-      credentials.hash = std::move(*parsed);
-    }
-  }
-  return credentials;
 }
 
 void read_user(const std::string& name, const config::Node& node, AccessSettings& settings) {
@@ -176,7 +143,9 @@ void check_use(const config::Node& broker, AccessSettings& settings) {
 
 AccessSettings read_access(const config::Node& broker, const std::vector<ListenSettings>& listeners) {
   AccessSettings settings;
-  read_password_file(broker["password_file"], settings);
+  for (auto& [name, credentials] : read_password_file(broker["password_file"])) {
+    settings.users[name].credentials = std::move(credentials);
+  }
   for (const auto& [name, node] : broker["users"].entries()) read_user(name, node, settings);
   for (const auto& [id, node] : broker["clients"].entries()) settings.clients[id] = read_rule_settings(node);
   settings.everyone = read_rule_settings(broker["everyone"]);

@@ -124,6 +124,8 @@ void report(const config::Node& node, const TlsFinding& finding) {
   }
 }
 
+}  // namespace
+
 TlsSettings read_tls(const config::Node& node) {
   constexpr std::array<config::Choice<bool>, 2> kVersions{{{"1.2", false}, {"1.3", true}}};
   TlsSettings tls;
@@ -141,6 +143,8 @@ TlsSettings read_tls(const config::Node& node) {
   }
   return tls;
 }
+
+namespace {
 
 // Who
 

@@ -29,12 +29,12 @@ class ControlTest : public testing::Test {
     std::string name = (std::filesystem::temp_directory_path() / "ferrule-control-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
     directory_ = name;
-    control_ = std::make_unique<Control>(loop_, path());
-    control_->on("echo", [](const ControlRequest& request, ControlReply reply) { reply.result(request.body["text"]); });
-    control_->on("who", [](const ControlRequest& request, ControlReply reply) { reply.result(request.who); });
-    control_->on("forgetful", [](const ControlRequest&, const ControlReply&) {});
-    control_->on("never", [this](const ControlRequest&, ControlReply reply) { kept_.push_back(std::move(reply)); });
-    control_->on("count", [](const ControlRequest& request, ControlReply reply) {
+    control_ = std::make_unique<Control>(loop_, commands_, path());
+    commands_.on("echo", [](const ControlRequest& request, ControlReply reply) { reply.result(request.body["text"]); });
+    commands_.on("who", [](const ControlRequest& request, ControlReply reply) { reply.result(request.who); });
+    commands_.on("forgetful", [](const ControlRequest&, const ControlReply&) {});
+    commands_.on("never", [this](const ControlRequest&, ControlReply reply) { kept_.push_back(std::move(reply)); });
+    commands_.on("count", [](const ControlRequest& request, ControlReply reply) {
       const int end = request.body["to"].get<int>();
       for (int i = 1; i <= end; ++i) reply.item(i);
       reply.result("done");
@@ -77,6 +77,7 @@ class ControlTest : public testing::Test {
   std::filesystem::path directory_;
   mqtt::Loop loop_;
   std::vector<ControlReply> kept_;
+  ControlCommands commands_;
   std::unique_ptr<Control> control_;
   std::thread thread_;
 };
@@ -226,7 +227,7 @@ TEST_F(ControlTest, RefusesTheSeventeenthClient) {
 TEST_F(ControlTest, TellsAStreamThatItsClientHasGone) {
   std::promise<void> gone;
   on_loop([&] {
-    control_->on("watch", [&](const ControlRequest&, ControlReply reply) {
+    commands_.on("watch", [&](const ControlRequest&, ControlReply reply) {
       reply.on_gone([&] { gone.set_value(); });
       reply.item("begun");
       kept_.push_back(std::move(reply));
@@ -243,7 +244,7 @@ TEST_F(ControlTest, TellsAStreamThatItsClientHasGone) {
 
 TEST_F(ControlTest, DropsItemsForAClientThatDoesNotReadAndStaysWithinItsBound) {
   on_loop([&] {
-    control_->on("flood", [&](const ControlRequest&, ControlReply reply) {
+    commands_.on("flood", [&](const ControlRequest&, ControlReply reply) {
       const std::string kilobyte(1024, 'x');
       for (int i = 0; i < 4000; ++i) reply.item(kilobyte);
       reply.result(nullptr);
@@ -292,13 +293,13 @@ TEST_F(ControlTest, TakesOverTheSocketThatADeadGatewayLeft) {
     ::close(dead);
   }
   mqtt::Loop loop;
-  EXPECT_NO_THROW(Control(loop, stale));
+  EXPECT_NO_THROW(Control(loop, commands_, stale));
 }
 
 TEST_F(ControlTest, CannotBeOpenedTwice) {
   mqtt::Loop loop;
   try {
-    Control second(loop, path());
+    Control second(loop, commands_, path());
     FAIL();
   } catch (const config::Error& error) {
     EXPECT_EQ(error.mistakes().front().path, "gateway.control");

@@ -99,8 +99,8 @@ TEST(Settings, ServesNumbersWhereItIsTold) {
   EXPECT_FALSE(parse_settings("version: 1\n", "test.yaml").http);
   const auto settings = parse_settings("version: 1\ngateway: {http: \"[::1]:8080\"}\n", "test.yaml");
   ASSERT_TRUE(settings.http);
-  EXPECT_EQ(settings.http->bind, "::1");
-  EXPECT_EQ(settings.http->port, 8080);
+  EXPECT_EQ(settings.http->listen.bind, "::1");
+  EXPECT_EQ(settings.http->listen.port, 8080);
   EXPECT_TRUE(settings.warnings.empty());
 }
 
@@ -115,6 +115,42 @@ TEST(Settings, APlaceForNumbersIsAnAddressAndAPort) {
                 HasSubstr("gateway.http: is where to listen"))
         << place;
   }
+}
+
+TEST(Settings, ThePageHasUsersRolesAndTokens) {
+  const auto settings = parse_settings(R"(
+version: 1
+gateway:
+  http:
+    listen: "0.0.0.0:8080"
+    users: {anna: {password: swordfish, role: operate}, guest: {password: guest}}
+    tokens: {scada: {token: 0123456789abcdef0123, role: operate}}
+)",
+                                       "test.yaml");
+  ASSERT_TRUE(settings.http);
+  EXPECT_EQ(settings.http->listen.port, 8080);
+  EXPECT_EQ(settings.http->users.at("anna").role, HttpRole::Operate);
+  EXPECT_TRUE(settings.http->users.at("anna").credentials.verify("swordfish"));
+  EXPECT_EQ(settings.http->users.at("guest").role, HttpRole::Read);
+  EXPECT_EQ(settings.http->tokens.size(), 1U);
+  EXPECT_EQ(settings.http->tokens.begin()->second.name, "scada");
+  ASSERT_EQ(settings.warnings.size(), 1U);
+  EXPECT_THAT(settings.warnings[0].message, HasSubstr("cross the network as they are"));
+}
+
+TEST(Settings, UsersOfThePageNeedAPasswordAndTokensNeedToBeLong) {
+  const auto mistakes = mistakes_of(R"(
+version: 1
+gateway:
+  http:
+    listen: "127.0.0.1:8080"
+    users: {anna: {role: operat}}
+    tokens: {scada: {token: short-secret}}
+)");
+  EXPECT_THAT(mistakes, HasSubstr("gateway.http.users.anna: has no password"));
+  EXPECT_THAT(mistakes, HasSubstr("did you mean operate?"));
+  EXPECT_THAT(mistakes, HasSubstr("gateway.http.tokens.scada.token: is too short"));
+  EXPECT_EQ(mistakes.find("short-secret"), std::string::npos);
 }
 
 TEST(Settings, TheControlSocketIsInTheStateDirectoryUnlessItIsNamed) {
