@@ -1,0 +1,197 @@
+"""The page of the gateway in a real Chromium: what an operator sees and does there."""
+
+import gzip
+import os
+import pathlib
+import shutil
+import subprocess
+import urllib.request
+
+import pytest
+
+import plant
+from rig.browser import Browser
+from rig.cloud import Link
+from rig.gateway import BINARY, accepts
+from rig.ports import free_port
+from rig.process import wait_until
+from rig.slaves import TcpSlave
+
+_SCREENSHOTS = os.environ.get("FERRULE_SCREENSHOTS")  # a directory that gets some
+_ROW = "[...document.querySelectorAll('#values tr')].find((row) => row.cells[0].textContent === '{}')"
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+
+
+def _picture(browser, name: str):
+    if _SCREENSHOTS:
+        browser.do("screenshot", path=str(pathlib.Path(_SCREENSHOTS) / name))
+
+
+class _Site:
+    """A gateway with a boiler whose set-point can be written, behind a link; an uplink behind another; and a page for anna."""
+
+    def __init__(self, make_gateway, closing, cloud_port, tmp_path):
+        self.field = closing(Link(closing(TcpSlave({1: plant.CELLS})).port))
+        self.cloud = closing(Link(cloud_port))
+        users = tmp_path / "page-users"
+        subprocess.run([BINARY, "passwd", users, "anna"], input="right\n", text=True, check=True, capture_output=True)
+        points = {"flow": {**plant.POINTS["uint16"], "unit": "l/h"}, "pump": {**plant.POINTS["coil_on"], "write": True},
+                  "setpoint": {**plant.POINTS["int16_scaled"], "unit": "°C", "write": {"min": -10, "max": 80, "readback": "5s"}}}
+        self.port = free_port()
+        self.gateway = make_gateway(
+            buses={"line1": plant.tcp_bus(self.field.port, timeout="500ms", reconnect="100ms..200ms", offline={"after": 2, "retry": "100ms..200ms"})},
+            devices={"boiler": plant.device("line1") | {"points": points}}, uplinks={"hq": plant.uplink(self.cloud.port)})
+        self.gateway.config["gateway"]["http"] = {"listen": f"127.0.0.1:{self.port}", "password_file": str(users),
+                                                  "users": {"anna": {"role": "operate"}}}
+        self.gateway.write()
+        self.start()
+
+    def start(self):
+        self.gateway.start()
+        wait_until(lambda: accepts(self.port), 10, "the page is served")
+
+
+@pytest.fixture
+def site(make_gateway, closing, cloud, tmp_path):
+    return _Site(make_gateway, closing, cloud.port, tmp_path)
+
+
+@pytest.fixture
+def browser(closing):
+    return closing(Browser())
+
+
+def _log_in(browser, site):
+    browser.do("goto", url=f"http://127.0.0.1:{site.port}/")
+    browser.wait_for("#verdict", "Log in")
+    browser.do("fill", selector="#user", text="anna")
+    browser.do("fill", selector="#password", text="right")
+    browser.do("click", selector="#login-form button")
+    browser.wait_for("#verdict", "All is well")
+    wait_until(lambda: _value(browser, "boiler/setpoint")[1] not in ("", "–"), 20, "the set-point is shown")
+
+
+def _value(browser, point: str) -> list:
+    return browser.evaluate(f"[...({_ROW.format(point)}?.cells ?? [])].map((cell) => cell.textContent)") or [""] * 5
+
+
+def _is_content(browser):
+    """Nothing went wrong in the page, and it asked nobody else."""
+    assert browser.do("complaints") == {"complaints": [], "foreign": []}
+
+
+def test_values_are_live_and_a_write_goes_to_the_device_and_back(site, browser):
+    _log_in(browser, site)
+    assert _value(browser, "boiler/setpoint")[1:4] == ["23.4", "°C", "good"]
+    assert _value(browser, "boiler/flow")[1:4] == ["65535", "l/h", "good"]
+    browser.do("click", selector="#values tr:nth-child(3) button")
+    browser.wait_for("#point-title", "boiler/setpoint")
+    assert browser.evaluate("document.activeElement.textContent") == "boiler/setpoint"
+    browser.do("fill", selector="#new-value", text="42.5")
+    browser.do("click", selector="#write button")
+    browser.wait_for("#ask-text", "Write 42.5 °C to boiler/setpoint? It is 23.4 now.")
+    browser.do("click", selector="#ask button[value=no]")
+    browser.do("click", selector="#write button")
+    browser.do("click", selector="#ask button[value=yes]")
+    browser.wait_for("#written", "42.5 was written to boiler/setpoint and was read back.")
+    wait_until(lambda: _value(browser, "boiler/setpoint")[1] == "42.5", 20, "the value is shown")
+    browser.wait_for("#events", "user anna (127.0.0.1): plant1/boiler/setpoint/set: ok")
+    browser.wait_for("#topics", "plant1/boiler/setpoint")
+    browser.wait_for("#devices", "boiler")
+    browser.wait_for("#uplinks", "hq: online")
+    assert browser.evaluate("document.querySelector('#trend svg').getAttribute('aria-label')").startswith("Trend: ")
+    overflow = browser.evaluate("[document.scrollingElement.scrollHeight <= innerHeight, document.scrollingElement.scrollWidth <= innerWidth]")
+    assert overflow == [True, True]
+    _is_content(browser)
+    _picture(browser, "page.png")
+
+
+def test_cut_device_and_cut_uplink_are_named_in_words_and_heal(site, browser):
+    _log_in(browser, site)
+    browser.do("click", selector="#values tr:nth-child(1) button")
+    site.field.cut(black_hole=True)
+    browser.wait_for("#verdict", "problem")
+    browser.wait_for("#verdict", "boiler: no reply in 500 ms, unit 1 on line1, silent for ")
+    wait_until(lambda: _value(browser, "boiler/flow")[3].startswith("bad: "), 20, "the value is bad in words")
+    assert browser.evaluate(f"getComputedStyle({_ROW.format('boiler/flow')}.cells[1]).backgroundImage").startswith("repeating-linear-gradient")
+    site.cloud.cut()
+    browser.wait_for("#verdict", "2 problems: ")
+    browser.wait_for("#uplinks", "Last error: ")
+    _picture(browser, "page-problems.png")
+    site.cloud.restore()
+    site.field.restore()
+    browser.wait_for("#verdict", "All is well", timeout=40)
+    wait_until(lambda: browser.evaluate("document.querySelectorAll('#trend .gap').length > 0"), 10, "the trend has a gap")
+    _is_content(browser)
+
+
+def test_gateway_that_is_gone_shows_and_comes_back(site, browser):
+    _log_in(browser, site)
+    _is_content(browser)
+    site.gateway.kill()
+    browser.wait_for("#verdict", "The gateway has not answered for", timeout=10)
+    assert browser.text("#alarm") == "The gateway does not answer." and browser.evaluate("document.body.className") == "dead"
+    site.start()
+    browser.wait_for("#verdict", "Log in", timeout=40)  # its sessions ended with it
+
+
+def test_phone_has_one_column_and_the_dark_has_dark_colours(site, browser):
+    browser.do("viewport", width=390, height=844)
+    _log_in(browser, site)
+    lefts = browser.evaluate("[...new Set([...document.querySelectorAll('section')].map((one) => one.getBoundingClientRect().left))]")
+    assert len(lefts) == 1
+    assert browser.evaluate("document.scrollingElement.scrollWidth") <= 390
+    light = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    _picture(browser, "page-phone.png")
+    browser.do("dark")
+    assert browser.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    unnamed = browser.evaluate("""[...document.querySelectorAll('button, input, select')].filter((one) =>
+        !one.textContent.trim() && !one.getAttribute('aria-label') && !one.labels?.length).map((one) => one.outerHTML)""")
+    assert unnamed == []
+    _is_content(browser)
+
+
+def _tab_to(browser, selector: str):
+    for _ in range(60):
+        browser.do("press", key="Tab")
+        if browser.evaluate(f"document.activeElement.matches({selector!r})"):
+            return
+    raise AssertionError(f"Tab does not come to {selector}")
+
+
+def test_keyboard_alone_logs_in_chooses_and_writes(site, browser):
+    browser.do("goto", url=f"http://127.0.0.1:{site.port}/")
+    browser.wait_for("#verdict", "Log in")
+    browser.do("type", text="anna")  # the dialog has the focus
+    browser.do("press", key="Tab")
+    browser.do("type", text="right")
+    browser.do("press", key="Enter")
+    browser.wait_for("#verdict", "All is well")
+    wait_until(lambda: _value(browser, "boiler/setpoint")[3] == "good", 20, "the set-point is read")
+    _tab_to(browser, "#values tr:nth-child(3) button")
+    browser.do("press", key="Enter")
+    browser.wait_for("#point-title", "boiler/setpoint")
+    _tab_to(browser, "#new-value")
+    browser.do("type", text="7")
+    browser.do("press", key="Enter")
+    browser.wait_for("#ask-text", "Write 7 °C")
+    _tab_to(browser, "#ask button[value=yes]")
+    browser.do("press", key="Enter")
+    browser.wait_for("#written", "7 was written to boiler/setpoint")
+    _is_content(browser)
+
+
+def test_page_is_small_and_loads_nothing_from_elsewhere(site):
+    def load(path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{site.port}/{path}", timeout=20) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+            return answer.read()
+    web = pathlib.Path(__file__).parents[2] / "web"
+    files = [file.name for file in web.iterdir()]
+    assert "page.js" in files
+    bodies = {name: load("" if name == "index.html" else name) for name in files}
+    for name, body in bodies.items():
+        assert body == (web / name).read_bytes(), name
+        assert b"//" not in body.replace(b"http://www.w3.org/2000/svg", b"") or name.endswith(".js"), name
+    assert sum(len(gzip.compress(body)) for body in bodies.values()) <= 40_000
