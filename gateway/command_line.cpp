@@ -28,6 +28,7 @@
 #include "gateway/queue.hpp"
 #include "gateway/run.hpp"
 #include "gateway/settings.hpp"
+#include "gateway/setup.hpp"
 #include "gateway/simulate.hpp"
 #include "gateway/tools.hpp"
 #include "gateway/uplink_test.hpp"
@@ -215,6 +216,15 @@ void add_uplink_test_options(CLI::App& verb, UplinkTestOptions& options) {
                 "With the uplink's own client id, which throws out a running gateway for a moment");
 }
 
+void add_setup_option(CLI::App& verb, std::string& place) {
+  verb.add_option("--setup", place,
+                  "Without a configuration that runs, serve a page with its mistakes, or that makes a first one; on "
+                  "127.0.0.1:8080 unless told")
+      ->type_name("ADDRESS:PORT")
+      ->expected(0, 1)
+      ->default_str("127.0.0.1:8080");
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -228,6 +238,8 @@ int run_command_line(int argc, char** argv) {
   std::string file;
   auto* run_verb = app.add_subcommand("run", "Run the gateway until SIGTERM or SIGINT");
   run_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
+  std::string setup_place;
+  add_setup_option(*run_verb, setup_place);
   InitOptions init_options;
   auto* init_verb =
       app.add_subcommand("init", "Write a first configuration, which runs: asks, or takes what is given or found");
@@ -350,7 +362,7 @@ int run_command_line(int argc, char** argv) {
 
   set_up_log();
   try {
-    if (*run_verb) return run(file);
+    if (*run_verb) return setup_place.empty() || set_up(file, setup_place) ? run(file) : EX_OK;
     if (*init_verb) return init(init_options);
     if (*check_verb) return check(file);
     if (*test_verb) return test_mapping(file);

@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
-#include <optional>
 
 #include "drivers/serial_list.hpp"
 #include "gateway/settings.hpp"
@@ -118,8 +117,9 @@ void ask_for_all(InitOptions& options) {
   options.cloud = ask("URL of a cloud's MQTT broker, such as mqtts://broker.example:8883 [none]:");
 }
 
-/// Why not; nothing when it was written.
-std::optional<std::string> write_new(const std::filesystem::path& file, const std::string& text) {
+}  // namespace
+
+std::optional<std::string> write_configuration(const std::filesystem::path& file, const std::string& text) {
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (descriptor < 0) {
     return errno == EEXIST ? "is there already, and is not touched: name another file" : std::strerror(errno);
@@ -133,8 +133,6 @@ std::optional<std::string> write_new(const std::filesystem::path& file, const st
   return written < 0 || written == std::ssize(text) ? std::strerror(error) : "the disk is full";
 }
 
-}  // namespace
-
 std::string first_configuration(const InitOptions& options) {
   const auto id = options.id.empty() ? default_id() : options.id;
   return fmt::format(
@@ -146,6 +144,7 @@ std::string first_configuration(const InitOptions& options) {
       "gateway:\n"
       "  id: {1}\n"
       "  #state_dir: /var/lib/ferrule         # queues and sessions; this is the default\n"
+      "  {5}http: {6}             # the page, on this machine; docs/page.md\n"
       "\n"
       "buses:\n"
       "{2}"
@@ -157,7 +156,8 @@ std::string first_configuration(const InitOptions& options) {
       "  listen: [{{bind: 127.0.0.1, port: 1883}}]  # from the network only with users: docs/access.md\n"
       "{4}",
       options.file.filename().string(), quoted(id), buses_text(options), devices_text(options),
-      uplinks_text(options.cloud, id));
+      uplinks_text(options.cloud, id), options.http.empty() ? "#" : "",
+      options.http.empty() ? "127.0.0.1:8080" : options.http);
 }
 
 int init(InitOptions options) {
@@ -170,7 +170,7 @@ int init(InitOptions options) {
   }
   const auto text = first_configuration(options);
   parse_settings(text, options.file.string());
-  if (const auto why = write_new(options.file, text)) {
+  if (const auto why = write_configuration(options.file, text)) {
     fmt::print(stderr, "ferrule: {}: {}\n", options.file.string(), *why);
     return EX_CANTCREAT;
   }

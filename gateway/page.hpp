@@ -13,6 +13,7 @@ struct PageFile {
 };
 
 std::span<const PageFile> page_files();
+std::span<const PageFile> setup_files();  ///< web/setup: instead of "/", where there is no configuration yet
 
 /// The page loads nothing from elsewhere, has no script or style within its text, and is part of no other page.
 inline constexpr std::string_view kPagePolicy =

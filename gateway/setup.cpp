@@ -1,0 +1,159 @@
+#include "gateway/setup.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "drivers/serial_list.hpp"
+#include "gateway/host_port.hpp"
+#include "gateway/http_access.hpp"
+#include "gateway/http_json.hpp"
+#include "gateway/http_server.hpp"
+#include "gateway/init.hpp"
+#include "gateway/page.hpp"
+#include "gateway/settings.hpp"
+#include "mqtt/clock.hpp"
+#include "mqtt/loop.hpp"
+#include "mqtt/password_checks.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using nlohmann::json;
+
+/// What is wrong with it; nothing when it can be run.
+std::optional<std::string> trouble_with(const std::filesystem::path& file) {
+  try {
+    load_settings(file);
+    return std::nullopt;
+  } catch (const config::Error& error) {
+    return error.what();
+  }
+}
+
+HttpSettings settings_at(const std::string& place) {
+  const auto document = config::Document::parse(fmt::format("--setup: \"{}\"", place), "command line");
+  auto settings = read_http(document.root()["--setup"]);
+  document.finish();
+  settings->listen.setting = "--setup";
+  if (!is_loopback(settings->listen.bind)) {
+    throw config::Error({}, "--setup", "is for this machine only, such as 127.0.0.1:8080: whoever reaches it decides",
+                        64);
+  }
+  return *settings;
+}
+
+/// Nobody logs in here.
+class NoPasswords final : public mqtt::PasswordChecker {
+ public:
+  bool submit(Check, Done) override { return false; }
+};
+
+class SetUp {
+ public:
+  SetUp(const std::filesystem::path& file, const HttpSettings& settings)
+      : file_(file), access_(settings, passwords_, clock_, [](bool, auto, auto) {}), server_(loop_, settings.listen) {
+    for (const auto& page : page_files()) {
+      if (page.path != "/") serve(page);
+    }
+    for (const auto& page : setup_files()) serve(page);
+    on("GET", "/api/v1/setup", [this](const json&) { return tell(); });
+    on("POST", "/api/v1/setup", [this](const json& body) { return make(body); });
+    loop_.on_signal({SIGTERM, SIGINT}, [this](int) { loop_.stop(); });
+  }
+
+  /// True: the file can be run.
+  bool wait() {
+    spdlog::info("setup: open http://{}/ on this machine", server_.name());
+    loop_.run();
+    return ready_;
+  }
+
+ private:
+  void serve(const PageFile& page) {
+    server_.on("GET", std::string(page.path), [page](const HttpRequest&, HttpReply reply) {
+      reply.respond({200, std::string(page.type), std::string(page.text), {}, std::string(kPagePolicy)});
+    });
+  }
+
+  /// A page of another origin gets neither in (by its Host) nor an answer (it cannot send JSON unasked).
+  void on(const char* method, const char* path, std::function<HttpResponse(const json&)> handler) {
+    server_.on(method, path, [this, handler = std::move(handler)](const HttpRequest& request, HttpReply reply) {
+      if (const auto grant = access_.admit(request); !grant) {
+        return reply.respond(error_response(grant.error().status, grant.error().code, grant.error().message));
+      }
+      const bool changes = request.method == "POST";
+      if (changes && request.field("content-type") != "application/json") {
+        return reply.respond(error_response(415, "not-json", "send Content-Type: application/json"));
+      }
+      reply.respond(handler(changes ? json::parse(request.body, nullptr, false) : json()));
+    });
+  }
+
+  /// Looks at the file anew: once it can be run, the gateway begins.
+  HttpResponse tell() {
+    const auto trouble = trouble_with(file_);
+    if (!trouble) begin();
+    json ports = json::array();
+    for (const auto& port : drivers::list_serial_ports()) {
+      ports.push_back({{"name", port.by_id.empty() ? port.device : port.by_id}, {"adapter", port.adapter}});
+    }
+    return json_response({{"file", file_.string()},
+                          {"ready", !trouble},
+                          {"there", std::filesystem::exists(file_)},
+                          {"trouble", trouble ? json(*trouble) : json()},
+                          {"id", default_id()},
+                          {"ports", std::move(ports)}});
+  }
+
+  HttpResponse make(const json& body) {
+    try {
+      InitOptions options;
+      options.file = file_;
+      options.id = body.value("id", "");
+      options.tcp = body.value("tcp", std::vector<std::string>());
+      options.rtu = body.value("rtu", std::vector<std::string>());
+      options.cloud = body.value("cloud", "");
+      options.http = server_.name();
+      const auto text = first_configuration(options);
+      parse_settings(text, file_.string());
+      if (const auto why = write_configuration(file_, text)) return error_response(409, "not-written", *why);
+    } catch (const config::Error& error) {
+      return error_response(400, "mistakes", error.what());
+    } catch (const json::exception&) {
+      return error_response(400, "bad-request", "id and cloud are text, tcp and rtu lists of it");
+    }
+    return tell();
+  }
+
+  /// Behind the answer.
+  void begin() {
+    ready_ = true;
+    loop_.once(std::chrono::milliseconds(300), [this] { loop_.stop(); });
+  }
+
+  const std::filesystem::path file_;
+  mqtt::Loop loop_;
+  mqtt::SystemClock clock_;
+  NoPasswords passwords_;
+  HttpAccess access_;
+  HttpServer server_;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+bool set_up(const std::filesystem::path& file, const std::string& place) {
+  const auto trouble = trouble_with(file);
+  if (!trouble) return true;
+  spdlog::warn("setup: {}", *trouble);
+  return SetUp(file, settings_at(place)).wait();
+}
+
+}  // namespace ferrule::gateway
