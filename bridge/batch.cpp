@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "mqtt/crypto.hpp"
@@ -34,7 +35,7 @@ bool Batch::takes(std::string_view topic, std::string_view item, std::size_t max
 void Batch::add(Seq seq, std::string_view item) {
   if (!members_.empty()) items_ += ',';
   items_ += item;
-  members_.push_back(seq);
+  members_.insert(std::ranges::upper_bound(members_, seq), seq);
 }
 
 }  // namespace ferrule::bridge

@@ -20,17 +20,20 @@ bool is_batch_item(std::string_view payload);
 /// One that is being gathered: `[item,item]`.
 class Batch {
  public:
-  explicit Batch(std::string topic) : topic_(std::move(topic)) {}
+  /// Of items of one QoS.
+  Batch(std::string topic, mqtt::Qos qos) : topic_(std::move(topic)), qos_(qos) {}
 
   /// Whether `item` goes in and the whole stays within `max_size` bytes; the first always does.
   bool takes(std::string_view topic, std::string_view item, std::size_t max_size, std::size_t max_members) const;
   void add(Seq seq, std::string_view item);
   std::string payload() const { return items_ + "]"; }
   const std::string& topic() const { return topic_; }  ///< at the cloud
-  const std::vector<Seq>& members() const { return members_; }
+  mqtt::Qos qos() const { return qos_; }
+  const std::vector<Seq>& members() const { return members_; }  ///< rising
 
  private:
   const std::string topic_;
+  const mqtt::Qos qos_;
   std::string items_ = "[";
   std::vector<Seq> members_;
 };

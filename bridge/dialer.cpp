@@ -52,6 +52,7 @@ Attempt Dialer::dial(const Resolve& resolve, const Try& attempt, const std::func
     last = dial_or_follow(endpoints_[server], resolve, attempt, stopping);
     if (last.connected) {
       first_ = server;
+      last.limits.is_first = server == 0;
       break;
     }
     causes += (causes.empty() ? "" : "; ") + last.cause;

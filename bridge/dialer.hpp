@@ -39,11 +39,13 @@ class Dialer {
 
   /// Until one attempt succeeds, `stopping` holds or there is no server left; a server that refuses us is not asked at
   /// its other addresses, and one that names another is asked no more: the other is, once. Begins with the server of
-  /// the last connection, so that one that comes and goes does not take us to and fro. `stopping` is asked before each
+  /// the last connection, so that one that comes and goes does not take us to and fro, or with the first after
+  /// `begin_with_first`. `stopping` is asked before each
   /// attempt, with what `resolve` may have cost behind us.
   Attempt dial(const Resolve& resolve, const Try& attempt, const std::function<bool()>& stopping);
   /// A connection ended with "use another server": the next dial begins with the one that it named, once.
   void named(const std::string& server_reference);
+  void begin_with_first() { first_ = 0; }
   int mqtt_version() const { return mqtt_version_; }  ///< of the last attempt
 
  private:
@@ -58,7 +60,7 @@ class Dialer {
   const std::vector<Endpoint> endpoints_;
   const std::optional<ProxySettings> proxy_;
 
-  std::size_t first_ = 0;  ///< the server to begin with
+  std::size_t first_ = 0;  ///< the server to begin with, of endpoints_
   Endpoint connected_to_;  ///< last
   std::optional<Endpoint> named_;
   int mqtt_version_;

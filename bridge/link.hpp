@@ -23,6 +23,7 @@ struct LinkLimits {
   std::uint32_t maximum_packet_size = 0;  ///< bytes; 0: no limit
   int mqtt_version = 5;                   ///< what was agreed upon: 5 or 4 (3.1.1)
   std::string server;                     ///< which of the uplink's servers it is: "host:port"
+  bool is_first = true;                   ///< of them, or where the first one sent us
 };
 
 /// One that came and waits for Link::acknowledge; 0: it waits for nothing.
@@ -51,6 +52,8 @@ class LinkEvents {
   virtual void on_message(mqtt::Publication publication, Arrival arrival) = 0;
   /// What the connection was made with has changed, or will soon be worth nothing: `connect` again when it suits.
   virtual void on_renewal_due() {}
+  /// The uplink's first server is there: `connect` begins with it.
+  virtual void on_first_found() {}
 };
 
 /// The QoS 2 exchanges of a link, which it must not lose: kept on disk beside the outbox rows they belong to. Called on
@@ -91,6 +94,9 @@ class Link {
   virtual void subscribe(const std::string& filter, mqtt::Qos qos) = 0;
   /// It is where it has to be, or was refused: the cloud is told, if the connection is still the one that it came by.
   virtual void acknowledge(Arrival /*arrival*/, mqtt::Reason /*reason*/) {}
+  /// Looks whether the uplink's first server can be reached, beside a connection to another one; on_first_found
+  /// follows, or nothing.
+  virtual void look_for_first() {}
   /// Ends the connection, or the attempt, within `grace`; on_disconnected is called before it returns unless it had
   /// been before. The link is not used again but to be destroyed.
   virtual void disconnect(std::chrono::milliseconds grace) = 0;

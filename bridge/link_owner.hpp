@@ -54,6 +54,7 @@ class LinkOwner final : public LinkState, public LinkEvents {
     tell(&LinkEvents::on_message, std::move(publication), arrival);
   }
   void on_renewal_due() override { tell(&LinkEvents::on_renewal_due); }
+  void on_first_found() override { tell(&LinkEvents::on_first_found); }
 
  private:
   template <class Member, class... Arguments>

@@ -241,7 +241,9 @@ bool Outbox::settle(Seq seq) {
   const auto [part, entry] = find(seq);
   if (part == nullptr) {
     erasures_.push_back({seq, 0, {}});
-    return false;
+    if (held_.erase(seq) == 0) return false;
+    --rows_;  // it is on disk, behind what has been loaded
+    return true;
   }
   if (!entry->maybe_on_disk) ++counters_.never_written;
   remove(*part, entry);
@@ -343,8 +345,7 @@ void Outbox::forget(Entries& part, Entries::iterator entry) {
 }
 
 void Outbox::count_out(const Entries& part, const Entry& entry) {
-  --rows_;
-  bytes_ -= std::min(entry.cost, bytes_);
+  bytes_ = --rows_ == 0 ? 0 : bytes_ - std::min(entry.cost, bytes_);
   bytes_of(part) -= entry.cost;
   if (entry.in_flight) --in_flight_;
   if (entry.in_flight && &part == &live_) --live_in_flight_;

@@ -165,7 +165,7 @@ class Outbox {
   Entry* next_of(Entries& part, Seq& cursor);
   bool is_live() const;
   bool may_backfill(std::size_t window);
-  void leave_out_live(OutboxFile::Page& page) const;
+  void leave_out_known(OutboxFile::Page& page) const;
   Entry& keep(Entry entry);
 
   void write(const std::vector<Entry*>& entries);

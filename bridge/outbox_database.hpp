@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,14 +38,18 @@ class OutboxFile::Database {
   SQLite::Statement& statement(const char* sql) { return file.statement(sql); }
   void write_meta();
 
+  /// Of all rows; in the file, of those up to `counted`.
   struct Meta {
     Seq reserved = 1;
     std::uint64_t rows = 0, bytes = 0, low = 0, high = 0;
-    bool operator==(const Meta&) const = default;
+    Seq counted = 0, newest = 0;
+    std::uint64_t uncounted = 0;  ///< rows that were added behind `counted`
+    bool stale = false;           ///< what is in the file is not true any more
   };
-  void add(Priority priority, std::uint64_t cost);
-  void take_off(Priority priority, std::uint64_t cost);
-  void remove(const std::vector<Seq>& seqs);
+  void add(Seq seq, Priority priority, std::uint64_t cost);
+  void take_off(Seq seq, Priority priority, std::uint64_t cost);
+  void remove(const std::vector<Seq>& seqs);  ///< from all tables
+  void remove(Seq first, Seq last);
 
   Meta meta, committed;
   std::array<Seq, kPriorities.size()> none_before{};  // behind what is in memory: rows of that priority to be dropped
@@ -55,7 +60,21 @@ class OutboxFile::Database {
 
  private:
   void load(bool fresh);
+  void begin_seqs();
+  void upgrade();
+  void count_the_rest();
 };
+
+/// Calls `f` with the first and the last of each run of consecutive numbers.
+template <class F>
+void each_run(const std::vector<Seq>& rising, F f) {
+  for (auto first = rising.begin(); first != rising.end();) {
+    auto last = first, next = std::next(first);
+    while (next != rising.end() && *next <= *last + 1) last = next++;
+    f(*first, *last);
+    first = next;
+  }
+}
 
 template <class F>
 auto OutboxFile::guarded(F f) {

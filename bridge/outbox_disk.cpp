@@ -14,7 +14,8 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kErasures = 1'000;
-constexpr Seq kSeqBlock = 100'000;  // Seqs reserved on disk at a time
+constexpr std::size_t kPageRows = 512;  // at a time: what is live waits meanwhile
+constexpr Seq kSeqBlock = 100'000;      // Seqs reserved on disk at a time
 constexpr auto kDiskRetry = 1s;
 constexpr int kVainLoads = 3;  // before what cannot be read is skipped
 constexpr int kPieces = 16;    // that are written at a time while the disk is full
@@ -203,9 +204,11 @@ void Outbox::write_erasures(std::uint64_t bytes) {
   erasures_.erase(erasures_.begin(), end);
   const auto now = calendar(clock_.now());
   const auto ticket = post([this, taken, now] {
+    std::vector<Seq> erased;
     for (const auto& erasure : taken) {
-      erasure.parked ? static_cast<void>(file_.park(erasure.seq, *erasure.parked, now)) : file_.erase(erasure.seq);
+      erasure.parked ? static_cast<void>(file_.park(erasure.seq, *erasure.parked, now)) : erased.push_back(erasure.seq);
     }
+    file_.erase(std::move(erased));
   });
   erasing_.emplace_back(ticket, std::move(taken));
   erasures_since_ = clock_.now();
@@ -324,7 +327,7 @@ void Outbox::refill() {
   const bool skips = vain_loads_ >= kVainLoads;
   store_.read(
       [this, page, skips, after = last_in_head_] {
-        *page = skips ? file_.load_readable(after, kHeadRows, kHeadBytes) : file_.load(after, kHeadRows, kHeadBytes);
+        *page = skips ? file_.load_readable(after, kPageRows, kHeadBytes) : file_.load(after, kPageRows, kHeadBytes);
       },
       [this, alive = std::weak_ptr(alive_), page] {
         if (alive.expired()) return;
@@ -347,7 +350,7 @@ void Outbox::loaded(OutboxFile::Page page) {
   vain_loads_ = 0;
   skipped_ = skipped_ || page.skipped;
   const Seq last = page.rows.empty() ? 0 : page.rows.back().seq;
-  leave_out_live(page);
+  leave_out_known(page);
   auto row = page.rows.begin();
   while (row != page.rows.end() || !tail_.empty()) {
     const bool from_tail = !tail_.empty() && (row == page.rows.end() || tail_.front().seq <= row->seq);
@@ -375,16 +378,18 @@ void Outbox::count_unreadable() {
   bytes_ = head_bytes_ + tail_bytes_ + live_bytes_;
 }
 
-/// They are on disk among the others, and so are those of them that went and are not erased there yet.
-void Outbox::leave_out_live(OutboxFile::Page& page) const {
-  if (!live_first_) return;
+/// What is live is on disk among the others, and so is what went from behind the head and is not erased there yet.
+void Outbox::leave_out_known(OutboxFile::Page& page) const {
   std::set<Seq> out;
-  for (const auto& entry : live_) out.insert(entry.seq);
-  for (const auto& erasure : erasures_) out.insert(erasure.seq);
+  const auto leave_out = [&](Seq seq) {
+    if (seq > last_in_head_) out.insert(seq);
+  };
+  for (const auto& entry : live_) leave_out(entry.seq);
+  for (const auto& erasure : erasures_) leave_out(erasure.seq);
   for (const auto& [ticket, erasures] : erasing_) {
-    for (const auto& erasure : erasures) out.insert(erasure.seq);
+    for (const auto& erasure : erasures) leave_out(erasure.seq);
   }
-  std::erase_if(page.rows, [&](const Row& row) { return out.contains(row.seq); });
+  if (!out.empty()) std::erase_if(page.rows, [&](const Row& row) { return out.contains(row.seq); });
 }
 
 }  // namespace ferrule::bridge

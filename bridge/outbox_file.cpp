@@ -1,6 +1,7 @@
 #include "bridge/outbox_file.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,14 +19,14 @@ using mqtt::bytes_of;
 constexpr int kApplicationId = 0x46727571;  // "Fruq"
 constexpr int kSchema = 1;
 constexpr std::int64_t kMaxParked = 10'000;  // rows; the oldest go first
-constexpr std::uint64_t kPage = 4'096;
-constexpr std::uint64_t kRowOverhead = 48;  // cell, header, seq, times, flags, pointer in the page
-constexpr std::size_t kInline = 3'900;      // bytes of a row that fit a page; beyond, whole pages are taken
+constexpr std::uint64_t kPage = 2'048;       // a commit of small messages writes least with it: decision 41
+constexpr std::uint64_t kRowOverhead = 48;   // cell, header, seq, times, flags, pointer in the page
+constexpr std::size_t kInline = 1'900;       // bytes of a row that fit a page; beyond, whole pages are taken
 
 constexpr auto kCreate = R"(
   CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), reserved INTEGER NOT NULL, rows INTEGER NOT NULL,
-                     bytes INTEGER NOT NULL);
-  INSERT INTO meta VALUES (1, 1, 0, 0);
+                     bytes INTEGER NOT NULL, counted INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL);
+  INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0);
   CREATE TABLE topic (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
   CREATE TABLE queue (seq INTEGER PRIMARY KEY, topic NOT NULL, flags INTEGER NOT NULL, payload BLOB NOT NULL,
                       properties BLOB, published INTEGER NOT NULL, expires INTEGER);
@@ -35,7 +36,35 @@ constexpr auto kCreate = R"(
                        parked INTEGER NOT NULL);
 )";
 
-constexpr std::size_t kThinnedAtATime = 5'000;  // rows
+/// What files of earlier versions do not have, and what they have elsewhere.
+constexpr auto kUpgrade = R"(
+  ALTER TABLE meta ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE meta ADD COLUMN low INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE meta ADD COLUMN high INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE IF NOT EXISTS special (id INTEGER PRIMARY KEY, low INTEGER, high INTEGER);
+  UPDATE meta SET counted = coalesce((SELECT max(seq) FROM queue), 0), low = coalesce((SELECT low FROM special), 0),
+                  high = coalesce((SELECT high FROM special), 0);
+  DROP TABLE special;
+  INSERT OR REPLACE INTO exchange SELECT seq, key, packet, 0, NULL FROM record WHERE seq <> 0 AND key NOT LIKE 'sc%';
+  INSERT OR REPLACE INTO release SELECT seq, key, packet FROM record WHERE seq <> 0 AND key LIKE 'sc%';
+  DELETE FROM record WHERE seq <> 0;
+)";
+
+constexpr std::size_t kThinnedAtATime = 5'000;   // rows
+constexpr std::uint64_t kMostUncounted = 2'000;  // rows, which take some milliseconds at a start
+
+// length of the name, of the payload, of the properties; flags, seq
+constexpr auto kSizes = R"(
+  SELECT length(CAST(coalesce((SELECT name FROM topic WHERE id = queue.topic), topic) AS BLOB)), length(payload),
+         coalesce(length(properties), 0), flags, seq)";
+
+std::uint64_t cost_of(SQLite::Statement& sizes) {
+  const auto bytes = [&](int column) { return static_cast<std::size_t>(sizes.getColumn(column).getInt64()); };
+  return row_cost(bytes(0), bytes(1), bytes(2));
+}
+
+Seq seq_of(SQLite::Statement& sizes) { return count(sizes.getColumn(4).getInt64()); }
+Priority priority_of(SQLite::Statement& sizes) { return bridge::priority_of(sizes.getColumn(3).getInt64()); }
 
 std::int64_t flags_of(const Row& row) {
   const auto code = std::ranges::find(kPriorityCodes, row.priority) - kPriorityCodes.begin();
@@ -62,68 +91,106 @@ OutboxFile::Database::Database(std::filesystem::path path, Durability durability
             .schema = kSchema,
             .create = kCreate,
             .survives_power_loss = durability == Durability::PowerLoss,
+            .page_size = kPage,
             .when_damaged = "what it holds is not sent"},
            [this](bool fresh) { load(fresh); }) {}
 
 void OutboxFile::Database::load(bool fresh) {
-  statement(R"(CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL,
-                 number INTEGER NOT NULL, digest INTEGER NOT NULL, PRIMARY KEY (session, packet_id)) WITHOUT ROWID)")
-      .exec();
-  statement("CREATE TABLE IF NOT EXISTS time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER)")
-      .exec();
-  if (fresh) {
-    auto& begin = statement("UPDATE meta SET reserved = ?");
-    begin.bind(1, number(seq_of_today()));  // receivers recognise repetitions by Seq
-    begin.exec();
+  for (const auto* sql : {
+           R"(CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL,
+                number INTEGER NOT NULL, digest INTEGER NOT NULL, PRIMARY KEY (session, packet_id)) WITHOUT ROWID)",
+           "CREATE TABLE IF NOT EXISTS time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER)",
+           R"(CREATE TABLE IF NOT EXISTS exchange (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL,
+                cut INTEGER NOT NULL, leader INTEGER))",
+           "CREATE TABLE IF NOT EXISTS release (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL)"}) {
+    statement(sql).exec();
   }
-  statement("CREATE TABLE IF NOT EXISTS special (id INTEGER PRIMARY KEY CHECK (id = 1), low INTEGER, high INTEGER)")
-      .exec();
-  statement("INSERT OR IGNORE INTO special VALUES (1, 0, 0)").exec();
-  auto& select = statement("SELECT reserved, rows, bytes, low, high FROM meta JOIN special USING (id) WHERE id = 1");
+  fresh ? begin_seqs() : upgrade();
+  auto& select = statement("SELECT reserved, rows, bytes, low, high, counted FROM meta WHERE id = 1");
   if (!select.executeStep()) throw mqtt::DatabaseFile::Unusable("its table `meta` is empty");
   const auto column = [&](int i) { return count(select.getColumn(i).getInt64()); };
-  meta = {column(0), column(1), column(2), column(3), column(4)};
+  meta = {column(0), column(1), column(2), column(3), column(4), column(5), column(5)};
   select.reset();
+  count_the_rest();
   committed = meta;
   topics.load();
 }
 
-void OutboxFile::Database::write_meta() {
-  if (meta == committed) return;
-  auto& update = statement("UPDATE meta SET reserved = ?, rows = ?, bytes = ? WHERE id = 1");
-  update.bind(1, number(meta.reserved));
-  update.bind(2, number(meta.rows));
-  update.bind(3, number(meta.bytes));
-  update.exec();
-  if (meta.low == committed.low && meta.high == committed.high) return;
-  auto& special = statement("UPDATE special SET low = ?, high = ? WHERE id = 1");
-  special.bind(1, number(meta.low));
-  special.bind(2, number(meta.high));
-  special.exec();
+/// Receivers recognise repetitions by Seq.
+void OutboxFile::Database::begin_seqs() {
+  auto& begin = statement("UPDATE meta SET reserved = ?");
+  begin.bind(1, number(seq_of_today()));
+  begin.exec();
 }
 
-void OutboxFile::Database::add(Priority priority, std::uint64_t cost) {
+void OutboxFile::Database::upgrade() {
+  auto& columns = statement("SELECT count(*) FROM pragma_table_info('meta') WHERE name = 'counted'");
+  columns.executeStep();
+  const bool is_new = columns.getColumn(0).getInt() != 0;
+  columns.reset();
+  if (is_new) return;
+  file.execute("BEGIN IMMEDIATE");
+  file.execute(kUpgrade);
+  file.execute("COMMIT");
+}
+
+/// The rows behind `counted`; but for those that the disk cannot read, which are no reason to give up the others.
+void OutboxFile::Database::count_the_rest() {
+  static const std::string kRest = std::string(kSizes) + " FROM queue WHERE seq > ? ORDER BY seq";
+  auto& rest = statement(kRest.c_str());
+  rest.bind(1, number(meta.counted));
+  try {
+    while (rest.executeStep()) add(seq_of(rest), priority_of(rest), cost_of(rest));
+  } catch (const SQLite::Exception& error) {
+    if (error.getErrorCode() != SQLITE_IOERR) throw;
+  }
+  rest.tryReset();
+}
+
+void OutboxFile::Database::write_meta() {
+  if (!meta.stale && meta.uncounted < kMostUncounted && meta.reserved == committed.reserved) return;
+  meta.counted = meta.newest;
+  meta.uncounted = 0;
+  meta.stale = false;
+  auto& update =
+      statement("UPDATE meta SET reserved = ?, rows = ?, bytes = ?, low = ?, high = ?, counted = ? WHERE id = 1");
+  int index = 0;
+  for (const auto value : {meta.reserved, meta.rows, meta.bytes, meta.low, meta.high, meta.counted}) {
+    update.bind(++index, number(value));
+  }
+  update.exec();
+}
+
+void OutboxFile::Database::add(Seq seq, Priority priority, std::uint64_t cost) {
   ++meta.rows;
   meta.bytes += cost;
   if (priority == Priority::Low) ++meta.low;
   if (priority == Priority::High) ++meta.high;
+  meta.newest = std::max(meta.newest, seq);
+  seq > meta.counted ? static_cast<void>(++meta.uncounted) : static_cast<void>(meta.stale = true);
 }
 
-void OutboxFile::Database::take_off(Priority priority, std::uint64_t cost) {
+void OutboxFile::Database::take_off(Seq seq, Priority priority, std::uint64_t cost) {
   const auto less = [](std::uint64_t& from, std::uint64_t by) { from -= std::min(by, from); };
   less(meta.rows, 1);
   less(meta.bytes, cost);
   if (priority == Priority::Low) less(meta.low, 1);
   if (priority == Priority::High) less(meta.high, 1);
+  meta.stale = meta.stale || seq <= meta.counted;
 }
 
 void OutboxFile::Database::remove(const std::vector<Seq>& seqs) {
-  for (const auto* sql : {"DELETE FROM queue WHERE seq = ?", "DELETE FROM record WHERE seq = ?"}) {
-    for (const Seq seq : seqs) {
-      auto& remove = statement(sql);
-      remove.bind(1, number(seq));
-      remove.exec();
-    }
+  each_run(seqs, [this](Seq first, Seq last) { remove(first, last); });
+}
+
+void OutboxFile::Database::remove(Seq first, Seq last) {
+  for (const auto* sql :
+       {"DELETE FROM queue WHERE seq BETWEEN ? AND ?", "DELETE FROM exchange WHERE seq BETWEEN ? AND ?",
+        "DELETE FROM release WHERE seq BETWEEN ? AND ?"}) {
+    auto& remove = statement(sql);
+    remove.bind(1, number(first));
+    remove.bind(2, number(last));
+    remove.exec();
   }
 }
 
@@ -171,39 +238,22 @@ void OutboxFile::insert(const Row& row) {
     insert.bind(6, row.published);
     if (row.expires) insert.bind(7, *row.expires);
     if (insert.exec() == 0) return;
-    database.add(row.priority, cost_of(row));
+    database.add(row.seq, row.priority, cost_of(row));
   });
 }
 
-namespace {
-
-// length of the name, of the payload, of the properties; flags, seq
-constexpr auto kSizes = R"(
-  SELECT length(CAST(coalesce((SELECT name FROM topic WHERE id = queue.topic), topic) AS BLOB)), length(payload),
-         coalesce(length(properties), 0), flags, seq)";
-
-std::uint64_t cost_of(SQLite::Statement& sizes) {
-  const auto bytes = [&](int column) { return static_cast<std::size_t>(sizes.getColumn(column).getInt64()); };
-  return row_cost(bytes(0), bytes(1), bytes(2));
-}
-
-}  // namespace
-
-void OutboxFile::erase(Seq seq) {
+void OutboxFile::erase(std::vector<Seq> seqs) {
+  std::ranges::sort(seqs);
   guarded([&](Database& database) {
-    static const std::string kOne = std::string(kSizes) + " FROM queue WHERE seq = ?";
-    auto& sizes = database.statement(kOne.c_str());
-    sizes.bind(1, number(seq));
-    if (sizes.executeStep()) {
-      database.take_off(priority_of(sizes.getColumn(3).getInt64()), cost_of(sizes));
+    static const std::string kRun = std::string(kSizes) + " FROM queue WHERE seq BETWEEN ? AND ?";
+    each_run(seqs, [&](Seq first, Seq last) {
+      auto& sizes = database.statement(kRun.c_str());
+      sizes.bind(1, number(first));
+      sizes.bind(2, number(last));
+      while (sizes.executeStep()) database.take_off(seq_of(sizes), priority_of(sizes), cost_of(sizes));
       sizes.reset();
-      auto& remove = database.statement("DELETE FROM queue WHERE seq = ?");
-      remove.bind(1, number(seq));
-      remove.exec();
-    }
-    auto& records = database.statement("DELETE FROM record WHERE seq = ?");
-    records.bind(1, number(seq));
-    records.exec();
+      database.remove(first, last);
+    });
   });
 }
 
@@ -218,13 +268,13 @@ OutboxFile::Removed OutboxFile::drop_oldest(const Range& range, std::uint64_t by
     while (removed.bytes < bytes && !removed.complete) {
       removed.complete = !oldest.executeStep();
       if (removed.complete) break;
-      const auto seq = count(oldest.getColumn(4).getInt64());
+      const auto seq = seq_of(oldest);
       if (seq < range.complete_until) before = seq;
-      if (priority_of(oldest.getColumn(3).getInt64()) != priority || range.spared.contains(seq)) continue;
+      if (priority_of(oldest) != priority || range.spared.contains(seq)) continue;
       const auto cost = cost_of(oldest);
       removed.bytes += cost;
       removed.seqs.push_back(seq);
-      database.take_off(priority, cost);
+      database.take_off(seq, priority, cost);
     }
     oldest.reset();
     database.remove(removed.seqs);
@@ -245,14 +295,14 @@ OutboxFile::Removed OutboxFile::thin(const Range& range, std::int64_t end, std::
     Removed removed;
     std::size_t seen = 0;
     for (; old.executeStep() && old.getColumn(5).getInt64() < end; ++seen) {
-      const auto seq = database.thinned_until = count(old.getColumn(4).getInt64());
-      const auto priority = priority_of(old.getColumn(3).getInt64());
+      const auto seq = database.thinned_until = seq_of(old);
+      const auto priority = priority_of(old);
       if (priority == Priority::High || range.spared.contains(seq)) continue;
       if (database.thinner.keeps(old.getColumn(6).getString(), old.getColumn(5).getInt64(), interval)) continue;
       const auto cost = cost_of(old);
       removed.bytes += cost;
       removed.seqs.push_back(seq);
-      database.take_off(priority, cost);
+      database.take_off(seq, priority, cost);
     }
     removed.complete = seen < kThinnedAtATime;
     old.reset();
@@ -275,7 +325,7 @@ std::uint64_t OutboxFile::park(Seq seq, mqtt::Reason reason, std::int64_t now) {
     trim.bind(1, kMaxParked);
     return static_cast<std::uint64_t>(trim.exec());
   });
-  erase(seq);
+  erase({seq});
   return excess;
 }
 

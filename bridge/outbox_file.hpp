@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bridge/link.hpp"
@@ -41,17 +43,22 @@ Seq seq_of_today();
 /// Thread: the store's, but for the constructor and what is marked otherwise; the members that read may also be called
 /// between the constructor and the first job. Members throw std::runtime_error when SQLite refuses.
 ///
-///     meta    one row: how far Seqs were handed out, number and bytes of the rows
-///     topic   id, name: interned, because a gateway has few topics and many messages
-///     queue   seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2 |
-///             priority << 3: 0 normal, 1 low, 2 high), payload, properties, published, expires (on the outbox's
-///             calendar: see Outbox)
-///     special one row: how many of these have a low and a high priority
-///     time    one row, once there is one: a moment on the outbox's calendar and by the machine's clock
-///     record  seq, key, packet: the exchanges that a Link has under way (LinkState)
-///     receipt session, packet_id, number, digest: of QoS 2 publications whose packet identifiers the broker had
-///             perhaps not on disk yet; kHeldReceipt: certainly not
-///     parked  what the cloud refused for good, with its reason
+///     meta     one row: how far Seqs were handed out; number and bytes of the rows up to `counted`, and how many of
+///              these have a low and a high priority. Those behind are counted when the file is opened: so adding to
+///              the queue need not write this row, too
+///     topic    id, name: interned, because a gateway has few topics and many messages
+///     queue    seq (primary key, set by us), topic (id, or text once many are interned), flags (QoS | retain << 2 |
+///              priority << 3: 0 normal, 1 low, 2 high), payload, properties, published, expires (on the outbox's
+///              calendar: see Outbox)
+///     time     one row, once there is one: a moment on the outbox's calendar and by the machine's clock
+///     exchange seq, key, packet, cut, leader: the PUBLISHes of QoS 2 that a Link has under way (LinkState). The last
+///              `cut` bytes of a packet are the payload of its row, and are not written twice. `leader`: this row went
+///              in the batch that goes by that Seq, and has no packet of its own
+///     release  seq, key, packet: their PUBRELs
+///     record   seq (0), key, packet: what came from the cloud at QoS 2 and was not released
+///     receipt  session, packet_id, number, digest: of QoS 2 publications whose packet identifiers the broker had
+///              perhaps not on disk yet; kHeldReceipt: certainly not
+///     parked   what the cloud refused for good, with its reason
 class OutboxFile final : public mqtt::StoreFile {
  public:
   /// Opens or creates `path`, alone: throws std::runtime_error when another process has it, or when it cannot be
@@ -73,8 +80,8 @@ class OutboxFile final : public mqtt::StoreFile {
   void rollback() noexcept override;
 
   // Inside a transaction.
-  void insert(const Row& row);  ///< does nothing when the row is there
-  void erase(Seq seq);          ///< with its records
+  void insert(const Row& row);        ///< does nothing when the row is there
+  void erase(std::vector<Seq> seqs);  ///< with their records; cheapest where they are consecutive
   /// Rows behind `after`, but `spared`. No row below `complete_until` will be added.
   struct Range {
     Seq after = 0, complete_until = std::numeric_limits<std::int64_t>::max();
@@ -95,9 +102,11 @@ class OutboxFile final : public mqtt::StoreFile {
   bool erase_parked(Seq seq);  ///< false when it is not parked
   /// Moves the row to `parked`, where the newest 10,000 are kept; returns how many older ones had to go.
   std::uint64_t park(Seq seq, mqtt::Reason reason, std::int64_t now);
-  void put_record(Seq seq, const std::string& key, const std::string& packet);
+  /// `cut`: how many bytes at the end of `packet` are the payload of the row.
+  void put_record(Seq seq, const std::string& key, std::string_view packet, std::size_t cut = 0);
+  void put_follower(Seq seq, Seq leader);  ///< it goes in the batch of `leader`, whose record is put besides
   void erase_records(Seq seq);
-  void erase_record(Seq seq, const std::string& key);
+  void erase_received(const std::string& key);  ///< of kNoRow
   void clear_records();
   void put_receipt(const std::string& session, const mqtt::Receipt& receipt);  ///< replaces one of its packet_id
   void erase_receipts(std::uint64_t last);                                     ///< up to this number
@@ -116,7 +125,8 @@ class OutboxFile final : public mqtt::StoreFile {
   Page load(Seq after, std::size_t rows, std::uint64_t bytes);
   /// The same, beginning behind what the disk cannot read (EIO), which is logged.
   Page load_readable(Seq after, std::size_t rows, std::uint64_t bytes);
-  std::vector<LinkState::InFlight> records();  ///< in the order of Seq
+  std::vector<LinkState::InFlight> records();   ///< in the order of Seq
+  std::map<Seq, std::vector<Seq>> followers();  ///< by their leader
   struct Received {
     std::string session;  ///< client id
     mqtt::Receipt receipt;

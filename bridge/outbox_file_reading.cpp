@@ -6,6 +6,7 @@
 #include <bit>
 #include <utility>
 
+#include "bridge/exchange_record.hpp"
 #include "bridge/outbox_database.hpp"
 
 namespace ferrule::bridge {
@@ -13,35 +14,54 @@ namespace ferrule::bridge {
 using mqtt::bind_bytes;
 using mqtt::bytes_of;
 
-void OutboxFile::put_record(Seq seq, const std::string& key, const std::string& packet) {
+void OutboxFile::put_record(Seq seq, const std::string& key, std::string_view packet, std::size_t cut) {
   guarded([&](Database& database) {
-    auto& put = database.statement("INSERT OR REPLACE INTO record VALUES (?, ?, ?)");
+    const bool is_exchange = seq != LinkState::kNoRow && parse_record_key(key).kind != "sc";
+    auto& put = database.statement(is_exchange ? "INSERT OR REPLACE INTO exchange VALUES (?, ?, ?, ?, NULL)"
+                                   : seq != LinkState::kNoRow ? "INSERT OR REPLACE INTO release VALUES (?, ?, ?)"
+                                                              : "INSERT OR REPLACE INTO record VALUES (?, ?, ?)");
     put.bind(1, number(seq));
     put.bindNoCopy(2, key);
-    bind_bytes(put, 3, packet);
+    bind_bytes(put, 3, packet.substr(0, packet.size() - cut));
+    if (is_exchange) put.bind(4, number(cut));
+    put.exec();
+  });
+}
+
+void OutboxFile::put_follower(Seq seq, Seq leader) {
+  guarded([&](Database& database) {
+    auto& put = database.statement("INSERT OR REPLACE INTO exchange VALUES (?, '', '', 0, ?)");
+    put.bind(1, number(seq));
+    put.bind(2, number(leader));
     put.exec();
   });
 }
 
 void OutboxFile::erase_records(Seq seq) {
   guarded([&](Database& database) {
-    auto& remove = database.statement("DELETE FROM record WHERE seq = ?");
-    remove.bind(1, number(seq));
-    remove.exec();
+    for (const auto* sql : {"DELETE FROM exchange WHERE seq = ?", "DELETE FROM release WHERE seq = ?"}) {
+      auto& remove = database.statement(sql);
+      remove.bind(1, number(seq));
+      remove.exec();
+    }
   });
 }
 
-void OutboxFile::erase_record(Seq seq, const std::string& key) {
+void OutboxFile::erase_received(const std::string& key) {
   guarded([&](Database& database) {
     auto& remove = database.statement("DELETE FROM record WHERE seq = ? AND key = ?");
-    remove.bind(1, number(seq));
+    remove.bind(1, number(LinkState::kNoRow));
     remove.bindNoCopy(2, key);
     remove.exec();
   });
 }
 
 void OutboxFile::clear_records() {
-  guarded([](Database& database) { database.statement("DELETE FROM record").exec(); });
+  guarded([](Database& database) {
+    for (const auto* sql : {"DELETE FROM exchange", "DELETE FROM release", "DELETE FROM record"}) {
+      database.statement(sql).exec();
+    }
+  });
 }
 
 void OutboxFile::put_receipt(const std::string& session, const mqtt::Receipt& receipt) {
@@ -178,16 +198,57 @@ OutboxFile::Page OutboxFile::load_readable(Seq after, std::size_t rows, std::uin
   return page;
 }
 
+namespace {
+
+/// Of a row; empty when it is not there or the disk cannot read it.
+std::string payload_of(SQLite::Statement& select, Seq seq) {
+  std::string payload;
+  try {
+    select.bind(1, number(seq));
+    if (select.executeStep()) payload = bytes_of(select.getColumn(0));
+  } catch (const SQLite::Exception&) {  // the outbox, which reads it too, says so
+  }
+  select.tryReset();
+  return payload;
+}
+
+}  // namespace
+
 std::vector<LinkState::InFlight> OutboxFile::records() {
-  return guarded([](Database& database) {
-    auto& select = database.statement("SELECT seq, key, packet FROM record ORDER BY seq, key");
+  return guarded([&](Database& database) {
+    auto& select = database.statement(R"(SELECT seq, key, packet, cut FROM exchange WHERE leader IS NULL
+                                         UNION ALL SELECT seq, key, packet, 0 FROM release
+                                         UNION ALL SELECT seq, key, packet, 0 FROM record ORDER BY seq, key)");
     std::vector<LinkState::InFlight> records;
     while (select.executeStep()) {
-      records.push_back(
-          {count(select.getColumn(0).getInt64()), select.getColumn(1).getString(), bytes_of(select.getColumn(2))});
+      LinkState::InFlight record{count(select.getColumn(0).getInt64()), select.getColumn(1).getString(),
+                                 bytes_of(select.getColumn(2))};
+      const auto cut = count(select.getColumn(3).getInt64());
+      const auto payload = cut == 0
+                               ? std::string()
+                               : payload_of(database.statement("SELECT payload FROM queue WHERE seq = ?"), record.seq);
+      if (payload.size() != cut) {
+        spdlog::error("outbox {}: the payload of message {}, which was under way, is gone",
+                      database.file.path().string(), record.seq);
+        continue;
+      }
+      record.packet += payload;
+      records.push_back(std::move(record));
     }
     select.reset();
     return records;
+  });
+}
+
+std::map<Seq, std::vector<Seq>> OutboxFile::followers() {
+  return guarded([](Database& database) {
+    auto& select = database.statement("SELECT leader, seq FROM exchange WHERE leader IS NOT NULL ORDER BY seq");
+    std::map<Seq, std::vector<Seq>> followers;
+    while (select.executeStep()) {
+      followers[count(select.getColumn(0).getInt64())].push_back(count(select.getColumn(1).getInt64()));
+    }
+    select.reset();
+    return followers;
   });
 }
 

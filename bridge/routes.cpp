@@ -154,7 +154,7 @@ std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt
   if (route->to != kPlaceholder) routed.topic = rewrite(route->to, publication->topic);
   if (find_batch(routes, routed.topic.empty() ? publication->topic : routed.topic)) {
     routed.publication = as_item(*publication);
-    routed.qos = Qos::AtLeastOnce;  // what is in flight is known in memory only: it is sent again as a whole
+    routed.qos = std::max(Qos::AtLeastOnce, route->qos.value_or(Qos::AtLeastOnce));  // one for all of a batch
     return routed;
   }
   const bool strips = publication->retain && !route->retain;

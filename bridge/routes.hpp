@@ -32,7 +32,8 @@ struct OutRoute {
   bool retain = true;  ///< false: whatever the publication says, the cloud does not retain it
   /// Of payloads that become smaller by it, with its name in the user property `content-encoding`.
   Compression compress = Compression::None;
-  /// Set: `to` has no placeholder, and all that goes there goes as items of batches, at QoS 1 and not retained.
+  /// Set: `to` has no placeholder, and all that goes there goes as items of batches, not retained, at QoS 1
+  /// or, if `qos` says so, 2.
   std::optional<BatchSettings> batch{};
   Priority priority = Priority::Normal;
 };

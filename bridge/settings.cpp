@@ -20,6 +20,7 @@ using mqtt::Qos;
 constexpr std::size_t kLongestAlpn = 255, kLongestProxyWord = 255;
 constexpr std::size_t kLongestName = 64;
 constexpr auto kShortestBackOff = 100ms;
+constexpr std::chrono::milliseconds kShortestHoldDown = 1s, kLongestHoldDown = 24h * 365;
 constexpr std::int64_t kMaxWindow = 10'000, kMaxRate = 1'000'000;
 constexpr std::uint64_t kSmallestPacket = 1024;
 
@@ -165,6 +166,11 @@ void read_times(const config::Node& node, UplinkSettings& settings) {
   settings.reconnect = reconnect.duration_range(settings.reconnect);
   if (settings.reconnect.first < kShortestBackOff)
     reconnect.mistake("less than 100ms would hammer the broker", "1s..60s");
+  const auto failback = node["failback"];
+  settings.failback = failback.is_scalar() && failback.text() == "never"
+                          ? 0ms
+                          : failback.duration(settings.failback, kShortestHoldDown, kLongestHoldDown);
+  if (failback.present() && settings.urls.size() < 2) failback.mistake("an uplink with one address has nowhere to go");
 }
 
 UplinkSettings read_uplink(const std::string& name, const config::Node& node, const std::string& default_client_id) {

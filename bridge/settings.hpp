@@ -47,7 +47,7 @@ enum class Client : std::uint8_t { Ferrule, Paho };
 struct UplinkSettings {
   std::string name;  ///< letters, digits, `-`, `_` and `.`: part of a file name
   /// As parse_url takes them, at least one: servers that serve the same sessions, or at least the same cloud. The next
-  /// one is taken when one does not answer.
+  /// one is taken when one does not answer; see `failback`.
   std::vector<std::string> urls;
   std::optional<ProxySettings> proxy;
   TlsSettings tls;
@@ -66,6 +66,9 @@ struct UplinkSettings {
   /// When nothing in flight was acknowledged for so long, the connection is given up.
   std::chrono::seconds ack_timeout{60};
   std::pair<std::chrono::milliseconds, std::chrono::milliseconds> reconnect{1000, 60000};
+  /// With several servers: how long another one is kept before the first is looked for, and how often then; 0: it is
+  /// kept until it fails.
+  std::chrono::milliseconds failback{std::chrono::minutes(5)};
   std::string_view preset;  ///< see bridge/presets.hpp; empty: none
   // What the cloud takes, besides what it announces when we connect.
   mqtt::Qos max_qos = mqtt::Qos::ExactlyOnce;  ///< what has a higher one is sent with this

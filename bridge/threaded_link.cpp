@@ -1,11 +1,14 @@
 #include "bridge/threaded_link.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <pthread.h>
 
 #include <algorithm>
 #include <exception>
 #include <utility>
+
+#include "bridge/stream.hpp"
 
 namespace ferrule::bridge {
 
@@ -14,12 +17,18 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr auto kThreadEnd = 3s;  // for a commit under way; Paho's threads look up once a second
+constexpr auto kLookTime = 10s;             // for the first server to answer
+constexpr milliseconds kLookAgain = 100ms;  // whether to stop
+constexpr auto kThreadEnd = 3s;             // for a commit under way; Paho's threads look up once a second
 
 }  // namespace
 
 LinkWorker::LinkWorker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
-    : settings_(settings), owner_(state, events), dialer_(settings_, state.restore()), resolve_(std::move(resolve)) {}
+    : settings_(settings),
+      owner_(state, events),
+      dialer_(settings_, state.restore()),
+      resolve_(std::move(resolve)),
+      first_server_(parse_url(settings_.urls.front()).value_or(Endpoint{})) {}
 
 void LinkWorker::run() {
   pthread_setname_np(pthread_self(), "uplink");
@@ -61,6 +70,10 @@ void LinkWorker::connect() {
   say_goodbye();
   close();
   if (!clear_lost_session()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(first_found_, false)) dialer_.begin_with_first();
+  }
   auto answer = dialer_.dial([this](const Endpoint& endpoint, std::string& error) { return look_up(endpoint, error); },
                              [this](const Endpoint& endpoint, const std::string& address, int version) {
                                return attempt(endpoint, address, version);
@@ -116,8 +129,45 @@ void LinkWorker::stop(milliseconds grace) {
 
 bool LinkWorker::wait_until_finished(milliseconds time) {
   std::unique_lock lock(mutex_);
-  progress_.wait_for(lock, time, [this] { return finished_ || looking_up_; });
+  progress_.wait_for(lock, time, [this] { return (finished_ && !looking_for_first_) || looking_up_; });
   return finished_;
+}
+
+// ---- the first server
+
+bool LinkWorker::begin_looking() {
+  const std::lock_guard lock(mutex_);
+  return !stopping_ && !std::exchange(looking_for_first_, true);
+}
+
+void LinkWorker::look_for_first() {
+  const bool found = reaches_first();
+  if (found) {
+    {
+      const std::lock_guard lock(mutex_);
+      first_found_ = true;
+    }
+    owner_.on_first_found();
+  }
+  const std::lock_guard lock(mutex_);
+  looking_for_first_ = false;
+  progress_.notify_all();
+}
+
+bool LinkWorker::reaches_first() {
+  std::string error;
+  const auto end = std::chrono::steady_clock::now() + kLookTime;
+  const auto wait = [this, end](int descriptor, short events) {
+    while (!stopping() && std::chrono::steady_clock::now() < end) {
+      pollfd ready{descriptor, events, 0};
+      if (::poll(&ready, 1, static_cast<int>(kLookAgain.count())) == 1) return true;
+    }
+    return false;
+  };
+  const auto addresses = resolve_(settings_.proxy ? settings_.proxy->server : first_server_, error);
+  return std::ranges::any_of(addresses, [&](const std::string& address) {
+    return !stopping() && open_way(first_server_, address, settings_, wait).has_value();
+  });
 }
 
 // ---- the handle
@@ -146,6 +196,15 @@ void ThreadedLink::subscribe(const std::string& filter, mqtt::Qos qos) {
 
 void ThreadedLink::acknowledge(Arrival arrival, mqtt::Reason reason) {
   worker_->push({LinkOrder::Kind::Acknowledge, arrival, {}, {}, mqtt::Qos::AtLeastOnce, reason});
+}
+
+/// On a thread of its own: a name server may take its time, and what is live does not wait for it.
+void ThreadedLink::look_for_first() {
+  if (!worker_->begin_looking()) return;
+  std::thread([worker = worker_] {
+    pthread_setname_np(pthread_self(), "uplink-look");
+    worker->look_for_first();
+  }).detach();
 }
 
 void ThreadedLink::disconnect(milliseconds grace) { worker_->stop(grace); }

@@ -29,6 +29,8 @@ class LinkWorker {
 
   void run();                                                ///< the thread: until `stop`
   virtual void push(LinkOrder order) = 0;                    // Any thread.
+  void look_for_first();                                     // Any thread, which it blocks.
+  bool begin_looking();                                      // Any thread. False: somebody does already, or it ends.
   void stop(std::chrono::milliseconds grace);                // Any thread.
   bool wait_until_finished(std::chrono::milliseconds time);  ///< false at once while a name is looked up
   std::uint64_t dropped() const;                             // Any thread.
@@ -62,11 +64,15 @@ class LinkWorker {
  private:
   std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
   bool clear_lost_session();
+  bool reaches_first();
   LinkLimits restricted(LinkLimits limits) const;
 
   const Dialer::Resolve resolve_;
-  bool looking_up_ = false, ended_ = false, finished_ = false;  // guarded by mutex_
+  // Guarded by mutex_
+  bool looking_up_ = false, ended_ = false, finished_ = false;
+  bool looking_for_first_ = false, first_found_ = false;
 
+  const Endpoint first_server_;
   bool session_lost_ = false;  // and LinkState not cleared yet; owned by the link's thread
 };
 
@@ -83,6 +89,7 @@ class ThreadedLink final : public Link {
   void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) override;
   void subscribe(const std::string& filter, mqtt::Qos qos) override;
   void acknowledge(Arrival arrival, mqtt::Reason reason) override;
+  void look_for_first() override;
   void disconnect(std::chrono::milliseconds grace) override;
   std::uint64_t dropped() const override;
 

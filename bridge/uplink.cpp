@@ -20,6 +20,7 @@ constexpr auto kHardlyBegun = 5s;  // a connection that ends sooner may end for 
 constexpr auto kStable = 10s;      // after so long online, the back-off begins anew
 constexpr auto kShowMetrics = 10s;
 constexpr auto kStalled = 10s;                // without an acknowledgement
+constexpr int kLongestHoldDown = 12;          // times the one that is set
 constexpr auto kRenew = 5s;                   // for what is under way, before a connection is renewed
 constexpr std::size_t kMaxIncoming = 10'000;  // messages from the cloud that wait for the broker thread
 
@@ -59,10 +60,14 @@ Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_d
       window_(settings_.window),
       rate_(settings_.rate),
       byte_rate_(settings_.byte_rate),
-      back_off_(settings_.reconnect) {
+      back_off_(settings_.reconnect),
+      hold_down_(settings_.failback) {
   for (const auto& record : state_->restore()) {
     if (record.seq != LinkState::kNoRow) outbox_->hold(record.seq);
   }
+  const auto followers = state_->followers();
+  std::ranges::for_each(followers, [this](Seq seq) { outbox_->hold(seq); });
+  followers_ = followers.size();
   outbox_->on_loaded([this] { pump(); });
 }
 
@@ -92,12 +97,14 @@ void Uplink::Impl::connected(bool session_present) {
   inbound_.subscribe(*link_);
   ++connections_;
   online_since_ = answered_at_ = clock_.now();
+  hold_down();
   moderation_.connected(online_since_);
   last_error_.clear();
   logged_causes_.forget();
   window_ = std::min<std::size_t>(settings_.window, limits_.receive_maximum);  // [MQTT-3.3.4-9]
   // With the session, all that is in flight by now goes on by itself (what ended meanwhile is on its way to us).
   const auto lost = session_present ? 0 : outbox_->requeue_all([](Seq) { return false; });
+  if (!session_present) followers_ = 0;
   repeated_ += lost;
   resuming_ = true;
   spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, limits_.server,
@@ -132,8 +139,9 @@ void Uplink::Impl::send_again() {
   state_->unprepare_all();
   if (batch_) std::ranges::for_each(batch_->members(), [this](Seq seq) { outbox_->requeue(seq); });
   batch_.reset();
+  batch_rows_.clear();
   batches_.clear();
-  followers_ = 0;
+  followers_ = state_->followers().size();
   repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
 }
 
@@ -141,9 +149,24 @@ void Uplink::Impl::send_again() {
 void Uplink::Impl::renew() {
   if (!renew_by_ || (under_way() > 0 && clock_.now() < *renew_by_)) return;
   renew_by_.reset();
-  spdlog::info("uplink {}: connecting anew with fresh credentials", settings_.name);
+  spdlog::info("uplink {}: connecting anew {}", settings_.name, renew_for_);
   send_again();
   connect();
+}
+
+/// Another one has been good enough for so long; one that comes and goes does not take us to and fro.
+void Uplink::Impl::look_for_first() {
+  if (now_ != UplinkState::Online || !first_at_ || clock_.now() < *first_at_) return;
+  first_at_ = clock_.now() + hold_down_;
+  link_->look_for_first();
+}
+
+/// Longer and longer, as long as the first server can be reached and does not take us.
+void Uplink::Impl::hold_down() {
+  const bool in_vain = std::exchange(going_back_, false) && !limits_.is_first;
+  hold_down_ = in_vain ? std::min(2 * hold_down_, kLongestHoldDown * settings_.failback) : settings_.failback;
+  first_at_.reset();
+  if (!limits_.is_first && settings_.failback > 0ms) first_at_ = online_since_ + hold_down_;
 }
 
 /// A cloud that answers to PINGREQ but acknowledges nothing is left, and found again.
@@ -161,6 +184,8 @@ void Uplink::Impl::quarantine() {
   const auto seq = suspicion_.hung_up(outbox_->oldest_in_flight());
   if (!seq) return;
   state_->done(*seq, false);
+  const auto members = ended(*seq);
+  if (members.size() > 1) return send_singly(members);
   outbox_->park(*seq, mqtt::Reason::ImplementationSpecificError);
   spdlog::warn("uplink {}: the cloud hangs up whenever it gets message {}-{}; it is parked in the database",
                settings_.name, settings_.client_id, *seq);
@@ -194,6 +219,7 @@ void Uplink::Impl::tick() {
   outbox_->tick();
   if (now_ == UplinkState::BackingOff && clock_.now() >= next_attempt_) connect();
   renew();
+  look_for_first();
   watch();
   pump();
   show_metrics();
@@ -321,10 +347,20 @@ void Uplink::Impl::answer() {
 }
 
 void Uplink::Impl::on_renewal_due() {
+  post([](Impl& self) { self.renew_soon("with fresh credentials"); });
+}
+
+void Uplink::Impl::on_first_found() {
   post([](Impl& self) {
-    if (self.now_ == UplinkState::Online && !self.stopped_) self.renew_by_ = self.clock_.now() + kRenew;
-    self.renew();
+    self.going_back_ = true;
+    self.renew_soon("to its first server, which is there again");
   });
+}
+
+void Uplink::Impl::renew_soon(const char* what_for) {
+  renew_for_ = what_for;
+  if (now_ == UplinkState::Online && !stopped_) renew_by_ = clock_.now() + kRenew;
+  renew();
 }
 
 // ---- the handle

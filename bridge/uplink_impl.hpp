@@ -62,6 +62,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void on_settled(Seq seq, mqtt::Reason reason) override;
   void on_message(mqtt::Publication publication, Arrival arrival) override;
   void on_renewal_due() override;
+  void on_first_found() override;
 
  private:
   using Time = std::chrono::steady_clock::time_point;
@@ -88,6 +89,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   bool gathers(const Outbox::Entry& entry) const;
   bool send_batch();
   std::vector<Seq> ended(Seq seq);
+  void send_singly(const std::vector<Seq>& members);
+  RowState::Prepared prepared(const Outbox::Entry& entry) const { return {outbox_->row_of(entry), !entry.unwritten}; }
   void delivered(const std::vector<Seq>& members);
   std::size_t under_way() const { return outbox_->in_flight() - (batch_ ? batch_->members().size() : 0); }
   bool takes_now(const mqtt::Publication& publication, const std::string& topic);
@@ -102,7 +105,10 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void take(mqtt::Publication publication, Arrival arrival);
   void answer();
   void send_again();
+  void renew_soon(const char* what_for);
   void renew();
+  void look_for_first();
+  void hold_down();
   void watch();
 
   // Constant after construction
@@ -138,15 +144,20 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   Time next_attempt_{}, online_since_{};
   Time answered_at_{};            // by the cloud, while something is in flight
   std::optional<Time> renew_by_;  // connect anew as soon as nothing is in flight
+  const char* renew_for_ = "";
+  std::optional<Time> first_at_;  // when to look for the first server, while connected to another
+  std::chrono::milliseconds hold_down_;
+  bool going_back_ = false;
   std::string last_error_;
   Time metrics_at_{};
   std::string shown_metrics_;
   Repetition logged_causes_, logged_disk_errors_;
   std::optional<Batch> batch_;  // being gathered; its members count as in flight in the outbox
   Time batch_since_{};
-  std::map<Seq, std::vector<Seq>> batches_;  // under way: their members, by the first of them, whose Seq they go by
-  std::size_t followers_ = 0;                // in them, but the first of each
-  Seq single_until_ = 0;                     // members of a batch that was refused go one by one
+  std::vector<RowState::Prepared> batch_rows_;  // of its members, if it goes at QoS 2
+  std::map<Seq, std::vector<Seq>> batches_;     // under way at QoS 1: members by the first, whose Seq they go by
+  std::size_t followers_ = 0;                   // in them and in those of QoS 2, but the first of each
+  Seq single_until_ = 0;                        // members of a batch that was refused go one by one
   AckTimes ack_times_;
   bool resuming_ = false, stopped_ = false;
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;

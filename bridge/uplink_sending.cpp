@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bridge/uplink_impl.hpp"
 #include "bridge/verdict.hpp"
@@ -68,7 +69,7 @@ bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::st
 
 void Uplink::Impl::pump() {
   if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
-  while (under_way() - followers_ < window()) {
+  while (under_way() < window() + followers_) {
     if (!pump_one()) return;
   }
 }
@@ -87,7 +88,7 @@ bool Uplink::Impl::pump_one() {
   }
   if (entry == nullptr) return false;
   if (find_batch(settings_.out, entry->cloud_topic()) && is_batch_item(entry->publication->payload)) {
-    batch_.emplace(entry->cloud_topic());
+    batch_.emplace(entry->cloud_topic(), entry->qos);
     batch_since_ = clock_.now();
     gather(*entry);
     return true;
@@ -100,7 +101,7 @@ bool Uplink::Impl::pump_one() {
 /// Whether it may join the batch.
 bool Uplink::Impl::gathers(const Outbox::Entry& entry) const {
   const auto* route = find_batch(settings_.out, batch_->topic());
-  if (route == nullptr) return false;
+  if (route == nullptr || entry.qos != batch_->qos()) return false;
   std::size_t size = route->batch->max_size;
   if (limits_.maximum_packet_size != 0) {
     const auto overhead = batch_->topic().size() + kPacketOverhead;
@@ -113,6 +114,7 @@ bool Uplink::Impl::gathers(const Outbox::Entry& entry) const {
 }
 
 void Uplink::Impl::gather(Outbox::Entry& entry) {
+  if (entry.qos == mqtt::Qos::ExactlyOnce) batch_rows_.push_back(prepared(entry));
   batch_->add(entry.seq, entry.publication->payload);
   outbox_->sent(entry);
 }
@@ -128,14 +130,21 @@ bool Uplink::Impl::send_batch() {
   const auto leader = batch_->members().front();
   if (exceeds_limit(*message, message->topic)) {  // it is one that is too large alone
     batch_.reset();
+    batch_rows_.clear();
     park(leader, mqtt::Reason::PacketTooLarge);
     return true;
   }
   if (under_way() == 0) answered_at_ = clock_.now();
+  const auto qos = std::min(batch_->qos(), limits_.maximum_qos);
   followers_ += batch_->members().size() - 1;
-  batches_[leader] = batch_->members();
+  auto rows = std::exchange(batch_rows_, {});
+  if (qos == mqtt::Qos::ExactlyOnce) {
+    std::ranges::sort(rows, {}, [](const RowState::Prepared& one) { return one.row.seq; });
+    state_->prepare(std::move(rows));
+  } else {
+    batches_[leader] = batch_->members();
+  }
   batch_.reset();
-  const auto qos = std::min(mqtt::Qos::AtLeastOnce, limits_.maximum_qos);
   link_->send(leader, message, message->topic, qos);
   if (qos == mqtt::Qos::AtMostOnce) delivered(ended(leader));  // nothing will be heard of it
   return true;
@@ -147,12 +156,19 @@ void Uplink::Impl::delivered(const std::vector<Seq>& members) {
   }
 }
 
-/// The messages that went by this Seq.
+/// The messages that went by this Seq, which comes first.
 std::vector<Seq> Uplink::Impl::ended(Seq seq) {
-  auto batch = batches_.extract(seq);
-  if (!batch) return {seq};
-  followers_ -= batch.mapped().size() - 1;
-  return std::move(batch.mapped());
+  auto members = state_->take_followers(seq);
+  members.insert(members.begin(), seq);
+  if (auto batch = batches_.extract(seq)) members = std::move(batch.mapped());
+  followers_ -= std::min(followers_, members.size() - 1);
+  return members;
+}
+
+/// One of them is to blame.
+void Uplink::Impl::send_singly(const std::vector<Seq>& members) {
+  single_until_ = members.back();
+  std::ranges::for_each(members, [this](Seq seq) { outbox_->requeue(seq); });
 }
 
 /// Exchanges that go on from an earlier connection end before a new one begins: so packet identifiers rise with the
@@ -174,7 +190,7 @@ void Uplink::Impl::send(Outbox::Entry& entry) {
     park(seq, mqtt::Reason::PacketTooLarge);
     return;
   }
-  if (qos == mqtt::Qos::ExactlyOnce) state_->prepare(outbox_->row_of(entry));
+  if (qos == mqtt::Qos::ExactlyOnce) state_->prepare({prepared(entry)});
   if (outbox_->in_flight() == 0) answered_at_ = clock_.now();
   outbox_->sent(entry);
   mqtt::failpoint("uplink.send");
@@ -190,7 +206,7 @@ void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {
   const auto again = [&] { std::ranges::for_each(members, [this](Seq one) { outbox_->requeue(one); }); };
   auto verdict = judge(reason);
   if (members.size() > 1 && (verdict == Verdict::Park || verdict == Verdict::AgainOrPark)) {
-    single_until_ = members.back();  // whichever of them it is
+    send_singly(members);
     verdict = Verdict::Later;
   }
   switch (verdict) {

@@ -22,13 +22,9 @@ namespace {
 
 constexpr std::size_t kMaxInterned = 20'000;         // topics; the others stand in their rows
 constexpr std::uintmax_t kCheckAllBelow = 32 << 20;  // bytes: a bigger file is checked only where it is read
-constexpr std::int64_t kVacuumAbove = 2'048;         // free pages
-constexpr std::int64_t kVacuumPages = 512;           // at a time
-constexpr std::uint64_t kPage = 4'096;
-
-constexpr int kLargestLog = 1'024;  // pages, before they are written back to the database
-
-std::int64_t to_pages(std::uint64_t bytes) { return static_cast<std::int64_t>(bytes / kPage); }
+constexpr std::int64_t kVacuumAbove = 8 << 20;       // free bytes
+constexpr std::int64_t kVacuumed = 2 << 20;          // bytes at a time
+constexpr std::int64_t kLargestLog = 4 << 20;        // bytes, before they are written back to the database
 
 bool is_damage(const SQLite::Exception& error) {
   return error.getErrorCode() == SQLITE_CORRUPT || error.getErrorCode() == SQLITE_NOTADB;
@@ -157,8 +153,10 @@ void DatabaseFile::open_database() {
 void DatabaseFile::create() {
   execute("PRAGMA synchronous = OFF");
   execute("PRAGMA journal_mode = MEMORY");
-  execute("PRAGMA auto_vacuum = INCREMENTAL");  // has an effect only before the first table
-  execute("PRAGMA journal_mode = WAL");         // writes the header
+  // These two have an effect only before the first table.
+  execute(fmt::format("PRAGMA page_size = {}", format_.page_size).c_str());
+  execute("PRAGMA auto_vacuum = INCREMENTAL");
+  execute("PRAGMA journal_mode = WAL");  // writes the header
   sync_header();
   tune();
   execute("PRAGMA synchronous = OFF");
@@ -191,19 +189,23 @@ void DatabaseFile::tune() {
   execute("PRAGMA secure_delete = OFF");     // Debian's default overwrites what is deleted
   execute("PRAGMA temp_store = MEMORY");
   execute("PRAGMA foreign_keys = OFF");
-  log_pages_ = kLargestLog;  // whatever is in there is written back after the first commit
+  page_size_ = pragma("page_size");  // of a file that is there already, another one than asked for perhaps
+  log_size_ = kLargestLog;           // whatever is in there is written back after the first commit
   sqlite3_wal_hook(
       database_->getHandle(),
       [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<DatabaseFile*>(self)->log_pages_ = pages;
+        auto* file = static_cast<DatabaseFile*>(self);
+        file->log_size_ = pages * file->page_size_;
         return SQLITE_OK;
       },
       this);
 }
 
-/// "... unable to get the page. error code=266": a sector that cannot be read is no reason to give up all the others.
+/// "... unable to get the page. error code=266", or "failed to get page 82" of a long row: a sector that cannot be read
+/// is no reason to give up all the others.
 bool is_unreadable(const std::string& verdict) {
   constexpr std::string_view kCode = "error code=";
+  if (verdict.find("failed to get page") != std::string::npos) return true;
   const auto at = verdict.find(kCode);
   return at != std::string::npos && (std::atoi(verdict.c_str() + at + kCode.size()) & 0xff) == SQLITE_IOERR;
 }
@@ -326,10 +328,10 @@ void DatabaseFile::tidy() {
   try {
     if (full_) write_back();  // then there is room in the log to move pages
     hand_back_pages();
-    if (full_ || log_pages_ >= std::min<std::int64_t>(kLargestLog, to_pages(reserve_.size() / 2))) write_back();
+    if (full_ || log_size_ >= std::min(kLargestLog, static_cast<std::int64_t>(reserve_.size() / 2))) write_back();
     std::error_code error;
     const auto log = std::filesystem::file_size(std::filesystem::path(path_) += "-wal", error);
-    size_on_disk_ = static_cast<std::uint64_t>(pragma("page_count")) * kPage + (error ? 0 : log);
+    size_on_disk_ = static_cast<std::uint64_t>(pragma("page_count") * page_size_) + (error ? 0 : log);
   } catch (const SQLite::Exception& error) {
     note(error);
     spdlog::warn("{}: {}: tidying up: {}", format_.name, path_.string(), error.what());
@@ -349,7 +351,7 @@ void DatabaseFile::spare_the_rest() {
 std::int64_t DatabaseFile::growth() {
   std::error_code error;
   const auto size = std::filesystem::file_size(path_, error);
-  return error ? 0 : (pragma("page_count") * static_cast<std::int64_t>(kPage)) - static_cast<std::int64_t>(size);
+  return error ? 0 : (pragma("page_count") * page_size_) - static_cast<std::int64_t>(size);
 }
 
 /// A log that is never written back grows for ever. When the disk has no room for what the database grows by, the
@@ -371,9 +373,9 @@ bool DatabaseFile::has_room_for(std::int64_t bytes) const {
 
 /// Free pages beyond what is soon used again, a few at a time; on a full disk all that the reserve has room to move.
 void DatabaseFile::hand_back_pages() {
-  const auto pages = full_ ? std::min(kVacuumPages, to_pages(reserve_.size() / 4)) : kVacuumPages;
-  if (pragma("freelist_count") > (full_ ? 2 * pages : kVacuumAbove)) {
-    execute(fmt::format("PRAGMA incremental_vacuum({})", pages).c_str());
+  const auto bytes = full_ ? std::min(kVacuumed, static_cast<std::int64_t>(reserve_.size() / 4)) : kVacuumed;
+  if (pragma("freelist_count") * page_size_ > (full_ ? 2 * bytes : kVacuumAbove)) {
+    execute(fmt::format("PRAGMA incremental_vacuum({})", bytes / page_size_).c_str());
   }
 }
 

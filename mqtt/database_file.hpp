@@ -30,6 +30,7 @@ struct DatabaseFormat {
   int schema;
   const char* create;               ///< SQL that makes the tables
   bool survives_power_loss = true;  ///< a commit waits for the disk
+  int page_size = 4'096;            ///< bytes, of a new file
   std::string_view when_damaged;    ///< for the log line, what becomes of the contents: "what it holds is not sent"
 };
 
@@ -119,8 +120,9 @@ class DatabaseFile {
   std::unique_ptr<SQLite::Database> database_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // by literal
   bool damaged_ = false;
-  bool doubtful_ = false;  // an fsync failed: what the kernel still has of the file is not what the disk has
-  int log_pages_ = 0;      // in the log as of the last commit
+  bool doubtful_ = false;       // an fsync failed: what the kernel still has of the file is not what the disk has
+  std::int64_t page_size_ = 0;  // bytes
+  std::int64_t log_size_ = 0;   // bytes of pages in the log as of the last commit
   // Any thread
   std::atomic<std::uint64_t> size_on_disk_ = 0;
   std::atomic<std::uint64_t> set_aside_ = 0;

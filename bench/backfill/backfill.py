@@ -10,43 +10,15 @@ import argparse
 import json
 import pathlib
 import signal
-import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 
-
-def counted(text: bytes) -> bytes:
-    return len(text).to_bytes(2, "big") + text
-
-
-def packet(first: int, body: bytes) -> bytes:
-    length = len(body)
-    return bytes([first]) + (bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7])) + body
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def connect(port: int, name: bytes) -> socket.socket:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            client = socket.create_connection(("127.0.0.1", port), timeout=20)
-            break
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    client.sendall(packet(0x10, counted(b"MQTT") + bytes([4, 2, 0, 0]) + counted(name)))
-    assert client.recv(4, socket.MSG_WAITALL)[3] == 0
-    return client
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from wire import connect, counted, free_port, packet, take_publications
 
 
 class Subscriber:
@@ -62,21 +34,12 @@ class Subscriber:
         data = b""
         while more := self.client.recv(1 << 20):
             now = time.monotonic()
-            data, at = data + more, 0
-            while len(data) - at > 4:
-                length, body = data[at + 1] & 127, at + 2
-                if data[at + 1] & 128:
-                    length, body = length | data[at + 2] << 7, at + 3
-                if len(data) < body + length:
-                    break
-                if data[at] >> 4 == 3:
-                    topic = int.from_bytes(data[body:body + 2], "big")
-                    if data[body + 2:body + 2 + topic] == b"bench/live":
-                        self.late.append(now - float(data[body + 2 + topic:body + length]))
-                    else:
-                        self.waited += 1
-                at = body + length
-            data = data[at:]
+            publications, data = take_publications(data + more)
+            for topic, payload in publications:
+                if topic == b"bench/live":
+                    self.late.append(now - float(payload))
+                else:
+                    self.waited += 1
 
 
 def publish(port: int, topic: bytes, per_second: int, until):
@@ -109,7 +72,7 @@ def multiply(database: pathlib.Path, rows: int, payload: int):
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 2 < ?) INSERT INTO queue "
             "SELECT ? + i, topic, flags, payload, properties, published, expires FROM n, (SELECT * FROM queue LIMIT 1)", (rows, begin))
         connection.execute(
-            "UPDATE meta SET reserved = ?, rows = (SELECT count(*) FROM queue), bytes = (SELECT sum(48 + length(payload) + length(name)) "
+            "UPDATE meta SET reserved = ?, counted = (SELECT max(seq) FROM queue), rows = (SELECT count(*) FROM queue), bytes = (SELECT sum(48 + length(payload) + length(name)) "
             "FROM queue JOIN topic ON topic.id = queue.topic)", (begin + rows,))
     connection.close()
 

@@ -8,53 +8,26 @@ a kill, and the bench counts what a subscriber at the other end of the bridge ge
 
 import argparse
 import json
-import os
 import pathlib
 import select
 import signal
-import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from wire import connect, counted, free_port, packet, reach, take_publications
+
 PAYLOAD = 200  # bytes
-
-
-def counted(text: bytes) -> bytes:
-    return len(text).to_bytes(2, "big") + text
-
-
-def packet(first: int, body: bytes) -> bytes:
-    length = len(body)
-    return bytes([first]) + (bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7])) + body
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port: int):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise SystemExit(f"nothing listens on {port}")
 
 
 class Client:
     """One publisher in a closed loop: `window` unacknowledged at most."""
 
     def __init__(self, port: int, number: int, window: int):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(packet(0x10, counted(b"MQTT") + bytes([4, 2, 0, 0]) + counted(b"bench%d" % number)))
-        assert self.socket.recv(4, socket.MSG_WAITALL)[3] == 0
+        self.socket = connect(port, b"bench%d" % number)
         self.number, self.sent, self.acknowledged, self.window, self.rest = number, 0, 0, window, 0
         self.socket.setblocking(False)
 
@@ -78,26 +51,15 @@ class Client:
 
 def collect(port: int, wanted: set) -> int:
     """How many of `wanted` arrive at the broker there within the time that something comes."""
-    with socket.create_connection(("127.0.0.1", port)) as link:
-        link.sendall(packet(0x10, counted(b"MQTT") + bytes([4, 2, 0, 0]) + counted(b"collector")))
-        link.recv(4, socket.MSG_WAITALL)
+    with connect(port, b"collector") as link:
         link.sendall(packet(0x82, b"\0\1" + counted(b"bench/#") + b"\0"))
         yield
         link.settimeout(5)
         data, seen = b"", set()
         try:
             while not wanted <= seen:
-                data += link.recv(1 << 20)
-                while len(data) > 4:
-                    length, at = data[1] & 127, 2
-                    if data[1] & 128:
-                        length, at = length | data[2] << 7, 3
-                    if len(data) < at + length:
-                        break
-                    if data[0] >> 4 == 3:
-                        topic = int.from_bytes(data[at:at + 2], "big")
-                        seen.add(data[at + 2 + topic:at + length].decode().strip())
-                    data = data[at + length:]
+                publications, data = take_publications(data + link.recv(1 << 20))
+                seen.update(payload.decode().strip() for _, payload in publications)
         except TimeoutError:
             pass
         yield len(wanted & seen)
@@ -128,7 +90,7 @@ def measure(options, start, directory, clients, window):
     command = start(options, directory, port, cloud)
     log = open(directory / "log", "w")
     server = subprocess.Popen(command, stdout=log, stderr=log)
-    wait_for(port)
+    reach(port).close()
     publishers = [Client(port, i, window) for i in range(clients)]
     by_socket = {one.socket: one for one in publishers}
     for one in publishers:
@@ -146,7 +108,7 @@ def measure(options, start, directory, clients, window):
     (directory / "cloud.conf").write_text(f"listener {cloud} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
                                           "max_inflight_messages 0\nuser root\n")
     far = subprocess.Popen([options.mosquitto, "-c", str(directory / "cloud.conf")], stdout=log, stderr=log)
-    wait_for(cloud)
+    reach(cloud).close()
     arriving = collect(cloud, wanted)
     next(arriving)
     server = subprocess.Popen(command, stdout=log, stderr=log)

@@ -105,6 +105,11 @@ Figure enqueue(const Options& options, std::size_t group, bool dequeue) {
     const auto insert = [&](std::size_t count) {
       for (std::size_t i = 0; i < count; ++i) file.insert(row(options, next++));
     };
+    const auto take = [&](std::size_t count) {
+      std::vector<bridge::Seq> seqs(count);
+      for (auto& seq : seqs) seq = oldest++;
+      return seqs;
+    };
     if (dequeue) {
       file.begin();
       insert(10'000);
@@ -113,7 +118,7 @@ Figure enqueue(const Options& options, std::size_t group, bool dequeue) {
     figure = measure(options, group, [&] {
       file.begin();
       insert(group);
-      for (std::size_t i = 0; dequeue && i < group; ++i) file.erase(oldest++);
+      if (dequeue) file.erase(take(group));
       file.commit();
     });
   }

@@ -104,6 +104,28 @@ TEST_F(BackfillTest, WhatCameLiveAndWasNotAcknowledgedIsSentAgainAfterALossAndAf
   EXPECT_EQ(all.back(), "live 2");
 }
 
+TEST_F(BackfillTest, WhatGoesOnAfterAKillFarBehindWhatWaitsIsNeitherSentNorCountedAgain) {
+  settings_.window = 2'000;
+  open();
+  queue(1, 6'000);
+  uplink_->start();
+  online();
+  append("live", true, mqtt::Qos::ExactlyOnce);
+  const auto live = link_->sent.back().seq;
+  EXPECT_EQ(link_->sent.back().payload, "live");
+  link_->state.put({{live, "s5-1", "packet"}});
+  wait_for_commit();
+  crash();
+  start();
+  EXPECT_EQ(status().queued, 6'001U);
+  link_->state.done(live, true);
+  settle(live);
+  EXPECT_EQ(status().queued, 6'000U);
+  const auto all = drain();
+  EXPECT_EQ(all.size(), 6'000U);
+  EXPECT_THAT(all, ::testing::Not(::testing::Contains("live")));
+}
+
 TEST_F(BackfillTest, WhenTheQueueIsFullWhatIsUnderWayLiveIsNotDroppedFromTheDisk) {
   settings_.queue.max_size = 3'000'000;
   open();

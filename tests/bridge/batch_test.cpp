@@ -190,6 +190,83 @@ TEST_F(BatchTest, TheCloudThatTakesOnlyQos0HasItOnceItIsSent) {
   EXPECT_EQ(status().queued, 0U);
 }
 
+TEST_F(BatchTest, AtQos2ItIsOneExchangeThatGoesOnAfterALossAndAfterAKillForAllItsMembers) {
+  settings_.out.front().qos = mqtt::Qos::ExactlyOnce;
+  start();
+  append("1", true);
+  append("2");
+  advance(1100ms);
+  ASSERT_EQ(link_->sent.size(), 1U);
+  EXPECT_EQ(link_->sent[0].qos, mqtt::Qos::ExactlyOnce);
+  const auto leader = link_->sent[0].seq;
+  link_->state.put({{leader, "s5-1", "the batch"}});
+  link_->sent.clear();
+  offline();
+  online();
+  advance(2000ms);
+  EXPECT_THAT(link_->sent, IsEmpty());
+  crash();
+  start();
+  EXPECT_EQ(status().queued, 2U);
+  EXPECT_EQ(status().in_flight, 2U);
+  advance(2000ms);
+  EXPECT_THAT(link_->sent, IsEmpty());
+  link_->state.done(leader, true);
+  settle(leader);
+  EXPECT_EQ(status().queued, 0U);
+  EXPECT_EQ(status().acknowledged, 2U);
+  append("3", true, mqtt::Qos::ExactlyOnce);
+  advance(1100ms);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("[" + item("3") + "]"));
+  close();
+  start();
+  EXPECT_EQ(status().queued, 1U);
+}
+
+TEST_F(BatchTest, AtQos2OneThatWasNotRecordedIsSentAgainAndOneThatIsRefusedFallsApart) {
+  settings_.out.front().qos = mqtt::Qos::ExactlyOnce;
+  start();
+  append("1");
+  append("2");
+  advance(1100ms);
+  const auto sent = link_->take_payloads();
+  offline();
+  advance(1000ms);
+  online();
+  advance(1100ms);
+  ASSERT_EQ(link_->sent.size(), 1U);
+  EXPECT_EQ(link_->sent[0].payload, sent.front());
+  const auto leader = link_->sent[0].seq;
+  link_->sent.clear();
+  link_->state.put({{leader, "s5-1", "the batch"}});
+  link_->state.done(leader, false);
+  settle(leader, Reason::PayloadFormatInvalid);
+  advance(2500ms);
+  EXPECT_THAT(seqs(), ElementsAre(leader, leader + 1));
+  settle_all_sent();
+  EXPECT_EQ(status().queued, 0U);
+  EXPECT_EQ(status().parked, 0U);
+}
+
+TEST_F(BatchTest, AtQos2OneThatMakesTheCloudHangUpFallsApart) {
+  settings_.out.front().qos = mqtt::Qos::ExactlyOnce;
+  start();
+  append("1");
+  append("2");
+  advance(1100ms);
+  const auto leader = link_->sent.at(0).seq;
+  link_->state.put({{leader, "s5-1", "the batch"}});
+  link_->sent.clear();
+  for (int times = 0; times < 5; ++times) {
+    offline();
+    online();
+  }
+  EXPECT_EQ(status().parked, 0U);
+  EXPECT_THAT(link_->state.restore(), IsEmpty());
+  advance(1100ms);
+  EXPECT_EQ(link_->sent.at(0).payload, "[" + item("1") + "]");
+}
+
 TEST_F(BatchTest, OneBeingGatheredIsNothingThatTheCloudOwesAnAnswerTo) {
   settings_.out.front().batch->wait = 60s;
   settings_.ack_timeout = 5s;

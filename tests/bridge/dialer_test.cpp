@@ -97,9 +97,20 @@ TEST_F(DialerTest, TakesTheNextServerAndStaysWithIt) {
   settings_.urls = {"mqtt://a", "mqtt://b"};
   Dialer dialer(settings_, {});
   answer_ = [](const std::string& address) { return address.starts_with("a:") ? refused() : accepted(); };
-  EXPECT_TRUE(dial(dialer).connected);
+  EXPECT_FALSE(dial(dialer).limits.is_first);
   EXPECT_TRUE(dial(dialer).connected);
   EXPECT_THAT(tried_, ElementsAre("a:1883", "b:1883", "b:1883"));
+}
+
+TEST_F(DialerTest, BeginsWithTheFirstServerAgainWhenToldTo) {
+  settings_.urls = {"mqtt://a", "mqtt://b"};
+  Dialer dialer(settings_, {});
+  answer_ = [](const std::string& address) { return address.starts_with("a:") ? refused() : accepted(); };
+  EXPECT_TRUE(dial(dialer).connected);
+  answer_ = [](const std::string&) { return accepted(); };
+  dialer.begin_with_first();
+  EXPECT_TRUE(dial(dialer).limits.is_first);
+  EXPECT_THAT(tried_, ElementsAre("a:1883", "b:1883", "a:1883"));
 }
 
 TEST_F(DialerTest, AsksTheProxysNameInsteadOfTheClouds) {

@@ -28,6 +28,7 @@ class FakeLink final : public Link {
   }
   void subscribe(const std::string& filter, mqtt::Qos) override { subscribed.push_back(filter); }
   void acknowledge(Arrival arrival, mqtt::Reason reason) override { acknowledged.emplace_back(arrival, reason); }
+  void look_for_first() override { ++looks; }
   void disconnect(std::chrono::milliseconds) override { ++disconnects; }
 
   /// The payloads sent since the last call.
@@ -42,7 +43,7 @@ class FakeLink final : public Link {
   std::vector<Sent> sent;
   std::vector<std::string> subscribed;
   std::vector<std::pair<Arrival, mqtt::Reason>> acknowledged;
-  int connects = 0, disconnects = 0;
+  int connects = 0, disconnects = 0, looks = 0;
 };
 
 /// Hands the link that it makes to `link`.

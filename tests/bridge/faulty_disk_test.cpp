@@ -70,7 +70,7 @@ class Life {
       after_[row.seq] = row.payload;
     }
     while (after_.size() > 60) {
-      file.erase(after_.begin()->first);
+      file.erase({after_.begin()->first});
       after_.erase(after_.begin());
     }
     file.commit();
@@ -188,7 +188,7 @@ TEST_F(FaultyDiskTest, NothingIsAcknowledgedThatIsNotSynced) {
 
 // FAULTS 11
 TEST_F(FaultyDiskTest, WhatCannotBeReadIsLeftAndTheOthersFlow) {
-  const std::string large(2'000, 'x');  // two rows to a page
+  const std::string large(2'000, 'x');
   open();
   for (int i = 1; i <= 6'000; ++i) append(std::to_string(i) + large);
   close();

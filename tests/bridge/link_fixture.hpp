@@ -30,6 +30,9 @@ class LinkFixture : public LinkEvents {
   void on_settled(Seq seq, mqtt::Reason reason) override {
     desk_.post()([this, seq, reason] { settled_[seq] = reason; });
   }
+  void on_first_found() override {
+    desk_.post()([this] { first_found_ = true; });
+  }
   void on_message(mqtt::Publication publication, Arrival arrival) override {
     desk_.post()([this, publication, arrival] {
       arrived_.push_back(publication.payload);
@@ -85,7 +88,7 @@ class LinkFixture : public LinkEvents {
   bool retain_ = false;
   std::optional<std::chrono::steady_clock::time_point> expires_;
   LinkLimits limits_;
-  bool connected_ = false, present_ = false;
+  bool connected_ = false, present_ = false, first_found_ = false;
   std::optional<std::string> cause_;
   std::map<Seq, mqtt::Reason> settled_;
   std::vector<std::string> arrived_;

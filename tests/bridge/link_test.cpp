@@ -395,6 +395,27 @@ TEST_P(LinkTest, AsksFor311WhenTheServerClosesWithoutAnAnswerTwice) {
   EXPECT_THAT(server.versions, ElementsAre(5, 5, 4));
 }
 
+TEST_P(LinkTest, FindsTheFirstServerBesideTheConnectionToAnother) {
+  std::filesystem::create_directory(directory_.path() / "first");
+  Mosquitto first(directory_.path() / "first"), second(directory_.path());
+  first.stop();
+  make_link(second.url());
+  settings_.urls = {first.url(), second.url()};
+  link_ = new_link(state_);
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  EXPECT_FALSE(limits_.is_first);
+  link_->look_for_first();
+  first.start();
+  EXPECT_TRUE(desk_.run_until([this] {
+    if (!first_found_) link_->look_for_first();
+    return first_found_;
+  }));
+  EXPECT_TRUE(connected_);
+  connected_ = false;
+  ASSERT_TRUE(connect()) << cause_.value_or("");
+  EXPECT_TRUE(limits_.is_first);
+}
+
 TEST_P(LinkTest, StopsQuicklyInEveryState) {
   const auto stop = [&](const char* state) {
     const auto start = std::chrono::steady_clock::now();

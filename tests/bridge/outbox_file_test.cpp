@@ -102,10 +102,10 @@ TEST_F(OutboxFileTest, AfterAPowerCutHasWhatWasCommittedAndNothingElse) {
     for (Seq seq = 1; seq <= 100; ++seq) file->insert(row(seq));
     file->put_record(3, "s5-1", "packet");
   });
-  in_transaction(*file, [&] { file->erase(1); });
+  in_transaction(*file, [&] { file->erase({1}); });
   file->begin();
   file->insert(row(101));
-  file->erase(2);
+  file->erase({2});
   file->put_record(3, "sc5-1", "release");
   const auto found = after_power_cut();
   const auto left = seqs(*found);
@@ -146,19 +146,90 @@ TEST_F(OutboxFileTest, CountsRowsAndBytesThroughEveryChange) {
   EXPECT_EQ(file->rows(), 10U);
   EXPECT_EQ(file->bytes(), expected);
   in_transaction(*file, [&] {
-    file->erase(10);
-    file->erase(10);
-    file->erase(99);
+    file->erase({10});
+    file->erase({99, 10});
   });
   EXPECT_EQ(file->bytes(), expected - row_cost(7, 10'000, 0));
   in_transaction(*file, [&] {
     EXPECT_THAT(file->drop_oldest({.after = 1}, 2500, Priority::Normal).seqs, ElementsAre(2, 3));
-    file->erase(1);
+    file->erase({1});
   });
   EXPECT_THAT(seqs(*file), ElementsAre(4, 5, 6, 7, 8, 9));
   in_transaction(*file, [&] { file->drop_oldest({}, 1 << 30, Priority::Normal); });
   EXPECT_EQ(file->rows(), 0U);
   EXPECT_EQ(file->bytes(), 0U);
+}
+
+TEST_F(OutboxFileTest, AfterAPowerCutCountsAlsoWhatWasAddedSinceTheFiguresWereWritten) {
+  auto file = open();
+  for (Seq seq = 1; seq <= 5'000; seq += 100) {
+    in_transaction(*file, [&] {
+      for (Seq each = seq; each < seq + 100; ++each) {
+        auto one = row(each, std::string(each % 50, 'x'));
+        one.priority = each % 10 == 0 ? Priority::High : each % 7 == 0 ? Priority::Low : Priority::Normal;
+        file->insert(one);
+      }
+      if (seq > 4'000) file->erase({seq - 1, seq, seq + 50});
+      if (seq == 4'401) file->erase({1, 2, 3, 10, 700});
+    });
+    const auto found = after_power_cut();
+    ASSERT_EQ(found->rows(), seqs(*found).size());
+    for (const auto priority : kPriorities) ASSERT_EQ(found->rows(priority), file->rows(priority));
+    ASSERT_EQ(found->bytes(), file->bytes());
+  }
+}
+
+/// The file as versions made it that had all records in one table and priorities in another.
+void make_old(const std::filesystem::path& path) {
+  SQLite::Database database(path.string(), SQLite::OPEN_READWRITE);
+  database.exec(R"(
+    ALTER TABLE meta DROP COLUMN counted; ALTER TABLE meta DROP COLUMN low; ALTER TABLE meta DROP COLUMN high;
+    CREATE TABLE special (id INTEGER PRIMARY KEY CHECK (id = 1), low INTEGER, high INTEGER);
+    INSERT INTO special VALUES (1, 1, 2);
+    DROP TABLE exchange; DROP TABLE release;
+    INSERT INTO record VALUES (0, 'r5-1', ''), (2, 's5-9', 'packet'), (2, 'sc5-9', 'release');)");
+}
+
+TEST_F(OutboxFileTest, TakesUpWhatAnEarlierVersionLeft) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 5; ++seq) {
+      auto one = row(seq);
+      one.priority = seq == 1 ? Priority::Low : seq < 4 ? Priority::High : Priority::Normal;
+      file->insert(one);
+    }
+    file->reserve(file->reserved() + 1);
+  });
+  const auto bytes = file->bytes();
+  file.reset();
+  make_old(path_);
+  for (int times = 0; times < 2; ++times) {
+    file = open();
+    EXPECT_EQ(file->times_set_aside(), 0U);
+    EXPECT_EQ(file->rows(), 5U);
+    EXPECT_EQ(file->rows(Priority::High), 2U);
+    EXPECT_EQ(file->bytes(), bytes);
+    std::vector<std::string> keys;
+    for (const auto& record : file->records()) keys.push_back(record.key);
+    EXPECT_THAT(keys, ElementsAre("r5-1", "s5-9", "sc5-9"));
+    file.reset();
+  }
+}
+
+TEST_F(OutboxFileTest, ARecordThatEndsWithItsRowsPayloadIsGivenBackWholeAsLongAsTheRowIsThere) {
+  auto file = open();
+  in_transaction(*file, [&] {
+    file->insert(row(1, "payload"));
+    file->insert(row(2, ""));
+    file->put_record(1, "s5-1", "head payload", 7);
+    file->put_record(2, "s5-2", "head", 0);
+    file->put_record(3, "s5-3", "head of nothing", 7);
+  });
+  file.reset();
+  file = open();
+  std::vector<std::string> packets;
+  for (const auto& record : file->records()) packets.push_back(record.packet);
+  EXPECT_THAT(packets, ElementsAre("head payload", "head"));
 }
 
 TEST_F(OutboxFileTest, LoadsInPages) {

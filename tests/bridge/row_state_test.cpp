@@ -63,6 +63,56 @@ TEST_F(RowStateTest, APacketIdentifierThatIsReleasedAndUsedAgainInOneTurnIsKept)
   EXPECT_THAT(keys(), ElementsAre("0 r5-1"));
 }
 
+Row row(Seq seq) {
+  Row row;
+  row.seq = seq;
+  row.topic = "t";
+  row.payload = "payload " + std::to_string(seq);
+  return row;
+}
+
+TEST_F(RowStateTest, KnowsWhatWentTogetherUntilItEnds) {
+  state_->prepare({{row(3)}, {row(5)}, {row(6)}});
+  state_->put({{3, "s5-1", "a batch of three"}});
+  open();
+  EXPECT_THAT(keys(), ElementsAre("3 s5-1"));
+  EXPECT_THAT(state_->followers(), ElementsAre(5, 6));
+  for (const Seq seq : {3, 5, 6}) EXPECT_TRUE(state_->holds(seq));
+  EXPECT_FALSE(state_->holds(4));
+  EXPECT_EQ(file_->rows(), 3U);
+  state_->done(3, true);
+  EXPECT_THAT(state_->take_followers(3), ElementsAre(5, 6));
+  EXPECT_THAT(state_->take_followers(3), IsEmpty());
+  EXPECT_FALSE(state_->holds(5));
+  state_->put({{LinkState::kNoRow, "r5-1", {}}});
+  open();
+  EXPECT_THAT(state_->followers(), IsEmpty());
+  EXPECT_EQ(file_->rows(), 0U);
+}
+
+TEST_F(RowStateTest, WhatWentTogetherAndWasRefusedStaysInTheQueue) {
+  state_->prepare({{row(3)}, {row(5)}});
+  state_->put({{3, "s5-1", "a batch"}});
+  state_->done(3, false);
+  state_->put({{LinkState::kNoRow, "r5-1", {}}});
+  open();
+  EXPECT_THAT(keys(), ElementsAre("0 r5-1"));
+  EXPECT_FALSE(state_->holds(5));
+  EXPECT_EQ(file_->rows(), 2U);
+}
+
+TEST_F(RowStateTest, APacketIsTheSameAfterAKillThoughItsPayloadIsWrittenOnce) {
+  auto big = row(7);
+  big.payload = std::string(10'000, 'x');
+  state_->prepare({{big}});
+  state_->put({{7, "s5-1", "head " + big.payload}});
+  open();
+  const auto restored = state_->restore();
+  ASSERT_EQ(restored.size(), 1U);
+  EXPECT_EQ(restored.front().packet, "head " + big.payload);
+  EXPECT_LT(file_->size_on_disk(), 80'000U);
+}
+
 TEST_F(RowStateTest, ForgetsWhatCameWithTheSession) {
   state_->put({{LinkState::kNoRow, "r5-1", {}}});
   state_->clear();

@@ -156,6 +156,17 @@ TEST(BridgeSettings, TakeWhatTheCloudTakes) {
   EXPECT_EQ(hq.status_topic, "plant1/status");
 }
 
+TEST(BridgeSettings, GoBackToTheFirstServerUnlessToldOtherwise) {
+  const auto two = [](const std::string& keys) {
+    return "uplinks: {hq: {url: [mqtt://a, mqtt://b], out: [{from: a}]" + keys + "}}";
+  };
+  EXPECT_EQ(read(two("")).front().failback, 5min);
+  EXPECT_EQ(read(two(", failback: 30s")).front().failback, 30s);
+  EXPECT_EQ(read(two(", failback: never")).front().failback, 0s);
+  EXPECT_THAT(mistakes(two(", failback: 10ms")), HasSubstr("failback"));
+  EXPECT_THAT(mistakes(uplink("failback: 1m")), HasSubstr("has nowhere to go"));
+}
+
 TEST(BridgeSettings, TakeBatchesToOneTopic) {
   const auto route = [](const std::string& keys) {
     return "uplinks:\n  hq:\n    url: mqtt://hq\n    out: [{from: \"a/#\", " + keys + "}]\n";

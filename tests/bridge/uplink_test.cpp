@@ -642,6 +642,52 @@ TEST_F(UplinkTest, ConnectsAnewAfterAWhileThoughTheCloudDoesNotAnswer) {
   EXPECT_THAT(link_->take_payloads(), ElementsAre("1"));
 }
 
+TEST_F(UplinkTest, LooksForItsFirstServerOnceAnotherWasGoodForAWhileAndGoesBackWithNothingUnderWay) {
+  settings_.failback = 10s;
+  limits_.is_first = false;
+  start();
+  advance(9s);
+  EXPECT_EQ(link_->looks, 0);
+  advance(1s);
+  EXPECT_EQ(link_->looks, 1);
+  advance(10s);
+  EXPECT_EQ(link_->looks, 2);
+  append("1");
+  link_->events.on_first_found();
+  desk_.run_posted();
+  EXPECT_EQ(link_->connects, 1);
+  settle_all_sent();
+  EXPECT_EQ(link_->connects, 2);
+  limits_.is_first = true;
+  online();
+  advance(30s);
+  EXPECT_EQ(link_->looks, 2);
+  EXPECT_EQ(status().repeated, 0U);
+}
+
+TEST_F(UplinkTest, AFirstServerThatIsThereAndDoesNotTakeUsIsLookedForMoreAndMoreSeldom) {
+  settings_.failback = 10s;
+  limits_.is_first = false;
+  start();
+  for (const auto hold_down : {10s, 20s, 40s, 80s, 120s, 120s}) {
+    const auto looks = link_->looks;
+    advance(hold_down - 1s);
+    EXPECT_EQ(link_->looks, looks);
+    advance(1s);
+    EXPECT_EQ(link_->looks, looks + 1);
+    link_->events.on_first_found();
+    desk_.run_posted();
+    online();
+  }
+  limits_.is_first = true;
+  online();
+  limits_.is_first = false;
+  online();
+  const auto looks = link_->looks;
+  advance(10s);
+  EXPECT_EQ(link_->looks, looks + 1);
+}
+
 // FAULTS 18
 TEST_F(UplinkTest, LeavesACloudThatAcknowledgesNothing) {
   start();

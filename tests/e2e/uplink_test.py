@@ -152,6 +152,29 @@ def test_an_uplink_that_hangs_holds_up_no_other(how, cloud, make_gateway, closin
     assert slowest < 5, "20 messages of 100 a second"
 
 
+def test_goes_back_to_the_first_server_when_it_is_there_again(cloud, link, make_gateway, closing, tmp_path):
+    other = closing(Cloud(tmp_path / "other"))
+    both = plant.uplink(link.port, 2, url=[f"mqtt://127.0.0.1:{port}" for port in (link.port, other.port)], failback="1s")
+    gateway = make_gateway(uplinks={"hq": both}).start()
+    collectors = [closing(ledger.Collector(one.port)) for one in (cloud, other)]
+    publisher = ledger.Publisher(gateway.port, 2, per_second=100)
+    log = gateway.process
+
+    def online_at(port, times):
+        return lambda: log.stderr_text.count(f"uplink hq: online at 127.0.0.1:{port}") == times
+    wait_until(online_at(link.port, 1), 10, "it is online at the first")
+    link.cut()
+    link.close()
+    wait_until(online_at(other.port, 1), 20, "it is online at the other")
+    time.sleep(2)  # the first is looked for in vain
+    assert online_at(other.port, 1)()
+    closing(Link(cloud.port, link.port))
+    wait_until(online_at(link.port, 2), 20, "it is back")
+    assert "connecting anew to its first server, which is there again" in log.stderr_text
+    publisher.finish()
+    wait_until(lambda: collectors[0].seen() | collectors[1].seen() >= set(publisher.acknowledged), 20, "all of it arrives")
+
+
 def test_a_cloud_gets_a_format_of_its_own(cloud, make_gateway, closing):
     there = closing(Paho(4).subscribe(cloud.port, "#", qos=1))
     slave = closing(TcpSlave({1: plant.CELLS}))

@@ -127,6 +127,6 @@ def _multiply(database, rows):
             "SELECT ? + i, topic, flags, payload, properties, published, expires FROM n, queue WHERE queue.seq = ?",
             (rows - count, begin, last))
         connection.execute(
-            "UPDATE meta SET reserved = ?, rows = ?, bytes = (SELECT sum(48 + length(payload) + length(name)) "
+            "UPDATE meta SET reserved = ?, counted = (SELECT max(seq) FROM queue), rows = ?, bytes = (SELECT sum(48 + length(payload) + length(name)) "
             "FROM queue JOIN topic ON topic.id = queue.topic)", (begin + rows, rows))
     connection.close()
