@@ -34,6 +34,14 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
+/// Whose it is, without the password that it holds.
+HttpRequest without_content(const HttpRequest& request) {
+  HttpRequest from;
+  from.address = request.address;
+  from.encrypted = request.encrypted;
+  return from;
+}
+
 /// Nothing when there is no memory for it.
 std::optional<bool> is_right(const mqtt::Credentials& credentials, std::string& password) {
   std::optional<bool> right;
@@ -74,10 +82,20 @@ bool HttpAccess::too_fast(const std::string& address) {
   return false;
 }
 
-tl::expected<HttpGrant, HttpDenial> HttpAccess::admit(const HttpRequest& request) {
+/// To whoever asks.
+std::optional<HttpDenial> HttpAccess::objection(const HttpRequest& request) {
   if (too_fast(request.address)) {
-    return tl::unexpected(denial(429, "too-fast", "too many requests from this address; wait a second"));
+    return denial(429, "too-fast", "too many requests from this address; wait a second");
   }
+  const auto site = request.field("sec-fetch-site");  // as browsers send it, whatever the page says
+  if (!site.empty() && site != "same-origin" && site != "none") {
+    return denial(403, "cross-site", "a page of another site asks");
+  }
+  return std::nullopt;
+}
+
+tl::expected<HttpGrant, HttpDenial> HttpAccess::admit(const HttpRequest& request) {
+  if (auto why = objection(request)) return tl::unexpected(std::move(*why));
   if (settings_->without_users()) {
     if (!mqtt::is_loopback_address(request.address) || !is_for_this_machine(request.field("host"))) {
       return tl::unexpected(denial(403, "no-users",
@@ -117,7 +135,7 @@ void HttpAccess::log_in(const HttpRequest& request, const std::string& user, std
   const auto refuse = [&](int status, const char* code, const char* message) {
     done(tl::unexpected(denial(status, code, message)));
   };
-  if (too_fast(request.address)) return refuse(429, "too-fast", "too many requests from this address; wait a second");
+  if (auto why = objection(request)) return done(tl::unexpected(std::move(*why)));
   if (settings_->users.empty()) return refuse(403, "no-users", "gateway.http has no users");
   if (password.size() > kLongestPassword) return refuse(400, "bad-request", "the password is too long");
   const auto now = clock_.now();
@@ -133,13 +151,14 @@ void HttpAccess::log_in(const HttpRequest& request, const std::string& user, std
       [settings = settings_, credentials, password = std::move(password)]() mutable {
         return is_right(*credentials, password);
       },
-      [this, alive = std::weak_ptr(alive_), request, user, exists, shared](std::optional<bool> right) {
+      [this, alive = std::weak_ptr(alive_), from = without_content(request), user, exists,
+       shared](std::optional<bool> right) {
         if (alive.expired()) return;
         if (!right) return (*shared)(tl::unexpected(denial(503, "busy", "there is no memory to check a password now")));
-        if (!*right || !exists) return (*shared)(tl::unexpected(failed(request, user)));
-        bans_.succeeded(request.address, user);
-        note_(true, user, fmt::format("from {} by the page", request.address));
-        (*shared)(begin_session(request, user));
+        if (!*right || !exists) return (*shared)(tl::unexpected(failed(from, user)));
+        bans_.succeeded(from.address, user);
+        note_(true, user, fmt::format("from {} by the page", from.address));
+        (*shared)(begin_session(from, user));
       });
   if (!taken) (*shared)(tl::unexpected(denial(503, "busy", "too many passwords wait to be checked; try again")));
 }

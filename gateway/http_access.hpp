@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -35,8 +36,9 @@ struct HttpGrant {
 
 /// Without users and tokens, this machine gets in to read: by a name that is this machine's, so that no page of a
 /// stranger's domain that points here does. Else a token, or the cookie of a login. Wrong tokens and passwords count as
-/// the broker counts them (see mqtt::Bans). At most 64 sessions, of twelve hours each: the one used longest ago gives
-/// way. At most 50 requests a second from an address, 200 at once. Broker thread.
+/// the broker counts them (see mqtt::Bans). A browser that says that a page of elsewhere asks is refused. At most 64
+/// sessions, of twelve hours each: the one used longest ago gives way. At most 50 requests a second from an address,
+/// 200 at once. Broker thread.
 class HttpAccess {
  public:
   /// Somebody came in under a name, or did not, and why.
@@ -69,6 +71,7 @@ class HttpAccess {
     std::chrono::steady_clock::time_point at;
   };
 
+  std::optional<HttpDenial> objection(const HttpRequest& request);
   bool too_fast(const std::string& address);
   tl::expected<HttpGrant, HttpDenial> admit_token(const HttpRequest& request, std::string_view token);
   tl::expected<HttpGrant, HttpDenial> admit_session(const HttpRequest& request);

@@ -43,6 +43,13 @@ std::string_view phrase(int status) {
 
 HttpResponse refusal(int status) { return {status, "text/plain; charset=utf-8", fmt::format("{}\n", phrase(status))}; }
 
+std::uint64_t& result_of(int status, HttpCounters& counters) {
+  if (status < 400) return counters.served;
+  if (status >= 500) return counters.failed;
+  if (status == 401 || status == 403) return counters.denied;
+  return status == 429 ? counters.too_fast : counters.bad_requests;
+}
+
 /// The status line and the fields, with the empty line behind them.
 std::string head_of(const HttpResponse& response, const std::string& length) {
   auto text = fmt::format(
@@ -160,7 +167,6 @@ void HttpServer::Connection::on_data(std::string_view bytes) {
   if (stage_ == Stage::Head) {
     const auto end = input_.find("\r\n\r\n");
     if (end == std::string::npos && input_.size() <= HttpRequest::kLongestHead) return;
-    ++server_.counters_.requests;
     if (end == std::string::npos || end > HttpRequest::kLongestHead) return respond(refusal(431));
     take_head(end);
   }
@@ -198,7 +204,7 @@ void HttpServer::Connection::respond(const HttpResponse& response) {
   stage_ = Stage::Over;
   if (handler_ != nullptr) deadline_ = std::chrono::steady_clock::now() + kPatience;
   input_ = {};
-  if (response.status >= 400 && response.status < 500) ++server_.counters_.bad_requests;
+  ++result_of(response.status, server_.counters_);
   const bool silent = response.status == 204;
   output_ = head_of(response, silent ? "" : fmt::format("Content-Length: {}\r\n", response.body.size()));
   if (request_.method != "HEAD" && !silent) output_ += response.body;
@@ -221,6 +227,7 @@ bool HttpServer::Connection::stream() {
     return false;
   }
   stage_ = Stage::Streaming;
+  ++server_.counters_.served;
   ++server_.counters_.streams;
   progress_ = std::chrono::steady_clock::now();
   output_ += "retry: 1000\n\n";  // milliseconds until a client that lost it tries again
@@ -346,6 +353,12 @@ const HttpServer::Handler* HttpServer::find(const HttpRequest& request, HttpResp
   }
   answer.fields.emplace_back("Allow", allowed);
   return nullptr;
+}
+
+HttpCounters HttpServer::counters() const {
+  auto counters = counters_;
+  counters.connections_refused = listener_->counters().refused_full;
+  return counters;
 }
 
 void HttpServer::forget(const Connection& connection) {

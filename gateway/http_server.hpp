@@ -27,12 +27,17 @@ struct HttpResponse {
 };
 
 struct HttpCounters {
-  std::uint64_t requests = 0;
-  std::uint64_t bad_requests = 0;     ///< answered with 4xx
-  std::uint64_t timeouts = 0;         ///< connections that took too long, streams that were not read
-  std::uint64_t streams = 0;          ///< open now
-  std::uint64_t streams_refused = 0;  ///< because as many were open as may be
-  std::uint64_t events_dropped = 0;   ///< of streams that were not read fast enough
+  // Requests by their answer.
+  std::uint64_t served = 0;
+  std::uint64_t denied = 0;               ///< 401 and 403
+  std::uint64_t too_fast = 0;             ///< 429
+  std::uint64_t bad_requests = 0;         ///< every other 4xx
+  std::uint64_t failed = 0;               ///< 5xx
+  std::uint64_t connections_refused = 0;  ///< because as many were open as may be
+  std::uint64_t timeouts = 0;             ///< connections that took too long, streams that were not read
+  std::uint64_t streams = 0;              ///< open now
+  std::uint64_t streams_refused = 0;      ///< because as many were open as may be
+  std::uint64_t events_dropped = 0;       ///< of streams that were not read fast enough
 };
 
 /// Where the answer to one request goes. Copies are the same request's. Lives as long as a handler keeps it; one that
@@ -76,7 +81,7 @@ class HttpServer {
   /// What is served at exactly this path; for GET, HEAD is too. `handler` is called on the broker thread.
   void on(std::string_view method, const std::string& path, Handler handler);
   const std::string& name() const { return listener_->name(); }  ///< "127.0.0.1:8080"
-  const HttpCounters& counters() const { return counters_; }
+  HttpCounters counters() const;
 
  private:
   friend class HttpReply;

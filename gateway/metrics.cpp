@@ -252,6 +252,24 @@ void add_alarms(MetricsText& out, const std::vector<mapping::AlarmStatus>& alarm
   each([](const auto& alarm) { return !alarm.acknowledged; });
 }
 
+void add_http(MetricsText& out, const HttpCounters& http) {
+  out.counter("ferrule_http_requests_total", "HTTP requests by result.");
+  out.sample({{"result", "ok"}}, number(http.served));
+  out.sample({{"result", "bad"}}, number(http.bad_requests));
+  out.sample({{"result", "denied"}}, number(http.denied));
+  out.sample({{"result", "too_fast"}}, number(http.too_fast));
+  out.sample({{"result", "failed"}}, number(http.failed));
+  out.gauge("ferrule_http_streams", "Streams of server-sent events that are open.");
+  out.sample({}, number(http.streams));
+  out.counter("ferrule_http_dropped_total",
+              "What HTTP clients did not get, by what it was: connections and streams beyond "
+              "the limit, requests that took too long, events that were not read.");
+  out.sample({{"what", "connection"}}, number(http.connections_refused));
+  out.sample({{"what", "stream"}}, number(http.streams_refused));
+  out.sample({{"what", "timeout"}}, number(http.timeouts));
+  out.sample({{"what", "event"}}, number(http.events_dropped));
+}
+
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
@@ -308,6 +326,7 @@ std::string metrics_of(const Gateway& gateway, const OperationCounters& operatio
   out.sample({{"result", "failed"}}, number(operation.failed_reloads));
   out.counter("ferrule_events_suppressed_total", "Events that were not kept because there were too many at once.");
   out.sample({}, number(gateway.events().suppressed()));
+  add_http(out, operation.http);
   add_process(out, gateway.started());
   return out.text();
 }

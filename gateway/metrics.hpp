@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "gateway/http_server.hpp"
+
 namespace ferrule::gateway {
 
 class Gateway;
@@ -34,6 +36,7 @@ class MetricsText {
 /// What the gateway's parts do not count themselves.
 struct OperationCounters {
   std::uint64_t reloads = 0, failed_reloads = 0;
+  HttpCounters http{};
 };
 
 /// All of them, as docs/metrics.md lists them. Labels are names of the configuration and words of ours, never of

@@ -94,6 +94,7 @@ void Operation::open_http(mqtt::Loop& loop, const HttpSettings& settings) {
               [response = std::move(response)](const HttpRequest&, HttpReply reply) { reply.respond(response()); });
   };
   answer("/metrics", [this] {
+    counters_.http = http_->counters();
     return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_of(gateway_, counters_)};
   });
   // That there is an answer says that the loop runs, and it runs once the broker listens.

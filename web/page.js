@@ -13,7 +13,7 @@ let heard = performance.now()
 let device = '', chosen = null  // a key of `points`
 let points = new Map()          // by device/point
 let writable = new Map()
-let parkedBefore = null
+let parkedBefore = null, parkedAt = 0
 let events = []
 const history = new History()
 
@@ -93,8 +93,11 @@ function showClouds(status) {
   showUplinks(status.uplinks.map((uplink) => [uplink.name, uplink]))
   if (status.uplinks.length === 0 && !$('uplinks').hasChildNodes()) $('uplinks').append(el('p', {className: 'note', textContent: 'No uplinks.'}))
   const refused = status.uplinks.map((uplink) => `${uplink.name} ${uplink.parked}`).join()
-  if (refused === parkedBefore) return
+  // They are counted before they are on disk, where they can be listed: so look again.
+  const again = performance.now() - parkedAt > 3000 && status.uplinks.some((uplink) => uplink.parked > 0)
+  if (refused === parkedBefore && !again) return
   parkedBefore = refused
+  parkedAt = performance.now()
   loadParked(status.uplinks.map((uplink) => uplink.name))
 }
 

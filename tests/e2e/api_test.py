@@ -3,6 +3,7 @@
 import http.client
 import json
 import pathlib
+import ssl
 import subprocess
 
 import pytest
@@ -157,6 +158,15 @@ def test_guests_and_tokens_read_only(site, tmp_path):
     assert program.ask("POST", "queue/drop", {"uplink": "hq", "seqs": [1]})[0] == 403
     program.fields = {"Authorization": "Bearer wrong"}
     assert program.ask("GET", "status")[0] == 401
+
+
+def test_over_tls_the_cookie_is_secure(site, certificates, tmp_path):
+    tls = {"cert": str(certificates / "server.crt"), "key": str(certificates / "server.key")}
+    api = site({**_users(tmp_path), "tls": tls})
+    connection = http.client.HTTPSConnection("127.0.0.1", api.port, timeout=20 * SLOWNESS, context=ssl._create_unverified_context())
+    connection.request("POST", "/api/v1/login", json.dumps({"user": "anna", "password": "right"}), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.getheader("Set-Cookie").endswith("; HttpOnly; SameSite=Strict; Secure")
 
 
 def _fits(value, schema) -> bool:

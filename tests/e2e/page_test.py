@@ -11,7 +11,8 @@ import pytest
 
 import plant
 from rig.browser import Browser
-from rig.cloud import Link
+from rig.clients import Mosquitto
+from rig.cloud import Cloud, Link
 from rig.gateway import BINARY, accepts
 from rig.ports import free_port
 from rig.process import wait_until
@@ -52,7 +53,8 @@ class _Site:
 
 
 @pytest.fixture
-def site(make_gateway, closing, cloud, tmp_path):
+def site(make_gateway, closing, tmp_path):
+    cloud = closing(Cloud(tmp_path / "cloud", extra="max_packet_size 300"))
     return _Site(make_gateway, closing, cloud.port, tmp_path)
 
 
@@ -139,6 +141,35 @@ def test_cut_device_cut_uplink_and_a_gateway_that_is_gone_are_said_in_words_and_
     assert browser.text("#alarm") == "The gateway does not answer." and browser.evaluate("document.body.className") == "dead"
     site.start()
     browser.wait_for("#verdict", "Log in", timeout=40)  # its sessions ended with it
+
+
+def test_topics_are_filtered_and_held_refused_messages_dropped_and_configuration_errors_shown(site, browser):
+    _log_in(browser, site)
+    browser.do("fill", selector="#topics-form input", text="other/#")
+    browser.do("press", key="Enter")
+    wait_until(lambda: browser.text("#topics") == "", 20, "the topics begin anew")
+
+    def publish_until(words):
+        def seen():
+            Mosquitto(5).publish(site.gateway.port, "other/a", words, qos=0)
+            return words in browser.text("#topics") + browser.text("#topics-form button")
+        wait_until(seen, 20, f"{words} is shown")
+    publish_until("first")
+    browser.do("click", selector="#topics-form button")
+    publish_until("new")
+    assert "Go on" in browser.text("#topics-form button") and "new" not in browser.text("#topics")
+    Mosquitto(5).publish(site.gateway.port, "plant1/report", "x" * 400, qos=1)
+    browser.wait_for("#parked-list", "sites/plant1/report (400 bytes): Packet too large")
+    browser.do("click", selector="#parked-list button[aria-label^=Drop]")
+    browser.wait_for("#ask-text", "Drop the message for sites/plant1/report at hq?")
+    browser.do("click", selector="#ask button[value=yes]")
+    wait_until(lambda: browser.text("#parked-list") == "", 20, "it is gone")
+    browser.wait_for("#events", "1 parked messages of uplink hq dropped")
+    site.gateway.config["buses"]["line1"]["hots"] = "x"
+    site.gateway.write()
+    site.gateway.process.signal(1)
+    browser.wait_for("#mistakes", "hots: unknown key")
+    _is_content(browser)
 
 
 def _tab_to(browser, selector: str):

@@ -102,6 +102,16 @@ TEST_F(HttpAccessTest, WithoutUsersAPageOfAnotherDomainThatPointsHereGetsNothing
   }
 }
 
+TEST_F(HttpAccessTest, WhatABrowserAsksForAPageOfElsewhereIsRefused) {
+  auto& access = open({});
+  for (const char* site : {"cross-site", "same-site"}) {
+    EXPECT_EQ(access.admit(with(from("127.0.0.1", "localhost"), "sec-fetch-site", site)).error().code, "cross-site");
+  }
+  for (const char* site : {"same-origin", "none"}) {
+    EXPECT_TRUE(access.admit(with(from("127.0.0.1", "localhost"), "sec-fetch-site", site)));
+  }
+}
+
 TEST_F(HttpAccessTest, WithUsersNobodyGetsInWithoutALogin) {
   auto& access = open(with_users());
   EXPECT_EQ(access.admit(from("127.0.0.1", "localhost")).error().status, 401);
