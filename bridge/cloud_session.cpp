@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <variant>
 
+#include "bridge/edge_node.hpp"
 #include "bridge/exchange_record.hpp"
 #include "bridge/refusal_text.hpp"
 #include "bridge/uplink_state.hpp"
@@ -24,6 +26,7 @@ using mqtt::Reason;
 using mqtt::Version;
 
 constexpr auto kIdProperty = "ferrule-id";
+constexpr std::string_view kBdSeq = "bd";        // kind of record
 constexpr std::uint32_t kMaxIncoming = 1 << 20;  // bytes of a packet
 constexpr std::uint16_t kReceiveMaximum = 100;
 constexpr char kDup = 0x08;
@@ -68,7 +71,13 @@ std::string properties_of(const mqtt::Publication& publication, const std::strin
 }  // namespace
 
 CloudSession::CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
-    : settings_(settings), state_(state), events_(events) {}
+    : settings_(settings), state_(state), events_(events) {
+  if (!settings_.sparkplug) return;
+  for (const auto& record : state_.restore()) {
+    const auto key = parse_record_key(record.key);
+    if (key.kind == kBdSeq) bd_seqs_ = static_cast<std::uint8_t>(key.number + 1);
+  }
+}
 
 // ---- connect
 
@@ -82,6 +91,8 @@ std::string CloudSession::connect_packet(int mqtt_version, std::string_view pass
   }
   mqtt::Connect connect;
   connect.version = version();
+  // An edge node's is 0 [tck-id-principles-persistence-clean-session-311]
+  // [tck-id-principles-persistence-clean-session-50].
   connect.clean_start = settings_.session_expiry.count() == 0;
   connect.keep_alive = settings_.keep_alive;
   connect.client_id = settings_.client_id;
@@ -93,6 +104,21 @@ std::string CloudSession::connect_packet(int mqtt_version, std::string_view pass
     connect.will->payload = kOfflineStatus;
     connect.will->qos = std::min(Qos::AtLeastOnce, settings_.max_qos);
     connect.will->retain = settings_.retain;
+  }
+  std::string death_topic, death;
+  if (settings_.sparkplug) {
+    bd_seq_ = bd_seqs_++;  // of 256
+    death_topic = edge_topic(*settings_.sparkplug, "NDEATH");
+    death = death_payload(bd_seq_);
+    // [tck-id-message-flow-edge-node-birth-publish-will-message] [tck-id-payloads-ndeath-will-message]
+    connect.will.emplace();
+    connect.will->topic = death_topic;
+    connect.will->payload = death;
+    // [tck-id-message-flow-edge-node-birth-publish-will-message-qos] [tck-id-payloads-ndeath-will-message-qos]
+    connect.will->qos = Qos::AtLeastOnce;
+    // [tck-id-message-flow-edge-node-birth-publish-will-message-will-retained]
+    // [tck-id-payloads-ndeath-will-message-retain]
+    connect.will->retain = false;
   }
   connect.properties = properties.view();
   scratch_.clear();
@@ -137,6 +163,9 @@ void CloudSession::open(const Attempt& answer) {
   limits_ = answer.limits;
   received_.clear();
   if (answer.session_present) take_up();
+  if (settings_.sparkplug) {  // on disk before a birth leaves: the next will, after a kill too, has another
+    records_.push_back({LinkState::kNoRow, record_key(kBdSeq, bd_seq_, mqtt_version_), {}});
+  }
   resume();
 }
 
@@ -146,6 +175,7 @@ void CloudSession::take_up() {
   for (auto& record : state_.restore()) {
     const auto key = parse_record_key(record.key);
     const auto packet_id = static_cast<std::uint16_t>(key.number);
+    if (key.kind == kBdSeq) continue;
     if (record.seq == LinkState::kNoRow) {
       key.mqtt_version == mqtt_version_ ? static_cast<void>(received_.insert(packet_id)) : state_.released(record.key);
     } else if (key.mqtt_version != mqtt_version_) {
@@ -193,6 +223,8 @@ void CloudSession::close() {
   to_resume_.clear();
   resumed_ = 0;
   aliases_.clear();
+  unconfirmed_.clear();
+  pings_.clear();
   output_.clear();
 }
 
@@ -241,6 +273,7 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   }
   if (qos != Qos::ExactlyOnce) {
     encode(publish, version(), output_);
+    if (qos == Qos::AtMostOnce && seq != 0) unconfirmed_.push_back(seq);
     return;
   }
   scratch_.clear();
@@ -251,6 +284,7 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
 }
 
 void CloudSession::commit() {
+  if (!unconfirmed_.empty() && pings_.empty()) ping();
   if (!records_.empty() || released_) state_.put(records_);
   records_.clear();
   released_ = false;
@@ -266,7 +300,10 @@ tl::expected<void, std::string> CloudSession::take(const mqtt::Frame& frame, Tim
   if (!packet) return breach(packet.error());
   if (const auto* ack = std::get_if<mqtt::Ack>(&*packet)) return take_ack(*ack);
   if (const auto* publish = std::get_if<mqtt::Publish>(&*packet)) return take_publish(*publish, now);
-  if (std::holds_alternative<mqtt::Pingresp>(*packet)) return {};
+  if (std::holds_alternative<mqtt::Pingresp>(*packet)) {
+    confirm();
+    return {};
+  }
   if (const auto* suback = std::get_if<mqtt::Suback>(&*packet)) {
     take_suback(*suback);
     return {};
@@ -398,7 +435,7 @@ void CloudSession::subscribe(const std::string& filter, Qos qos) {
   mqtt::SubscriptionOptions options;
   options.qos = qos;
   options.no_local = mqtt_version_ == 5;  // what we sent does not come back
-  options.retain_handling = mqtt_version_ == 5 ? kNoRetained : 0;
+  options.retain_handling = mqtt_version_ == 5 && !settings_.sparkplug ? kNoRetained : 0;  // a host's STATE is
   mqtt::append_subscription(entries, filter, options);
   mqtt::Subscribe subscribe;
   subscribe.packet_id = take_packet_id();
@@ -416,10 +453,32 @@ void CloudSession::take_suback(const mqtt::Suback& packet) {
                with_code(reason));
 }
 
-void CloudSession::ping() { encode(mqtt::Pingreq{}, version(), output_); }
+void CloudSession::ping() {
+  encode(mqtt::Pingreq{}, version(), output_);
+  const auto earlier = std::accumulate(pings_.begin(), pings_.end(), std::size_t{0});
+  pings_.push_back(unconfirmed_.size() - earlier);
+}
 
-/// MQTT 3.1.1 cannot ask for its will with a DISCONNECT: it just leaves.
+void CloudSession::confirm() {
+  if (pings_.empty()) return;
+  for (auto left = pings_.front(); left > 0; --left) {
+    events_.on_settled(unconfirmed_.front(), Reason::Success);
+    unconfirmed_.pop_front();
+  }
+  pings_.pop_front();
+}
+
+/// MQTT 3.1.1 cannot ask for its will with a DISCONNECT: it just leaves. A Sparkplug edge node says itself what its
+/// will would [tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath]
+/// [tck-id-operational-behavior-edge-node-intentional-disconnect-packet]
+/// [tck-id-payloads-ndeath-will-message-publisher] [tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt311]
+/// [tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt50].
 void CloudSession::disconnect(bool for_good) {
+  if (settings_.sparkplug) {
+    mqtt::Publication death;
+    death.payload = death_payload(bd_seq_);
+    send(0, death, edge_topic(*settings_.sparkplug, "NDEATH"), Qos::AtMostOnce, {});
+  }
   const bool with_will = for_good && !settings_.status_topic.empty();
   if (with_will && mqtt_version_ != 5) return;
   encode(mqtt::Disconnect{with_will ? Reason::DisconnectWithWill : Reason::Success, {}}, version(), output_);

@@ -27,7 +27,8 @@ namespace ferrule::bridge {
 /// A QoS 2 exchange is kept in LinkState: PUBLISH before it leaves, PUBREL before it leaves, both until PUBCOMP. What
 /// gathered while the last commit ran is put into one: the cost is two commits for a window, not for a message. After a
 /// kill the exchanges go on where they were [MQTT-4.4.0-1]. A QoS 1 message whose fate is unknown is simply sent again,
-/// by who sent it first.
+/// by who sent it first. Of QoS 0 messages with a Seq the cloud is known to have read those before the PINGREQ that a
+/// PINGRESP answers; one PINGREQ is under way as long as there are others.
 ///
 /// Of a QoS 2 message that comes, the packet identifier is on disk before it is passed on, and off the disk before
 /// PUBCOMP leaves: whatever is killed when, a command is never passed on twice. PUBACK and PUBREC leave when
@@ -59,6 +60,7 @@ class CloudSession {
   void commit();
   mqtt::OutputBuffer& output() { return output_; }  ///< to be sent, after `commit`
   void close();                                     ///< the connection ended
+  std::uint8_t bd_seq() const { return bd_seq_; }   ///< of the last CONNECT's will, as a Sparkplug edge node
   /// Where the cloud's DISCONNECT sent us (MQTT 5 section 4.11); empty when it did not, and from then on.
   std::string take_server_reference() { return std::exchange(server_reference_, {}); }
 
@@ -83,6 +85,7 @@ class CloudSession {
   std::string_view aliased(const std::string& topic, std::string& properties);
   void take_up();
   void resume();
+  void confirm();
   void send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason = mqtt::Reason::Success);
   tl::expected<void, std::string> take_publish(const mqtt::Publish& packet, Time now);
   Arrival expect_answer(const mqtt::Publish& packet);
@@ -117,6 +120,9 @@ class CloudSession {
   mqtt::PacketIdSet received_;                              ///< QoS 2 of the cloud's, not released yet
   std::uint16_t last_packet_id_ = 0;
   std::string server_reference_;
+  std::deque<Seq> unconfirmed_;            ///< of QoS 0
+  std::deque<std::size_t> pings_;          ///< under way: how many of the unconfirmed are between it and the one before
+  std::uint8_t bd_seq_ = 0, bd_seqs_ = 0;  ///< of our will, and of the next
 };
 
 }  // namespace ferrule::bridge

@@ -46,6 +46,8 @@ class Dialer {
   /// A connection ended with "use another server": the next dial begins with the one that it named, once.
   void named(const std::string& server_reference);
   void begin_with_first() { first_ = 0; }
+  /// The next dial begins with the server behind that of the last connection.
+  void pass_over() { first_ = (first_ + 1) % endpoints_.size(); }
   int mqtt_version() const { return mqtt_version_; }  ///< of the last attempt
 
  private:

@@ -12,6 +12,7 @@ namespace ferrule::bridge {
 ///     s-MID   PUBLISH sent, until PUBACK, PUBCOMP or an error code in PUBACK or PUBREC: the packet as it was sent
 ///     sc-MID  PUBREL sent, until PUBCOMP: likewise
 ///     r-MID   PUBLISH received at QoS 2 and passed on, until PUBREL; Paho's, in memory only: received, with q-N
+///     bd-N    the bdSeq of our will, as a Sparkplug edge node; not Paho's
 ///     c-N     a command that waits for Paho's send thread
 struct RecordKey {
   std::string_view kind;  ///< without the 5; a view into the key

@@ -98,7 +98,7 @@ class FerruleWorker final : public LinkWorker {
 void FerruleWorker::push(LinkOrder order) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
-  if (order.is_unqueued() && ++unqueued_ > kMaxUnqueued) {
+  if (order.may_be_dropped() && ++unqueued_ > kMaxUnqueued) {
     --unqueued_;
     ++dropped_;
     return;
@@ -140,10 +140,11 @@ std::vector<LinkOrder> FerruleWorker::take_orders() {
 /// What comes without a connection is dropped: who sent it hears of the loss, and sends it again.
 void FerruleWorker::perform(const LinkOrder& order) {
   if (order.kind == LinkOrder::Kind::Connect) return connect();
+  if (order.kind == LinkOrder::Kind::ConnectElsewhere) return connect_elsewhere();
   if (!stream_) return;
   if (order.kind == LinkOrder::Kind::Acknowledge) return session_.acknowledge(order.seq, order.reason);
   if (order.kind == LinkOrder::Kind::Subscribe) return session_.subscribe(order.topic, order.qos);
-  if (order.is_unqueued() && session_.output().size() > kMaxOutput) {
+  if (order.may_be_dropped() && session_.output().size() > kMaxOutput) {
     const std::lock_guard lock(mutex_);
     ++dropped_;
     return;
@@ -181,6 +182,7 @@ Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& addr
   auto answer = shake_hands(*stream_, framer_, session_.connect_packet(mqtt_version, credentials->password),
                             mqtt_version, endpoint.tls, wait);
   if (stopping()) answer.cause = "stopped";
+  answer.limits.bd_seq = session_.bd_seq();
   return answer;
 }
 

@@ -13,6 +13,8 @@ constexpr std::string_view kOrigin = "$uplink/";
 
 bool is_from_cloud(const mqtt::Publication& publication) { return publication.origin.starts_with(kOrigin); }
 
+std::string from_cloud(const std::string& uplink) { return std::string(kOrigin) + uplink; }
+
 void Inbound::subscribe(Link& link) const {
   for (const auto& route : settings_.in) link.subscribe(route.from.text(), route.qos);
 }
@@ -36,7 +38,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Inbound::take(mqtt::Publication publica
   }
   publication.qos = std::min(publication.qos, route->qos);
   publication.retain = false;
-  publication.origin = std::string(kOrigin) + settings_.name;
+  publication.origin = from_cloud(settings_.name);
   ++received_;
   const bool durable = publication.qos != mqtt::Qos::AtMostOnce;
   return publish_(std::make_shared<const mqtt::Publication>(std::move(publication)), durable);

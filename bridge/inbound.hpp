@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include <tl/expected.hpp>
 
@@ -14,6 +15,8 @@ namespace ferrule::bridge {
 
 /// Whether a publication came from a cloud. It is sent to none: whatever the routes, nothing goes round.
 bool is_from_cloud(const mqtt::Publication& publication);
+/// The origin of what comes by an uplink.
+std::string from_cloud(const std::string& uplink);
 
 /// Thread: the broker's.
 class Inbound {

@@ -24,6 +24,7 @@ struct LinkLimits {
   int mqtt_version = 5;                   ///< what was agreed upon: 5 or 4 (3.1.1)
   std::string server;                     ///< which of the uplink's servers it is: "host:port"
   bool is_first = true;                   ///< of them, or where the first one sent us
+  std::uint8_t bd_seq = 0;                ///< not announced: what our will says as a Sparkplug edge node
 };
 
 /// One that came and waits for Link::acknowledge; 0: it waits for nothing.
@@ -46,7 +47,8 @@ class LinkEvents {
   /// The cloud ends the connection because it got too much at once (0x93), or too fast (0x96, 0x97); on_disconnected
   /// follows.
   virtual void on_too_much(mqtt::Reason /*reason*/) {}
-  /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Never for QoS 0.
+  /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Of QoS 0 it has at least
+  /// read it, by a PINGRESP behind it; never with `seq` 0, and never from Paho.
   virtual void on_settled(Seq seq, mqtt::Reason reason) = 0;
   /// With what the cloud said of it; its origin is ours to set.
   virtual void on_message(mqtt::Publication publication, Arrival arrival) = 0;
@@ -87,8 +89,10 @@ class Link {
   /// Begins one attempt; on_connected or on_disconnected follows. Never retries by itself. While connected: ends that
   /// connection first, of which nothing more is heard.
   virtual void connect() = 0;
-  /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 (any `seq`) is
-  /// dropped and counted when too much of it waits for the socket.
+  /// The same, beginning with the server behind that of the last connection.
+  virtual void connect_elsewhere() { connect(); }
+  /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 with
+  /// `seq` 0 is dropped and counted when too much of it waits for the socket.
   virtual void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) = 0;
   /// Without what is retained at the cloud, where it speaks MQTT 5.
   virtual void subscribe(const std::string& filter, mqtt::Qos qos) = 0;

@@ -9,7 +9,7 @@
 namespace ferrule::bridge {
 
 struct LinkOrder {
-  enum class Kind : std::uint8_t { Connect, Send, Subscribe, Acknowledge };
+  enum class Kind : std::uint8_t { Connect, ConnectElsewhere, Send, Subscribe, Acknowledge };
   Kind kind = Kind::Connect;
   Seq seq = 0;  ///< or Arrival
   mqtt::PublicationPtr publication;
@@ -18,6 +18,7 @@ struct LinkOrder {
   mqtt::Reason reason = mqtt::Reason::Success;
 
   bool is_unqueued() const { return kind == Kind::Send && qos == mqtt::Qos::AtMostOnce; }
+  bool may_be_dropped() const { return is_unqueued() && seq == 0; }
 };
 
 }  // namespace ferrule::bridge

@@ -98,6 +98,7 @@ void PahoWorker::push(LinkOrder order) {
 void PahoWorker::perform(LinkOrder order) {
   switch (order.kind) {
     case LinkOrder::Kind::Connect:
+    case LinkOrder::Kind::ConnectElsewhere:
       return connect();
     case LinkOrder::Kind::Send:
       return publish(order);

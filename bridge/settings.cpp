@@ -173,6 +173,15 @@ void read_times(const config::Node& node, UplinkSettings& settings) {
   if (failback.present() && settings.urls.size() < 2) failback.mistake("an uplink with one address has nowhere to go");
 }
 
+/// What Sparkplug asks of a session [tck-id-principles-persistence-clean-session-311], and what it leaves no room for.
+void restrict_to_edge_node(const config::Node& node, UplinkSettings& settings) {
+  for (const auto* key : {"out", "in", "status_topic", "session_expiry", "max_qos"}) {
+    if (node[key].present()) node[key].mistake("the session of an edge node has none", "make it another uplink's");
+  }
+  if (settings.client == Client::Paho) node["sparkplug"].mistake("only \"client: ferrule\" is an edge node");
+  settings.session_expiry = 0s;
+}
+
 UplinkSettings read_uplink(const std::string& name, const config::Node& node, const std::string& default_client_id) {
   static constexpr std::array kVersions{Choice<int>{"5", 5}, Choice<int>{"3.1.1", 4}};
   static constexpr std::array kClients{Choice<Client>{"ferrule", Client::Ferrule},
@@ -202,7 +211,10 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   read_routes(node["out"], settings.out);
   read_routes(node["in"], settings.in);
   const auto out = node["out"];
-  const bool has_routes = out.is_map() || out.is_scalar() || !out.items().empty() || node["in"].present();
+  settings.sparkplug = read_edge_node(node["sparkplug"], default_client_id);
+  if (settings.sparkplug) restrict_to_edge_node(node, settings);
+  const bool has_routes =
+      out.is_map() || out.is_scalar() || !out.items().empty() || node["in"].present() || settings.sparkplug;
   if (!has_routes) out.mistake("an uplink needs a route", "out: [{from: \"plant1/#\"}]");
   check_preset(node, settings);
   return settings;

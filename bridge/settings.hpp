@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bridge/edge_node_settings.hpp"
 #include "bridge/endpoint.hpp"
 #include "bridge/queue_settings.hpp"
 #include "bridge/routes.hpp"
@@ -80,7 +81,8 @@ struct UplinkSettings {
   std::string status_topic;
   std::vector<OutRoute> out;
   std::vector<InRoute> in;
-  QueueSettings queue;  ///< key `queue`; what it does not name is as in the section `queue`
+  std::optional<EdgeNodeSettings> sparkplug;  ///< this is its session, with nothing else in it
+  QueueSettings queue;                        ///< key `queue`; what it does not name is as in the section `queue`
   config::Location where;
 };
 

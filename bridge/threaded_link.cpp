@@ -26,7 +26,7 @@ constexpr auto kThreadEnd = 3s;             // for a commit under way; Paho's th
 LinkWorker::LinkWorker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
     : settings_(settings),
       owner_(state, events),
-      dialer_(settings_, state.restore()),
+      dialer_(settings_, settings_.sparkplug ? std::vector<LinkState::InFlight>{} : state.restore()),
       resolve_(std::move(resolve)),
       first_server_(parse_url(settings_.urls.front()).value_or(Endpoint{})) {}
 
@@ -86,6 +86,11 @@ void LinkWorker::connect() {
   open(answer);
   owner_.on_limits(answer.limits);
   owner_.on_connected(answer.session_present);
+}
+
+void LinkWorker::connect_elsewhere() {
+  dialer_.pass_over();
+  connect();
 }
 
 std::vector<std::string> LinkWorker::look_up(const Endpoint& endpoint, std::string& error) {
@@ -185,6 +190,10 @@ ThreadedLink::~ThreadedLink() {
 }
 
 void ThreadedLink::connect() { worker_->push({}); }
+
+void ThreadedLink::connect_elsewhere() {
+  worker_->push({LinkOrder::Kind::ConnectElsewhere, 0, {}, {}, mqtt::Qos::AtMostOnce, {}});
+}
 
 void ThreadedLink::send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) {
   worker_->push({LinkOrder::Kind::Send, seq, std::move(publication), topic, qos, {}});

@@ -46,6 +46,7 @@ class LinkWorker {
   virtual void wake() {}                         ///< called by `stop`, besides the notification of `progress_`
 
   void connect();
+  void connect_elsewhere();
   void lose(std::string cause);
   bool stopping() const;
 
@@ -86,6 +87,7 @@ class ThreadedLink final : public Link {
   ThreadedLink& operator=(const ThreadedLink&) = delete;
 
   void connect() override;
+  void connect_elsewhere() override;
   void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) override;
   void subscribe(const std::string& filter, mqtt::Qos qos) override;
   void acknowledge(Arrival arrival, mqtt::Reason reason) override;

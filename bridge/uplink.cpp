@@ -69,6 +69,9 @@ Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_d
   std::ranges::for_each(followers, [this](Seq seq) { outbox_->hold(seq); });
   followers_ = followers.size();
   outbox_->on_loaded([this] { pump(); });
+  if (!settings_.sparkplug) return;
+  edge_.emplace(*settings_.sparkplug, clock_,
+                [this](Seq seq, const auto& topic, auto payload) { send_for_edge(seq, topic, std::move(payload)); });
 }
 
 // ---- connecting
@@ -87,6 +90,7 @@ void Uplink::Impl::show(UplinkState state) {
 }
 
 void Uplink::Impl::connect() {
+  if (edge_) edge_->disconnected();
   show(UplinkState::Connecting);
   link_->connect();
 }
@@ -113,6 +117,7 @@ void Uplink::Impl::connected(bool session_present) {
     spdlog::warn("uplink {}: the cloud lost our session; {} messages under way are sent again and may arrive twice",
                  settings_.name, lost);
   }
+  if (edge_) meet_host();
   pump();
 }
 
@@ -122,6 +127,8 @@ void Uplink::Impl::disconnected(const std::string& cause) {
   show(stopped_ ? UplinkState::Offline : UplinkState::BackingOff);
   last_error_ = cause;
   answers_.clear();
+  if (edge_) edge_->disconnected();
+  walk_at_.reset();
   const bool for_what_was_sent = clock_.now() - online_since_ < kHardlyBegun && !moderation_.too_much();
   if (was_online && !stopped_ && for_what_was_sent && !owes_disk()) quarantine();
   send_again();
@@ -221,6 +228,7 @@ void Uplink::Impl::tick() {
   renew();
   look_for_first();
   watch();
+  if (walk_at_ && clock_.now() >= *walk_at_) leave_server();
   pump();
   show_metrics();
 }
@@ -228,6 +236,7 @@ void Uplink::Impl::tick() {
 void Uplink::Impl::show_metrics() {
   if (clock_.now() < metrics_at_) return;
   metrics_at_ = clock_.now() + kShowMetrics;
+  if (edge_) edge_->report(outbox_->size());
   auto metrics = local_metrics(status());
   if (metrics->payload == shown_metrics_) return;
   shown_metrics_ = metrics->payload;
@@ -264,7 +273,7 @@ UplinkStatus Uplink::Impl::status() const {
   status.repeated = repeated_;
   status.never_written = counters.never_written;
   status.connections = connections_;
-  status.received = inbound_.received();
+  status.received = inbound_.received() + host_messages_;
   status.received_dropped = inbound_.unroutable() + incoming_dropped_;
   status.set_aside = file_->times_set_aside();
   status.database_bytes = file_->size_on_disk();
@@ -328,6 +337,7 @@ void Uplink::Impl::take_arrived() {
 }
 
 void Uplink::Impl::take(mqtt::Publication publication, Arrival arrival) {
+  if (edge_) return take_for_edge(publication, arrival);
   const auto taken = inbound_.take(std::move(publication), clock_.now());
   if (!taken) ++incoming_dropped_;
   if (arrival == 0 || stopped_) return;

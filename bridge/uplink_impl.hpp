@@ -13,6 +13,7 @@
 
 #include "bridge/back_off.hpp"
 #include "bridge/batch.hpp"
+#include "bridge/edge_node.hpp"
 #include "bridge/inbound.hpp"
 #include "bridge/moderation.hpp"
 #include "bridge/outbox.hpp"
@@ -75,6 +76,13 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
     });
   }
   void connect();
+  void meet_host();
+  void leave_server();
+  void host_gone(bool was_born);
+  tl::expected<mqtt::Ticket, mqtt::Reason> append_metrics(const mqtt::PublicationPtr& publication, bool durable);
+  void send_metrics(Outbox::Entry& entry);
+  void send_for_edge(Seq seq, const std::string& topic, std::string payload);
+  void take_for_edge(const mqtt::Publication& publication, Arrival arrival);
   void connected(bool session_present);
   void disconnected(const std::string& cause);
   void settled(Seq seq, mqtt::Reason reason);
@@ -92,6 +100,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void send_singly(const std::vector<Seq>& members);
   RowState::Prepared prepared(const Outbox::Entry& entry) const { return {outbox_->row_of(entry), !entry.unwritten}; }
   void delivered(const std::vector<Seq>& members);
+  bool is_told_nothing() const { return settings_.client == Client::Paho; }  // of what becomes of QoS 0
   std::size_t under_way() const { return outbox_->in_flight() - (batch_ ? batch_->members().size() : 0); }
   bool takes_now(const mqtt::Publication& publication, const std::string& topic);
   bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
@@ -159,6 +168,10 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::size_t followers_ = 0;                   // in them and in those of QoS 2, but the first of each
   Seq single_until_ = 0;                        // members of a batch that was refused go one by one
   AckTimes ack_times_;
+  std::optional<EdgeNode> edge_;  // this uplink is its session
+  std::optional<Time> walk_at_;   // to the next server, for the edge node's host
+  Repetition logged_refusals_;
+  std::uint64_t host_messages_ = 0;
   bool resuming_ = false, stopped_ = false;
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };

@@ -28,6 +28,7 @@ std::size_t packet_size(const mqtt::Publication& publication, const std::string&
 tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable,
                                                               const mqtt::Receipt* receipt) {
   if (stopped_ || is_from_cloud(*publication)) return 0;
+  if (edge_) return append_metrics(publication, durable);
   auto routed = find_route(settings_.out, publication);
   if (!routed) return 0;
   if (!routed->topic.empty() && !mqtt::is_valid_topic_name(routed->topic)) {  // grown too long
@@ -69,9 +70,10 @@ bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::st
 
 void Uplink::Impl::pump() {
   if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
-  while (under_way() < window() + followers_) {
-    if (!pump_one()) return;
+  if (edge_ && !edge_->is_born()) return;
+  while (under_way() < window() + followers_ && pump_one()) {
   }
+  if (edge_ && outbox_->size() == outbox_->in_flight()) edge_->bury();
 }
 
 /// False when there is nothing to send, or not yet.
@@ -146,7 +148,7 @@ bool Uplink::Impl::send_batch() {
   }
   batch_.reset();
   link_->send(leader, message, message->topic, qos);
-  if (qos == mqtt::Qos::AtMostOnce) delivered(ended(leader));  // nothing will be heard of it
+  if (qos == mqtt::Qos::AtMostOnce && is_told_nothing()) delivered(ended(leader));
   return true;
 }
 
@@ -184,6 +186,7 @@ bool Uplink::Impl::is_resuming() {
 }
 
 void Uplink::Impl::send(Outbox::Entry& entry) {
+  if (edge_) return send_metrics(entry);
   const auto qos = std::min(entry.qos, limits_.maximum_qos);  // [MQTT-3.2.2-11]
   const auto seq = entry.seq;
   if (exceeds_limit(*entry.publication, entry.cloud_topic())) {
@@ -196,7 +199,7 @@ void Uplink::Impl::send(Outbox::Entry& entry) {
   mqtt::failpoint("uplink.send");
   link_->send(seq, entry.publication, entry.cloud_topic(), qos);
   mqtt::failpoint("uplink.sent");
-  if (qos == mqtt::Qos::AtMostOnce && outbox_->settle(seq)) ++acknowledged_;  // nothing will be heard of it
+  if (qos == mqtt::Qos::AtMostOnce && is_told_nothing()) delivered({seq});
 }
 
 void Uplink::Impl::settled(Seq seq, mqtt::Reason reason) {

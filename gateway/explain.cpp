@@ -27,7 +27,8 @@ using drivers::Table;
 using std::chrono::milliseconds;
 
 constexpr std::array kTables{"coils", "discrete inputs", "input registers", "holding registers"};
-constexpr std::array kFormats{"json", "raw", "json-device", "influx", "a payload of its own"};
+constexpr std::array kFormats{"json",      "raw",       "json-device", "influx", "a payload of its own",
+                              "sparkplug", "wirenboard"};
 constexpr std::array kConditions{"above", "below", "is"};
 
 std::string in_words(milliseconds time) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 
+#include "gateway/edge_devices.hpp"
 #include "gateway/fingerprint.hpp"
 
 namespace ferrule::gateway {
@@ -91,6 +92,22 @@ class BusFingerprints {
   std::map<std::string, std::string> templates_;  // by path
 };
 
+/// With what an edge node tells in its births.
+std::string fingerprint_of_uplinks(const Settings& settings, const config::Node& root) {
+  Fingerprint fingerprint;
+  fingerprint.add(root["queue"]).add(root["uplinks"]);
+  for (const auto& uplink : settings.uplinks) {
+    if (!uplink.sparkplug) continue;
+    for (const auto& device : *uplink.sparkplug->devices) {
+      fingerprint.add(device.name).add(device.topic);
+      for (const auto& [name, type, unit, command_topic] : device.metrics) {
+        fingerprint.add(name).add(std::to_string(static_cast<unsigned>(type))).add(unit).add(command_topic);
+      }
+    }
+  }
+  return fingerprint.value();
+}
+
 Fingerprints fingerprints_of(const Settings& settings, const config::Node& root) {
   Fingerprints all;
   BusFingerprints buses(root);
@@ -105,7 +122,7 @@ Fingerprints fingerprints_of(const Settings& settings, const config::Node& root)
   all.modbus_servers = servers.value();
   all.gateway = Fingerprint().add(root["gateway"]).value();
   all.broker = Fingerprint().add(root["broker"], kAccessKeys).add(root["broker"]["listen"], kAccessKeys).value();
-  all.uplinks = Fingerprint().add(root["queue"]).add(root["uplinks"]).value();
+  all.uplinks = fingerprint_of_uplinks(settings, root);
   return all;
 }
 
@@ -138,6 +155,7 @@ Settings read_settings(const config::Document& document) {
   settings.mappings = mapping::read_mappings(settings.buses, publish, place);
   settings.broker = mqtt::read_broker(root["broker"]);
   settings.uplinks = bridge::read_uplinks(root, settings.id);
+  find_edge_devices(root["uplinks"], settings);
   warn_of_dots(root["uplinks"], settings);
   document.finish();
   settings.warnings = document.warnings();

@@ -97,6 +97,8 @@ Access access(const PointRule& rule) {
     }
     case Format::Influx:
     case Format::Template:
+    case Format::Sparkplug:
+    case Format::WirenBoard:
       break;
   }
   return {};

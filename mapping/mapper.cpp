@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mapping/json.hpp"
+#include "mapping/wirenboard.hpp"
 
 namespace ferrule::mapping {
 
@@ -62,18 +63,32 @@ void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::P
   for (const auto& reading : readings) {
     if (mappings_.points[reading.point].rule->publish.window.every.count() > 0) {
       gather(reading, publications);
-    } else if (format_of(reading) == Format::JsonDevice) {
+    } else if (is_shared(format_of(reading))) {
       of_devices = true;
     } else if (due(reading)) {
-      auto publication = begin_publication(reading);
-      append_payload(publication->payload, sample(reading));
-      publications.push_back(std::move(publication));
-      published(reading);
+      publish_point(reading, publications);
     }
   }
   if (of_devices) publish_devices(readings, publications);
   if (alarms_.empty()) return;
   for (const auto& reading : readings) watch(reading, publications);
+}
+
+void Mapper::publish_point(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications) {
+  const auto& state = states_[reading.point];
+  const bool is_bad = state.quality == Quality::Bad;
+  const bool is_control = format_of(reading) == Format::WirenBoard;
+  if (!is_control || !is_bad) {  // a control that cannot be read keeps its value
+    auto publication = begin_publication(reading);
+    append_payload(publication->payload, sample(reading.point, reading.at));
+    publications.push_back(std::move(publication));
+  }
+  if (is_control && (!state.has_published || is_bad != (state.published_quality == Quality::Bad))) {
+    auto error = control_error(mappings_.points[reading.point], is_bad);
+    error->published = reading.seen;
+    publications.push_back(std::move(error));
+  }
+  published(reading);
 }
 
 /// Behind the values, so that who hears of an alarm has what it is about.
@@ -114,21 +129,43 @@ void Mapper::publish_devices(std::span<const drivers::Reading> readings,
                              std::vector<mqtt::PublicationPtr>& publications) {
   const auto topic = [&](const auto& reading) { return mappings_.points[reading.point].topic.data(); };
   for (auto first = readings.begin(); first != readings.end();) {
-    if (format_of(*first) != Format::JsonDevice) {
+    if (!is_shared(format_of(*first))) {
       ++first;
       continue;
     }
     const auto end =
         std::find_if(first, readings.end(), [&](const auto& other) { return topic(other) != topic(*first); });
     if (std::any_of(first, end, [&](const auto& reading) { return due(reading); })) {
-      samples_.clear();
-      for (auto reading = first; reading != end; ++reading) samples_.push_back(sample(*reading));
+      take_samples({first, end});
       auto publication = begin_publication(*first);
       append_device_payload(publication->payload, samples_);
       publications.push_back(std::move(publication));
       std::for_each(first, end, [&](const auto& reading) { published(reading); });
     }
     first = end;
+  }
+}
+
+/// Of one answer of a device what goes into its message: what is due of Sparkplug's metrics; else all of the answer,
+/// and when the message is retained, all that was ever read of the device, for whoever comes later.
+void Mapper::take_samples(std::span<const drivers::Reading> answer) {
+  samples_.clear();
+  const auto& points = mappings_.points;
+  const auto& first = points[answer.front().point];
+  const bool metrics = first.rule->publish.format == Format::Sparkplug;
+  if (metrics || !first.rule->publish.retain) {
+    for (const auto& reading : answer) {
+      if (!metrics || due(reading)) samples_.push_back(sample(reading.point, reading.at));
+    }
+    return;
+  }
+  auto point = answer.front().point;
+  while (point > 0 && points[point - 1].device == first.device) --point;
+  for (; point < points.size() && points[point].device == first.device; ++point) {
+    const bool was_read = states_[point].seen != std::chrono::steady_clock::time_point{};
+    if (was_read && points[point].topic.data() == first.topic.data()) {
+      samples_.push_back(sample(point, answer.front().at));
+    }
   }
 }
 
@@ -205,9 +242,9 @@ Format Mapper::format_of(const drivers::Reading& reading) const {
   return mappings_.points[reading.point].rule->publish.format;
 }
 
-Sample Mapper::sample(const drivers::Reading& reading) const {
-  const auto& state = states_[reading.point];
-  return {mappings_.points[reading.point], state.value, state.quality, state.failure, state.at, reading.at};
+Sample Mapper::sample(drivers::PointIndex point, std::chrono::system_clock::time_point read) const {
+  const auto& state = states_[point];
+  return {mappings_.points[point], state.value, state.quality, state.failure, state.at, read};
 }
 
 /// All but the payload.
@@ -281,6 +318,7 @@ std::vector<std::string> Mapper::retained_topics() const {
   std::vector<std::string> topics;
   for (const auto& point : mappings_.points) {
     if (point.rule->publish.retain) topics.emplace_back(point.topic);
+    if (point.rule->publish.format == Format::WirenBoard) topics.push_back(control_error(point, false)->topic);
     for (const auto& alarm : point.rule->alarms) topics.push_back(alarm_topic(point, alarm));
   }
   return topics;

@@ -82,8 +82,10 @@ class Mapper {
   Judged calculate(const drivers::Reading& reading) const;
   bool due(const drivers::Reading& reading) const;
   Format format_of(const drivers::Reading& reading) const;
-  Sample sample(const drivers::Reading& reading) const;
+  Sample sample(drivers::PointIndex point, std::chrono::system_clock::time_point read) const;
   void publish_devices(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
+  void publish_point(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
+  void take_samples(std::span<const drivers::Reading> answer);
   std::shared_ptr<mqtt::Publication> begin_publication(const drivers::Reading& reading);
   void published(const drivers::Reading& reading);
   void watch(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);

@@ -10,7 +10,9 @@
 
 #include "mapping/alarm.hpp"
 #include "mapping/json.hpp"
+#include "mapping/metrics.hpp"
 #include "mapping/settings.hpp"
+#include "mapping/wirenboard.hpp"
 
 namespace ferrule::mapping {
 
@@ -184,6 +186,10 @@ void append_payload(std::string& out, const Sample& sample) {
       return append_influx(out, sample);
     case Format::Template:
       return append_template(out, sample);
+    case Format::Sparkplug:
+      return append_metrics(out, {&sample, 1});
+    case Format::WirenBoard:
+      return append_control(out, sample.mapping, sample.value);
     case Format::Json:
     case Format::JsonDevice:
       return append_json_payload(out, sample);
@@ -212,6 +218,7 @@ void append_alarm_payload(std::string& out, const PointMapping& mapping, const K
 }
 
 void append_device_payload(std::string& out, std::span<const Sample> samples) {
+  if (samples.front().mapping.rule->publish.format == Format::Sparkplug) return append_metrics(out, samples);
   auto quality = samples.front().quality;
   for (const auto& sample : samples) quality = sample.quality == quality ? quality : Quality::Uncertain;
   fmt::format_to(std::back_inserter(out), R"({{"ts":{},"q":"{}","v":)", since_epoch(samples.front().read),

@@ -21,10 +21,14 @@ struct PointMapping;
 enum class Format : std::uint8_t {
   Json,        ///< `{"ts":1700000000000,"v":23.4,"q":"good","unit":"°C","err":"timeout"}`
   Raw,         ///< the value alone; nothing when it is bad
-  JsonDevice,  ///< one object for the points of a device that one answer held
+  JsonDevice,  ///< one object for the points of a device: those of one answer, or all of them when it is retained
   Influx,      ///< InfluxDB's line protocol
   Template,    ///< the user's own text
+  Sparkplug,   ///< metrics of a device, for an uplink that is a Sparkplug edge node
+  WirenBoard,  ///< a control of Wiren Board's conventions, at the topics that these name
 };
+/// Whether points of one device are published together, under one topic.
+constexpr bool is_shared(Format format) { return format == Format::JsonDevice || format == Format::Sparkplug; }
 
 /// What is known of a point when it is published.
 struct Sample {
@@ -41,7 +45,7 @@ tl::expected<Template, std::string> parse_payload(std::string_view text);
 /// The words that it may have: "{value} {json} ...".
 std::string payload_words();
 
-/// Appends the payload of one point in the format of its rule, which is not JsonDevice. Allocates nothing but what
+/// Appends the payload of one point in the format of its rule, none that is shared. Allocates nothing but what
 /// `out` grows by, unless the value is text.
 void append_payload(std::string& out, const Sample& sample);
 /// Appends the payload of points that are published together; at least one.

@@ -10,6 +10,7 @@
 
 #include "mapping/expression.hpp"
 #include "mapping/homeassistant.hpp"
+#include "mapping/wirenboard.hpp"
 #include "mqtt/topic.hpp"
 
 namespace ferrule::mapping {
@@ -21,9 +22,12 @@ using config::Choice;
 constexpr std::array kWhens{Choice<When>{"change", When::Change}, Choice<When>{"poll", When::Poll}};
 constexpr std::size_t kTextBlock = 16 * 1024;
 
-constexpr std::array kFormats{Choice<Format>{"json", Format::Json}, Choice<Format>{"raw", Format::Raw},
+constexpr std::array kFormats{Choice<Format>{"json", Format::Json},
+                              Choice<Format>{"raw", Format::Raw},
                               Choice<Format>{"json-device", Format::JsonDevice},
-                              Choice<Format>{"influx", Format::Influx}};
+                              Choice<Format>{"influx", Format::Influx},
+                              Choice<Format>{"sparkplug", Format::Sparkplug},
+                              Choice<Format>{"wirenboard", Format::WirenBoard}};
 
 /// `format: raw`, or `payload: "{point} is {value}"`, a format of the user's own.
 void read_format(const config::Node& node, PublishRule& rule) {
@@ -135,13 +139,15 @@ namespace {
 
 /// One that no other point has.
 std::string own_topic(const PointMapping& mapping) {
-  if (mapping.rule->publish.format != Format::JsonDevice) return std::string(mapping.topic);
+  if (!is_shared(mapping.rule->publish.format)) return std::string(mapping.topic);
   return fmt::format("{}/{}", mapping.topic, mapping.rule->point);
 }
 
 }  // namespace
 
-std::string command_topic(const PointMapping& mapping) { return own_topic(mapping) + "/set"; }
+std::string command_topic(const PointMapping& mapping) {
+  return own_topic(mapping) + (mapping.rule->publish.format == Format::WirenBoard ? "/on" : "/set");
+}
 
 std::string alarm_topic(const PointMapping& mapping, const AlarmRule& alarm) {
   return fmt::format("{}/alarm/{}", own_topic(mapping), alarm.name);
@@ -172,9 +178,11 @@ class MappingReader {
     const auto place = read_place(device.publish, read_place(device.publish_template, place_));
     const auto of_device = read_publish(device.publish, read_publish(device.publish_template, defaults_));
     Discovery discovery(place_.gateway, device.name);
+    bool is_described = false;
     for (std::size_t i = 0; i < device.points.size(); ++i) {
       const auto& point = device.points[i];
-      const auto publish = read_publish(point.publish, read_publish(point.publish_template, of_device));
+      auto publish = read_publish(point.publish, read_publish(point.publish_template, of_device));
+      if (publish.rule.format == Format::Sparkplug) publish.rule.retain = false;  // it tells of changes, not of all
       const drivers::Layers layers{point.publish, point.publish_template};
       auto conversion = read_conversion(layers, point);
       if (!conversion.expression.empty()) {
@@ -190,6 +198,10 @@ class MappingReader {
           {topic_of(publish, {place, bus, device, point}), name,
            catalogue_->rule({point.name, point.unit, std::move(conversion), publish.rule, std::move(alarms), digits})});
       check_alarm_topics(layers, mappings.points.back());
+      if (publish.rule.format == Format::WirenBoard) {
+        if (!std::exchange(is_described, true)) mappings.announcements.push_back(device_meta(device.name));
+        mappings.announcements.push_back(control_meta(point, mappings.points.back(), i + 1));
+      }
       if (!discovery.add(point, mappings.points.back(), publish.home_assistant)) {
         point.publish.warning("Home Assistant is not told of it: it cannot read this payload");
       }
@@ -197,20 +209,27 @@ class MappingReader {
     if (auto announcement = discovery.publication()) mappings.announcements.push_back(std::move(announcement));
   }
 
+  const Template& template_of(const PublishSettings& publish) const {
+    if (publish.rule.format == Format::WirenBoard) return control_topic_;
+    if (!publish.topic.empty()) return publish.topic;
+    return is_shared(publish.rule.format) ? default_device_topic_ : default_topic_;
+  }
+
   std::string_view topic_of(const PublishSettings& publish, const TopicNames& names) {
-    const bool shared = publish.rule.format == Format::JsonDevice;
-    const auto& fallback = shared ? default_device_topic_ : default_topic_;
-    const auto topic = render_topic(publish.topic.empty() ? fallback : publish.topic, names);
+    const bool shared = is_shared(publish.rule.format);
+    const auto topic = render_topic(template_of(publish), names);
     const auto own = names.point.publish["topic"];
     const auto& node = own.present() ? own : names.point.publish;  // the pattern may be a template's or everybody's
     if (topic.empty()) return {};
     if (shared && names_point(publish.topic)) {
-      node.mistake("json-device is one message for all points of a device: its topic cannot have {point}",
+      node.mistake("one message holds all points of a device: its topic cannot have {point}",
                    "e.g. topic: \"{gateway}/{device}\"");
       return {};
     }
     // Points of one message share its topic; any other has its own.
-    const void* owner = shared ? static_cast<const void*>(&names.device) : &names.point;
+    const void* owner = &names.point;
+    if (publish.rule.format == Format::JsonDevice) owner = &names.device;
+    if (publish.rule.format == Format::Sparkplug) owner = &names.device.points;
     if (const auto found = taken_.find(topic); found != taken_.end()) {
       if (found->second != owner) {
         node.mistake(fmt::format("topic \"{}\" is already used by another point", topic),
@@ -247,6 +266,7 @@ class MappingReader {
   const Place& place_;
   const Template default_topic_ = default_topic("{gateway}/{device}/{point}");
   const Template default_device_topic_ = default_topic("{gateway}/{device}");
+  const Template control_topic_ = default_topic(kControlTopic);
   const std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
   std::unordered_map<std::string_view, const void*> taken_;  // topics, and the point or device that has each
   std::unordered_map<std::string, Names> names_of_;

@@ -55,7 +55,7 @@ struct HomeAssistant {
 
 /// The `publish` section; a device or a point may override any of it.
 struct PublishSettings {
-  Template topic;  ///< empty: `{gateway}/{device}/{point}`, and without the point for Format::JsonDevice
+  Template topic;  ///< empty: `{gateway}/{device}/{point}`, and without the point where that is_shared
   PublishRule rule;
   HomeAssistant home_assistant;
 };

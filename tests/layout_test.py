@@ -15,7 +15,7 @@ _PERMITTED = {
     "gateway": {"config", "drivers", "mqtt", "mapping", "bridge"},
 }
 # <mqtt/...> is Paho MQTT C++, "mqtt/..." is ours.
-_HEAVY = re.compile(r"<(boost/|openssl/|sqlite3\.h|SQLiteCpp/|yaml-cpp/|mqtt/|MQTT|modbus|libserialport|google/protobuf|CLI/|nlohmann/(?!json_fwd\.hpp)|muParser|pcre2)")
+_HEAVY = re.compile(r"<(boost/|openssl/|sqlite3\.h|SQLiteCpp/|yaml-cpp/|mqtt/|MQTT|modbus|libserialport|google/protobuf|\w+\.pb\.h|CLI/|nlohmann/(?!json_fwd\.hpp)|muParser|pcre2)")
 _INCLUDE = re.compile(r'^\s*#\s*include\s+([<"][^>"]+[>"])', re.MULTILINE)
 
 

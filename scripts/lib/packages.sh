@@ -5,7 +5,7 @@ readonly BUILD_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config
   libmodbus-dev libserialport-dev libpaho-mqttpp-dev libpaho-mqtt-dev libsqlite3-dev libsqlitecpp-dev libyaml-cpp-dev
   libssl-dev zlib1g-dev libzstd-dev libargon2-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev libmuparser-dev
-  libpcre2-dev)
+  libpcre2-dev libprotobuf-dev protobuf-compiler)
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev librapidcheck-dev
   mosquitto mosquitto-clients openssl chromium socat mbpoll microsocks sqlite3 systemd tinyproxy-bin tshark libfaketime prometheus

@@ -180,7 +180,8 @@ TEST_F(BatchTest, IsCompressedAsAWhole) {
   EXPECT_THAT(link_->sent[0].properties, ::testing::HasSubstr("zstd"));
 }
 
-TEST_F(BatchTest, TheCloudThatTakesOnlyQos0HasItOnceItIsSent) {
+TEST_F(BatchTest, TheCloudThatTakesOnlyQos0HasItOnceItIsSentByPaho) {
+  settings_.client = Client::Paho;
   limits_.maximum_qos = mqtt::Qos::AtMostOnce;
   start();
   append("1");

@@ -116,6 +116,91 @@ TEST_F(CloudSessionTest, LeavesAWillThatSaysThatItIsOffline) {
   EXPECT_EQ(sent(), "");
 }
 
+class EdgeNodeSession : public CloudSessionTest {
+ protected:
+  EdgeNodeSession() {
+    settings_.session_expiry = 0s;
+    settings_.sparkplug.emplace();
+    settings_.sparkplug->group = "g", settings_.sparkplug->node = "n";
+  }
+  /// The death that says this bdSeq.
+  static std::string death(const std::string& bd_seq) { return "12 0B 0A 05 'bdSeq' 20 04 58 " + bd_seq; }
+};
+
+TEST_F(EdgeNodeSession, LeavesItsDeathAsTheWillOfACleanSession) {
+  // tck-id-message-flow-edge-node-birth-publish-will-message tck-id-payloads-ndeath-will-message
+  // tck-id-message-flow-edge-node-birth-publish-will-message-topic
+  // tck-id-message-flow-edge-node-birth-publish-will-message-payload
+  // tck-id-message-flow-edge-node-birth-publish-will-message-qos tck-id-payloads-ndeath-will-message-qos
+  // tck-id-message-flow-edge-node-birth-publish-will-message-will-retained tck-id-payloads-ndeath-will-message-retain
+  // tck-id-principles-persistence-clean-session-311 tck-id-principles-persistence-clean-session-50
+  CloudSession session(settings_, state_, *this);
+  EXPECT_EQ(hex(session.connect_packet(4, {})),
+            hex(wire("10 [ ('MQTT') 04 0E 001E ('gw') ('spBv1.0/g/NDEATH/n') (" + death("00") + ") ]")));
+  EXPECT_EQ(
+      hex(session.connect_packet(5, {})),
+      hex(wire("10 [ ('MQTT') 05 0E 001E [ 11 00000000 21 0064 27 00100000 ] ('gw') [ ] ('spBv1.0/g/NDEATH/n') (" +
+               death("01") + ") ]")));
+  EXPECT_EQ(session.bd_seq(), 1U);
+}
+
+TEST_F(EdgeNodeSession, CountsItsSessionsOverRestartsAndBeginsAnewAfter255) {
+  for (int i = 0; i < 255; ++i) {
+    begin(false);
+    sent();
+  }
+  EXPECT_EQ(session_->bd_seq(), 254U);
+  EXPECT_THAT(keys(), ElementsAre("0 bd-254"));
+  begin(false, 5);
+  sent();
+  EXPECT_EQ(session_->bd_seq(), 255U);
+  begin(true, 5);  // a server that keeps what it was told not to
+  EXPECT_EQ(session_->bd_seq(), 0U);
+}
+
+TEST_F(EdgeNodeSession, SaysItsDeathBeforeItDisconnects) {
+  // tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath
+  // tck-id-operational-behavior-edge-node-intentional-disconnect-packet
+  // tck-id-payloads-ndeath-will-message-publisher tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt311
+  // tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt50
+  begin(false, 4);
+  session_->disconnect(true);
+  EXPECT_EQ(sent(), hex(wire("30 [ ('spBv1.0/g/NDEATH/n') " + death("00") + " ] E0 00")));
+  begin(false, 5);
+  session_->disconnect(false);
+  EXPECT_EQ(sent(), hex(wire("30 [ ('spBv1.0/g/NDEATH/n') 00 " + death("01") + " ] E0 00")));
+}
+
+TEST_F(EdgeNodeSession, AsksForWhatIsRetainedToo) {
+  begin(false, 5);
+  session_->subscribe("s", Qos::AtLeastOnce);
+  EXPECT_EQ(sent(), hex(wire("82 [ 0001 00 ('s') 05 ]")));
+}
+
+TEST_F(CloudSessionTest, Qos0IsSettledByThePingrespBehindIt) {
+  begin();
+  send(0, Qos::AtMostOnce);
+  EXPECT_EQ(sent(), hex(wire("30 [ ('t') 'p' ]")));  // nobody wants to know
+  send(1, Qos::AtMostOnce);
+  send(2, Qos::AtMostOnce);
+  EXPECT_EQ(sent(), hex(wire("30 [ ('t') 'p' ] 30 [ ('t') 'p' ] C0 00")));
+  send(3, Qos::AtMostOnce);
+  EXPECT_EQ(sent(), hex(wire("30 [ ('t') 'p' ]")));  // one PINGREQ at a time
+  session_->ping();                                  // that of the keep-alive
+  sent();
+  EXPECT_EQ(take("D0 00"), "");
+  EXPECT_THAT(settled_, ElementsAre(Pair(1, Reason::Success), Pair(2, Reason::Success)));
+  EXPECT_EQ(sent(), "");
+  EXPECT_EQ(take("D0 00"), "");
+  EXPECT_EQ(settled_.size(), 3U);
+  EXPECT_EQ(take("D0 00"), "");  // nobody asked
+  EXPECT_EQ(settled_.size(), 3U);
+  send(4, Qos::AtMostOnce);
+  session_->close();
+  begin();
+  EXPECT_EQ(sent(), "");
+}
+
 TEST_F(CloudSessionTest, PassesOnHowLongACommandHoldsAndItsProperties) {
   begin(true, 5);
   EXPECT_EQ(take("30 [ ('t') [ 02 0000000A 08 ('r') 26 ('k') ('v') ] 'p' ]"), "");
@@ -164,7 +249,7 @@ TEST_F(CloudSessionTest, GivesAsManyTopicsAnAliasAsTheCloudTakes) {
   limits_.topic_alias_maximum = 1;
   begin(true, 5);
   const auto publish = [&](const std::string& topic, Qos qos) {
-    session_->send(1, {}, topic, qos, {});
+    session_->send(qos == Qos::AtMostOnce ? 0 : 1, {}, topic, qos, {});
     return sent();
   };
   EXPECT_EQ(publish("t", Qos::AtMostOnce), hex(wire("30 [ ('t') [ 23 0001 ] ]")));

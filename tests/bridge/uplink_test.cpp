@@ -106,8 +106,19 @@ TEST_F(UplinkTest, AMaximumQosLowersWhatIsSent) {
   EXPECT_EQ(link_->sent[0].qos, Qos::AtLeastOnce);
 }
 
-TEST_F(UplinkTest, WhatTheCloudTakesOnlyAtQos0IsDoneWhenItIsSent) {
+TEST_F(UplinkTest, WhatTheCloudTakesOnlyAtQos0IsDoneWhenItHasReadIt) {
   limits_.maximum_qos = Qos::AtMostOnce;
+  start();
+  for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);
+  EXPECT_EQ(link_->sent.size(), 3U);  // the window
+  EXPECT_EQ(status().queued, 5U);
+  drain();
+  EXPECT_EQ(status().acknowledged, 5U);
+}
+
+TEST_F(UplinkTest, WhatPahoSendsAtQos0IsDoneWhenItIsSent) {
+  limits_.maximum_qos = Qos::AtMostOnce;
+  settings_.client = Client::Paho;
   start();
   for (const auto* payload : {"1", "2", "3", "4", "5"}) append(payload);
   EXPECT_EQ(link_->sent.size(), 5U);

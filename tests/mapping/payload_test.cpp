@@ -1,10 +1,12 @@
 #include "mapping/payload.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
+#include "mqtt/sparkplug_payload.hpp"
 #include "tests/mapping/plant.hpp"
 
 namespace ferrule::mapping {
@@ -112,6 +114,83 @@ TEST(Payload, JsonDeviceNamesTheCauseOfEachPointWithoutAValue) {
           R"(plant/m {"ts":1700000002000,"q":"bad","v":{},"err":{"a":"timeout","b":"timeout","c":"timeout"}})"));
 }
 
+TEST(Payload, ARetainedJsonDeviceHasAllThatWasReadOfTheDevice) {
+  auto plant = Plant::with_points(
+      "{a: {register: input, address: 0}, x: {register: input, address: 1, format: raw}, "
+      "b: {register: input, address: 2, unit: V}, c: {register: holding, address: 0}}",
+      "{format: json-device, retain: true}");
+  EXPECT_THAT(plant.poll(0s, {{"b", std::uint64_t{2}}}),
+              ElementsAre(R"(plant/m {"ts":1700000000000,"q":"good","v":{"b":2}})"));
+  EXPECT_THAT(plant.poll(1s, {{"a", std::uint64_t{1}}, {"x", std::uint64_t{9}}}),
+              ElementsAre("plant/m/x 9", R"(plant/m {"ts":1700000001000,"q":"good","v":{"a":1,"b":2}})"));
+  EXPECT_THAT(plant.poll(2s, {{"c", {}, Failure::Timeout}}),
+              ElementsAre(R"(plant/m {"ts":1700000002000,"q":"uncertain","v":{"a":1,"b":2},"err":{"c":"timeout"}})"));
+}
+
+TEST(Payload, OneThatIsNotRetainedHasTheAnswerOnly) {
+  auto plant = Plant::with_points("{a: {register: input, address: 0}, b: {register: holding, address: 2}}",
+                                  "{format: json-device, retain: false}");
+  plant.poll(0s, {{"a", std::uint64_t{1}}});
+  EXPECT_THAT(plant.poll(1s, {{"b", std::uint64_t{2}}}),
+              ElementsAre(R"(plant/m {"ts":1700000001000,"q":"good","v":{"b":2}})"));
+}
+
+std::string sparkplug(const std::string& line) {
+  using namespace mqtt::sparkplug;
+  const auto payload = decode(line.substr(line.find(' ') + 1)).value();
+  std::string text = fmt::format("{} {}", line.substr(0, line.find(' ')), payload.timestamp.value());
+  for (const auto& metric : payload.metrics) {
+    text += fmt::format("; {} {} {} ", metric.name, metric.timestamp.value(),
+                        metric.datatype ? static_cast<int>(*metric.datatype) : 0);
+    std::visit(
+        [&](const auto& value) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::monostate>) {
+            text += "null";
+          } else {
+            text += fmt::format("{}", value);
+          }
+        },
+        metric.value);
+    if (metric.quality) text += fmt::format(" {} {}", static_cast<int>(*metric.quality), metric.cause);
+    EXPECT_FALSE(metric.alias || metric.historical || payload.seq);
+  }
+  return text;
+}
+
+TEST(Payload, SparkplugHasTheMetricsOfADeviceThatAreDue) {
+  auto plant = Plant::with_points(
+      "{f: {register: input, address: 0, type: float32}, i: {register: input, address: 2, type: int16}, "
+      "u: {register: input, address: 3}, b: {register: coil, address: 0}, "
+      "s: {register: input, address: 4, type: string, length: 4}, e: {register: input, address: 9, enum: {1: auto}}}",
+      "{format: sparkplug}");
+  auto lines = plant.poll(5ms, {{"f", 1.5},
+                                {"i", std::int64_t{-5}},
+                                {"u", std::uint64_t{5}},
+                                {"b", true},
+                                {"s", std::string("x")},
+                                {"e", std::uint64_t{1}}});
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(sparkplug(lines[0]),
+            "plant/m 1700000000005; f 1700000000005 10 1.5; i 1700000000005 4 18446744073709551611; "
+            "u 1700000000005 8 5; b 1700000000005 11 true; s 1700000000005 12 x; e 1700000000005 12 auto");
+  EXPECT_FALSE(plant.published().front()->retain);
+  lines = plant.poll(1s, {{"f", 1.5}, {"i", std::int64_t{-6}}, {"u", std::uint64_t{5}}});
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(sparkplug(lines[0]), "plant/m 1700000001000; i 1700000001000 4 18446744073709551610");
+  EXPECT_THAT(plant.poll(2s, {{"f", 1.5}, {"i", std::int64_t{-6}}}), IsEmpty());
+}
+
+TEST(Payload, SparkplugHasTheQualityAndTheCauseOfWhatIsNotGood) {
+  auto plant =
+      Plant::with_points("{a: {register: input, address: 0}, b: {register: input, address: 1, enum: {0: \"off\"}}}",
+                         "{format: sparkplug}");
+  plant.poll(0s, {{"a", std::uint64_t{7}}});
+  EXPECT_EQ(sparkplug(plant.poll(1s, {{"a", {}, Failure::Timeout}, {"b", {}, Failure::PointRejected}}).at(0)),
+            "plant/m 1700000001000; a 1700000000000 8 7 500 timeout; b 1700000001000 0 null 0 point-rejected");
+  EXPECT_EQ(sparkplug(plant.poll(2s, {{"b", std::uint64_t{4}}}).at(0)),
+            "plant/m 1700000002000; b 1700000002000 12 4 0 unknown-code");
+}
+
 TEST(Payload, PointsOfADeviceMayHaveMessagesOfTheirOwnBesideIt) {
   auto plant = Plant::with_points("{a: {register: input, address: 0}, b: {register: input, address: 1, format: raw}}",
                                   "{format: json-device}");
@@ -136,8 +215,8 @@ TEST(Payload, MistakesSayWhatIsWrong) {
   const auto of = [](const std::string& keys) {
     return point_mistakes("{register: holding, address: 0, " + keys + "}");
   };
-  EXPECT_THAT(of("format: xml"),
-              ElementsAre("devices.m.points.p.format: must be one of json, raw, json-device, influx; is \"xml\""));
+  EXPECT_THAT(of("format: xml"), ElementsAre("devices.m.points.p.format: must be one of json, raw, json-device, "
+                                             "influx, sparkplug, wirenboard; is \"xml\""));
   EXPECT_THAT(of("format: raw, payload: x"),
               ElementsAre("devices.m.points.p.payload: is a format of its own (remove the other)"));
   EXPECT_THAT(

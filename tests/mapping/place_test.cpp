@@ -92,8 +92,12 @@ TEST(Topic, MessagesOfADeviceMayShareOneButNotWithOthers) {
   EXPECT_THAT(
       mistakes("publish: {topic: \"{device}/{point}\"}\ndevices:\n  n: {bus: plc, unit_id: 2, format: json-device, "
                "points: {a: {register: input, address: 0}}}\n"),
-      ElementsAre("3:62 devices.n.points.a: json-device is one message for all points of a device: its topic cannot "
-                  "have {point} (e.g. topic: \"{gateway}/{device}\")"));
+      ElementsAre("3:62 devices.n.points.a: one message holds all points of a device: its topic cannot have {point} "
+                  "(e.g. topic: \"{gateway}/{device}\")"));
+  EXPECT_THAT(
+      mistakes("devices:\n  n: {bus: plc, unit_id: 2, format: json-device, points: {a: {register: input, address: 0}, "
+               "b: {register: input, address: 1, format: sparkplug}}}\n"),
+      ElementsAre(testing::HasSubstr("topic \"plant/n\" is already used by another point")));
 }
 
 TEST(Topic, ThatIsTooLongIsAMistake) {

@@ -30,7 +30,7 @@ def wait_until(condition, timeout: float, what: str):
 class Process:
     """A child with its standard output and error as lists of lines. Start it from the main thread: it dies with its starter."""
 
-    def __init__(self, command, env=None, stdin=None, cwd=None):
+    def __init__(self, command, env=None, stdin=None, cwd=None, more_stdin=False):
         self.command = [str(word) for word in command]
         self.child = subprocess.Popen(
             self.command, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -44,7 +44,8 @@ class Process:
             reader.start()
         if stdin is not None:
             self.child.stdin.write(stdin)
-            self.child.stdin.close()
+            if not more_stdin:
+                self.child.stdin.close()
 
     @staticmethod
     def _collect(stream, lines, line_queue):
