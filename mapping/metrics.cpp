@@ -1,5 +1,9 @@
 #include "mapping/metrics.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -30,6 +34,15 @@ bool is_silent(Failure failure) {
   }
 }
 
+/// As it is shown elsewhere: 234 * 0.1 is 23.4.
+double shown(double value, int digits) {
+  if (digits == 0) return value;
+  std::array<char, 32> text;
+  const auto end = fmt::format_to_n(text.data(), text.size(), "{:.{}g}", value, digits).out;
+  std::from_chars(text.data(), end, value);
+  return value;
+}
+
 void put_value(const Sample& sample, Metric& metric) {
   const auto put = [&](auto value, Datatype type) {
     metric.value = std::move(value);
@@ -48,7 +61,7 @@ void put_value(const Sample& sample, Metric& metric) {
   } else if (const auto* count = std::get_if<std::uint64_t>(&value)) {
     put(*count, Datatype::UInt64);
   } else if (const auto* number = std::get_if<double>(&value); number != nullptr && std::isfinite(*number)) {
-    put(*number, Datatype::Double);
+    put(shown(*number, sample.mapping.rule->digits), Datatype::Double);
   }
 }
 

@@ -180,6 +180,11 @@ TEST(Payload, SparkplugHasTheMetricsOfADeviceThatAreDue) {
   EXPECT_THAT(plant.poll(2s, {{"f", 1.5}, {"i", std::int64_t{-6}}}), IsEmpty());
 }
 
+TEST(Payload, SparkplugHasScaledValuesAsTheyAreShownElsewhere) {
+  auto plant = Plant::with_points("{t: {register: input, address: 0, type: int16, scale: 0.1}}", "{format: sparkplug}");
+  EXPECT_EQ(sparkplug(plant.registers(0s, "t", {234}).at(0)), "plant/m 1700000000000; t 1700000000000 10 23.4");
+}
+
 TEST(Payload, SparkplugHasTheQualityAndTheCauseOfWhatIsNotGood) {
   auto plant =
       Plant::with_points("{a: {register: input, address: 0}, b: {register: input, address: 1, enum: {0: \"off\"}}}",
