@@ -175,11 +175,12 @@ void read_times(const config::Node& node, UplinkSettings& settings) {
 
 /// What Sparkplug asks of a session [tck-id-principles-persistence-clean-session-311], and what it leaves no room for.
 void restrict_to_edge_node(const config::Node& node, UplinkSettings& settings) {
-  for (const auto* key : {"out", "in", "status_topic", "session_expiry", "max_qos"}) {
+  for (const auto* key : {"out", "in", "status_topic", "session_expiry", "max_qos", "failback"}) {
     if (node[key].present()) node[key].mistake("the session of an edge node has none", "make it another uplink's");
   }
   if (settings.client == Client::Paho) node["sparkplug"].mistake("only \"client: ferrule\" is an edge node");
   settings.session_expiry = 0s;
+  settings.failback = 0ms;  // where the host is decides
 }
 
 UplinkSettings read_uplink(const std::string& name, const config::Node& node, const std::string& default_client_id) {
