@@ -15,6 +15,7 @@ RUN apt-get update && xargs apt-get install -y --no-install-recommends ca-certif
  && useradd --system --home-dir /var/lib/ferrule --shell /usr/sbin/nologin --groups dialout ferrule \
  && install -d -o ferrule -g ferrule -m 0750 /var/lib/ferrule /run/ferrule
 COPY --from=build /src/build/release/gateway/ferrule /usr/bin/ferrule
+COPY config/templates /usr/share/ferrule/templates
 COPY config/examples/minimal.yaml /etc/ferrule/ferrule.yaml
 ENV STATE_DIRECTORY=/var/lib/ferrule RUNTIME_DIRECTORY=/run/ferrule FERRULE_CONTROL=/run/ferrule/control.sock
 USER ferrule

@@ -124,6 +124,7 @@ std::filesystem::path Document::directory() const { return state_->directory.emp
 
 void Document::finish() const {
   root().report_unknown();
+  for (const auto& entry : state_->from_library) entry.report_unknown();
   if (state_->has_mistakes()) throw state_->error();
 }
 
@@ -160,7 +161,7 @@ void Node::report_unknown() const {
       auto* const state = entry.file != nullptr ? entry.file : state_;
       if (state_->secret_names.contains(std::string(near))) state->hide(*entry.value);
       state->record(entry.key_at, entry.key, node.path(),
-                     near.empty() ? "unknown key" : fmt::format("unknown key (did you mean {}?)", quoted(near)));
+                    near.empty() ? "unknown key" : fmt::format("unknown key (did you mean {}?)", quoted(near)));
     }
   }
   for (std::size_t i = 0; i < children.items.size(); ++i) item(i).report_unknown();

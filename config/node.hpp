@@ -55,7 +55,12 @@ class Node {
   std::vector<std::pair<std::string, Node>> entries()
       const;                        ///< of a map with names of the user's choice, in file order
   std::vector<Node> items() const;  ///< of a list; an empty item is a mistake
-  void ignore() const;              ///< all below is known, though nobody reads it
+  /// A further entry of a map that may be absent, from the library: KEY/NAME.yaml, where KEY is the map's, beside the
+  /// configuration or in share/ferrule of the installed program. Nothing when there is none; an absent node when there
+  /// is one that cannot be read, which is a mistake already. May be asked for once.
+  std::optional<Node> from_library(std::string_view name) const;
+  std::vector<std::string> library_names() const;  ///< what `from_library` finds, sorted
+  void ignore() const;                             ///< all below is known, though nobody reads it
   std::string path() const;
   Location where() const;  ///< of the value; of the enclosing map's key for an absent one
 

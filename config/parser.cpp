@@ -185,31 +185,17 @@ class Builder : public YAML::EventHandler {
   void include(Node::Tree& tree) {
     const auto wrong = [&](std::string message) { no_value(tree, "!include", std::move(message)); };
     if (tree.text.empty()) return wrong("needs the path of a file: !include PATH");
-    const auto file = state_.directory / std::filesystem::path(tree.text);
-    for (const auto* around = &state_; around != nullptr; around = around->includer) {
-      std::error_code none;
-      if (std::filesystem::equivalent(around->source.file(), file, none))
-        return wrong("includes the file that it is a part of");
-    }
     if (++state_.top->files > kMaxFiles)
       throw Stop{tree.at, fmt::format("is more than the {} files that may be included", kMaxFiles)};
-    std::string text;
     std::string why;
-    if (!read_file(file, kMaxFile, true, text, why)) return wrong(fmt::format("file {} {}", file.string(), why));
-    try {
-      auto& included =
-          *(state_.included[&tree] = std::make_unique<Node::State>(std::move(text), file.string(), &state_));
-      included.part = true;
-      included.depth = state_.depth + stack_.size();
-      parse_yaml(included);
-      tree.height = included.root->height;
-      tree.weight = included.root->weight;
-    } catch (const Error& error) {
-      // What is no YAML has recorded why; what is no text could not.
-      if (state_.included[&tree] == nullptr) {
-        state_.included.erase(&tree);
-        return wrong(fmt::format("cannot be included: {}", error.mistakes().front().text()));
-      }
+    const auto* part =
+        read_part(state_, tree, state_.directory / std::filesystem::path(tree.text), state_.depth + stack_.size(), why);
+    if (part != nullptr) {
+      tree.height = part->root->height;
+      tree.weight = part->root->weight;
+    } else if (!why.empty()) {
+      wrong(std::move(why));
+    } else {
       tree.blamed = true, tree.kind = Kind::Null;
     }
   }

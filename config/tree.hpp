@@ -101,6 +101,7 @@ struct Node::State {
   std::size_t values = 0;  // of the top: in all files, aliases followed
   std::size_t files = 0;   // of the top: that are included
   std::unordered_map<const Tree*, std::unique_ptr<State>> included;
+  std::vector<Node> from_library;  // of the top: entries that no file here names
   std::deque<Tree> trees;
   std::deque<std::string> strings;
   const Tree* root = nullptr;
@@ -116,6 +117,11 @@ struct Node::State {
 /// Builds the tree of `state.source` into `state`. A duplicate key, an unknown tag and the like are recorded; throws
 /// Error when there is no tree: not YAML, no map at the top, more than one document, too deep or too big.
 void parse_yaml(Node::State& state);
+
+/// Reads a file as the part of `around` that stands at `key`, `depth` levels deep. Null when it cannot be one: `why`
+/// says so, unless the file's own mistakes do.
+Node::State* read_part(Node::State& around, const Node::Tree& key, const std::filesystem::path& file, std::size_t depth,
+                       std::string& why);
 
 /// Sorts a map for lookup, once all its entries are there; `again(first, entry)` hears of a key that is given twice.
 template <class Again>

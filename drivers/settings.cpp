@@ -66,12 +66,13 @@ void check_endpoints(const std::vector<BusSettings>& buses, const Node& section)
   }
 }
 
-// The templates by name, and which of them a device used.
+// The templates by name, and which of them a device used; those of the library once a device does.
 struct Templates {
   struct Template {
     Node node;
     bool used = false;
   };
+  Node section;
   std::map<std::string, Template, std::less<>> by_name;
 };
 
@@ -86,12 +87,18 @@ Node find_template(const Node& device, Templates& templates) {
   const auto node = device["template"];
   if (!node.present()) return {};
   const auto name = node.text();
-  const auto found = templates.by_name.find(name);
+  auto found = templates.by_name.find(name);
+  if (found == templates.by_name.end()) {
+    if (const auto shipped = templates.section.from_library(name)) {
+      found = templates.by_name.emplace(name, Templates::Template{*shipped}).first;
+    }
+  }
   if (found != templates.by_name.end()) {
     found->second.used = true;
     return found->second.node;
   }
-  std::vector<std::string_view> known;
+  const auto library = templates.section.library_names();
+  std::vector<std::string_view> known(library.begin(), library.end());
   for (const auto& [key, value] : templates.by_name) known.push_back(key);
   if (!name.empty()) say_unknown(node, "template", name, known);
   return {};
@@ -161,8 +168,8 @@ std::vector<BusSettings> read_buses(const Node& root) {
   for (const auto& [name, node] : section.entries()) buses.push_back(read_bus(name, node));
   check_endpoints(buses, section);
 
-  Templates templates;
-  for (const auto& [name, node] : root["templates"].entries()) templates.by_name[name].node = node;
+  Templates templates{root["templates"], {}};
+  for (const auto& [name, node] : templates.section.entries()) templates.by_name[name].node = node;
   const bool complete = read_devices(root["devices"], templates, buses);
   for (const auto& [name, entry] : templates.by_name) {
     if (entry.used) continue;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -225,6 +226,48 @@ void add_setup_option(CLI::App& verb, std::string& place) {
       ->default_str("127.0.0.1:8080");
 }
 
+struct ImportVerbs {
+  CLI::App* dbc;
+  CLI::App* csv;
+  CLI::App* sunspec;
+  ImportDbcOptions dbc_options;
+  ImportCsvOptions csv_options;
+  ImportSunspecOptions sunspec_options;
+
+  explicit ImportVerbs(CLI::App& verb)
+      : dbc(verb.add_subcommand("dbc", "Print a CAN device with a point for each signal of a DBC file")),
+        csv(verb.add_subcommand("csv", "Print a template with a point for each row of a vendor's register table")),
+        sunspec(verb.add_subcommand("sunspec", "Print a template with the points of SunSpec models")) {
+    verb.require_subcommand(1);
+    dbc->add_option("FILE", dbc_options.file, "CAN database (DBC)")->required();
+    dbc->add_option("--device", dbc_options.device, "Its name (default: as the file is called)");
+    dbc->add_option("--interface", dbc_options.interface, "Where it is connected")->capture_default_str();
+    csv->add_option("FILE", csv_options.file, "Table (CSV) one of whose first rows names the columns")->required();
+    csv->add_option("--numbering", csv_options.numbering, "Its addresses: wire (from 0), one (from 1), modicon (40001)")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"wire", "one", "modicon"}));
+    csv->add_option("--table", csv_options.table, "Where no column says it: coil, discrete, input, holding")
+        ->check(CLI::IsMember({"coil", "discrete", "input", "holding"}));
+    csv->add_option("--byte-order", csv_options.byte_order, "Of the device: ABCD, BADC, CDAB, DCBA")
+        ->check(CLI::IsMember({"ABCD", "BADC", "CDAB", "DCBA"}));
+    sunspec
+        ->add_option(
+            "MODEL", sunspec_options.models,
+            "Model file (JSON of github.com/sunspec/models), and where its ID is: FILE@ADDRESS (default: 40002)")
+        ->required();
+    sunspec->add_option("--repeat", sunspec_options.repeat, "How often a group is there that may repeat")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 100));
+  }
+};
+
+std::optional<int> run_import(const ImportVerbs& verbs) {
+  if (*verbs.dbc) return import_dbc(verbs.dbc_options);
+  if (*verbs.csv) return import_csv(verbs.csv_options);
+  if (*verbs.sunspec) return import_sunspec(verbs.sunspec_options);
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -320,14 +363,7 @@ int run_command_line(int argc, char** argv) {
       ->capture_default_str();
   auto* ports_verb = app.add_subcommand(
       "ports", "List the serial ports (by-id path, adapter, who uses them) and the CAN interfaces (state, bit rate)");
-  ImportDbcOptions import_options;
-  auto* import_verb = app.add_subcommand("import", "Make configuration of what other programs have");
-  import_verb->require_subcommand(1);
-  auto* import_dbc_verb =
-      import_verb->add_subcommand("dbc", "Print a CAN device with a point for each signal of a DBC file");
-  import_dbc_verb->add_option("FILE", import_options.file, "CAN database (DBC)")->required();
-  import_dbc_verb->add_option("--device", import_options.device, "Its name (default: as the file is called)");
-  import_dbc_verb->add_option("--interface", import_options.interface, "Where it is connected")->capture_default_str();
+  ImportVerbs import_verbs(*app.add_subcommand("import", "Make configuration of what other programs and vendors have"));
   ReadOptions read_options;
   auto* read_verb = app.add_subcommand("read", "Read registers or bits once and print every likely meaning as a point");
   add_read_options(*read_verb, read_options);
@@ -390,7 +426,7 @@ int run_command_line(int argc, char** argv) {
     if (*completion_verb) return print_completion();
     if (*demo_verb) return demo(demo_options);
     if (*ports_verb) return print_ports();
-    if (*import_dbc_verb) return import_dbc(import_options);
+    if (const auto code = run_import(import_verbs)) return *code;
     if (*read_verb) return print_registers(read_options);
     if (*uplink_test_verb) return test_uplink(uplink_options);
     if (*write_verb) return write_value(write_options);

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <unordered_map>
 
+#include "config/quote.hpp"
 #include "config/units.hpp"
 #include "config/utf8.hpp"
 
@@ -13,6 +14,7 @@ namespace ferrule::drivers::can {
 
 namespace {
 
+using config::as_word;
 using config::printable;
 
 std::string selection_text(const Signal& signal) {
@@ -49,22 +51,6 @@ std::string heading_of(const DbcMessage& message) {
   return text;
 }
 
-// Words that are something else than text to YAML.
-bool needs_quotes(std::string_view name) {
-  constexpr std::string_view kWords =
-      " null Null NULL true True TRUE false False FALSE yes Yes YES no No NO on On ON off "
-      "Off OFF y Y n N ";
-  return kWords.find(fmt::format(" {} ", name)) != std::string_view::npos;
-}
-
-std::string in_quotes(std::string_view text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("''") : std::string(1, c);
-  return result + '\'';
-}
-
-std::string key(const std::string& name) { return needs_quotes(name) ? in_quotes(name) : name; }
-
 }  // namespace
 
 std::string as_yaml(const Dbc& dbc, const ImportNames& names) {
@@ -75,7 +61,7 @@ std::string as_yaml(const Dbc& dbc, const ImportNames& names) {
   std::string text = fmt::format(
       "buses:\n  {}: {{type: can, interface: {}}}\n\ndevices:\n  {}:\n    bus: {}\n    dbc: {}\n"
       "    points:\n",
-      key(names.bus), names.interface, key(names.device), key(names.bus), in_quotes(names.file));
+      as_word(names.bus), names.interface, as_word(names.device), as_word(names.bus), config::in_quotes(names.file));
   const auto out = std::back_inserter(text);
   for (const auto& message : dbc.messages) {
     if (message.signals.empty()) continue;
@@ -85,7 +71,7 @@ std::string as_yaml(const Dbc& dbc, const ImportNames& names) {
       continue;
     }
     for (const auto& signal : message.signals) {
-      const auto name = uses[signal.name] == 1 ? key(signal.name) : message.name + '_' + signal.name;
+      const auto name = uses[signal.name] == 1 ? as_word(signal.name) : message.name + '_' + signal.name;
       fmt::format_to(out, "      {}: {{signal: {}.{}}}{}\n", name, message.name, signal.name, comment_of(signal));
     }
   }

@@ -4,6 +4,8 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get install -y --no-install-recommends /ferrule.deb
 
 ferrule check /etc/ferrule/ferrule.yaml
+printf 'buses: {a: {type: modbus-tcp, host: b}}\ndevices: {m: {bus: a, template: eastron-sdm630}}\n' >/library.yaml
+ferrule check /library.yaml
 test "$(stat -c %U:%G:%a /etc/ferrule/secrets)" = root:ferrule:750
 id -nG ferrule | grep -qw dialout
 

@@ -152,5 +152,39 @@ TEST_F(Includes, AreBoundedInNumberAndDepth) {
             std::string::npos);
 }
 
+TEST_F(Includes, TheLibraryBesideTheConfigurationHasFurtherEntries) {
+  write("things/big.yaml", "n: 7\nm: 1\nk: !include part.yaml\n");
+  write("things/part.yaml", "x: 1\n");
+  write("things/.hidden.yaml", "n: 1\n");
+  write("things/big.txt", "n: 1\n");
+  const auto read = [](const Node& root) {
+    const auto things = root["things"];
+    EXPECT_EQ(things.library_names(), (std::vector<std::string>{"big", "part"}));
+    EXPECT_FALSE(things.from_library("small"));
+    EXPECT_FALSE(things.from_library("../things/big"));
+    EXPECT_FALSE(things.from_library(".hidden"));
+    const auto big = things.from_library("big").value();
+    EXPECT_EQ(big["n"].integer(0), 7);
+    EXPECT_EQ(big["k"]["x"].integer(0), 1);
+    EXPECT_EQ(big["n"].path(), "things.big.n");
+  };
+  EXPECT_EQ(complaints("a: 1\n", [&](const Node& root) { root["a"].integer(0), read(root); }),
+            "D/things/big.yaml:2:1: error: things.big.m: unknown key\nm: 1\n^");
+}
+
+TEST_F(Includes, TheLibraryMayHaveMistakes) {
+  write("things/open.yaml", "n: [1\n");
+  write("things/bytes.yaml", std::string_view("a: \0", 4));
+  const auto read = [](const Node& root) {
+    EXPECT_FALSE(root["things"].from_library("open").value().present());
+    EXPECT_FALSE(root["things"].from_library("bytes").value().present());
+  };
+  const auto text = complaints("things: {}\n", read);
+  EXPECT_NE(text.find("D/f:1:9: error: things: cannot be included: D/things/bytes.yaml: error: is not a text file"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("D/things/open.yaml:"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace ferrule::config
