@@ -88,7 +88,7 @@ void PassQueue::note(std::uint8_t unit, const PassResult& result) {
 }
 
 void PassQueue::close() {
-  std::deque<PassRequest> left;
+  std::list<PassRequest> left;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;

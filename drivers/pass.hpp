@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -69,7 +69,7 @@ class PassQueue {
   const Backoff::Bounds retry_;
   const Clock& clock_;
   mutable std::mutex mutex_;
-  std::deque<PassRequest> waiting_;  // guarded by mutex_
+  std::list<PassRequest> waiting_;  // guarded by mutex_; an empty deque takes 600 bytes of every bus
   bool closed_ = false;              // guarded by mutex_
   // Owned by the bus thread.
   std::map<std::uint8_t, Silence> silent_;

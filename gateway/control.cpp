@@ -1,8 +1,8 @@
 #include "gateway/control.hpp"
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,18 +23,16 @@ constexpr std::size_t kMostUnderWay = 16;         // requests of one client
 constexpr std::size_t kLongestLine = 64 * 1024;   // bytes of a request
 constexpr std::size_t kEnoughOutput = 64 * 1024;  // bytes; beyond it no more requests are read
 constexpr std::size_t kMostOutput = 1 << 20;      // bytes; beyond it items of streams are dropped
-constexpr const char* kGroup = "ferrule";
 
 /// Bytes of clients and devices are not always UTF-8, and an answer must not fail because of them.
 std::string line_of(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace) + '\n'; }
 
-void give_to_group(const std::string& path) {
-  std::array<char, 1024> text{};
-  group entry{};
-  group* found = nullptr;
-  if (::getgrnam_r(kGroup, &entry, text.data(), text.size(), &found) != 0 || found == nullptr) return;
+/// Whoever has its directory by group, has the socket too: the packaged service's is `ferrule`'s, whoever runs it.
+void give_to_group_of_directory(const std::filesystem::path& path) {
+  struct stat directory {};
+  if (::stat(path.parent_path().c_str(), &directory) != 0) return;
   // Only root and members may; for all others it belongs to their own group.
-  if (::chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0) return;
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), directory.st_gid) != 0) return;
 }
 
 mqtt::ListenSettings listen_settings(const std::string& path, const config::Location& where) {
@@ -233,7 +231,7 @@ Control::Control(mqtt::Loop& loop, const ControlCommands& commands, const std::s
   listener_ = std::make_unique<mqtt::Listener>(
       loop, listen_settings(path, where), 0,
       [this](std::unique_ptr<mqtt::Transport> transport) { accept(std::move(transport)); });
-  give_to_group(path);
+  give_to_group_of_directory(path);
 }
 
 Control::~Control() {

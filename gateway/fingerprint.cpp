@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "mqtt/crypto.hpp"
+#include <functional>
 
 namespace ferrule::gateway {
 
@@ -33,6 +32,9 @@ Fingerprint& Fingerprint::add(const config::Node& node, std::span<const std::str
   return *this;
 }
 
-std::string Fingerprint::value() const { return mqtt::sha256(spelled_); }
+std::string Fingerprint::value() const {
+  const auto hash = std::hash<std::string>{}(spelled_);
+  return {reinterpret_cast<const char*>(&hash), sizeof hash};
+}
 
 }  // namespace ferrule::gateway

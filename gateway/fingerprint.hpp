@@ -17,7 +17,7 @@ class Fingerprint {
   /// `without` names keys of the map that do not count.
   Fingerprint& add(const config::Node& node, std::span<const std::string_view> without = {});
   Fingerprint& add(std::string_view text);
-  std::string value() const;  ///< 32 bytes
+  std::string value() const;  ///< a hash of this process's own: nobody gains by two parts that share one
 
  private:
   std::string spelled_;

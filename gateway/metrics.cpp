@@ -174,6 +174,7 @@ void add_broker(MetricsText& out, const mqtt::BrokerCounters& broker) {
   out.sample({{"reason", "subscribe_denied"}}, number(broker.subscriptions_denied));
   out.sample({{"reason", "subscribe_refused"}}, number(broker.subscriptions_refused));
   out.sample({{"reason", "connections"}}, number(broker.connections_refused));
+  out.sample({{"reason", "sessions"}}, number(broker.sessions_refused));
   out.sample({{"reason", "memory"}}, number(broker.memory_refusals));
   out.counter("ferrule_mqtt_disconnects_total", "Connections that the broker ended, by reason.");
   out.sample({{"reason", "keep_alive"}}, number(broker.keep_alive_timeouts));

@@ -44,6 +44,7 @@ struct BrokerCounters {
   std::uint64_t clients_maximum = 0;  ///< the most that were connected at once
   std::uint64_t sockets_accepted = 0, connects_received = 0;
   std::uint64_t connections_refused = 0;  ///< too many at once: told in a CONNACK, or closed before their CONNECT
+  std::uint64_t sessions_refused = 0;     ///< too many of those that outlast their connections
   std::uint64_t half_open_dropped = 0;    ///< of those: the oldest without CONNECT, to make room
   std::uint64_t connect_timeouts = 0, keep_alive_timeouts = 0;
   std::uint64_t protocol_errors = 0, connects_rejected = 0, takeovers = 0;

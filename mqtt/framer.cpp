@@ -10,8 +10,10 @@ namespace {
 /// A peer that announces a large packet gets room for it as its bytes come, not for its word.
 constexpr std::size_t kMaxReserve = 64 * 1024;
 
-Frame frame_in(std::string_view packet, std::size_t header_size) {
-  return {static_cast<std::uint8_t>(packet[0]), packet.substr(header_size)};
+void put_frame(std::optional<Frame>& place, std::string_view packet, std::size_t header_size) {
+  Frame& frame = place.emplace();
+  frame.first = static_cast<std::uint8_t>(packet[0]);
+  frame.body = packet.substr(header_size);
 }
 
 }  // namespace
@@ -43,33 +45,40 @@ Decoded<Framer::Header> Framer::read_header(std::string_view bytes) const {
 }
 
 Decoded<std::optional<Frame>> Framer::next() {
-  if (failed_) return tl::unexpected(*failed_);
+  Decoded<std::optional<Frame>> frame;  // filled in place: see decode_publish
   if (partial_read_ != 0 && partial_read_ == partial_.size()) release_partial();
-  if (!partial_.empty()) return next_from_partial();
+  const Decoded<void> read = failed_            ? Decoded<void>(tl::unexpected(*failed_))
+                             : partial_.empty() ? next_from_input(*frame)
+                                                : next_from_partial(*frame);
+  if (!read) frame = tl::unexpected(read.error());
+  return frame;
+}
 
+Decoded<void> Framer::next_from_input(std::optional<Frame>& frame) {
   const auto header = read_header(input_);
   if (!header) return tl::unexpected(fail(header.error()));
   if (header->size == 0 || header->total > input_.size()) {
     if (header->size != 0) partial_.reserve(std::min(header->total, kMaxReserve));
     keep();
-    return std::nullopt;
+    return {};
   }
-  const Frame frame = frame_in(input_.substr(0, header->total), header->size);
+  put_frame(frame, input_.substr(0, header->total), header->size);
   input_.remove_prefix(header->total);
-  return frame;
+  return {};
 }
 
-Decoded<std::optional<Frame>> Framer::next_from_partial() {
+Decoded<void> Framer::next_from_partial(std::optional<Frame>& frame) {
   if (partial_read_ != 0) partial_.erase(0, partial_read_);
   partial_read_ = 0;
   auto header = read_header(partial_);
   while (header && header->size == 0 && fill_partial(partial_.size() + 1)) header = read_header(partial_);
   if (!header) return tl::unexpected(fail(header.error()));
-  if (header->size == 0) return std::nullopt;
+  if (header->size == 0) return {};
   if (header->total > partial_.capacity()) partial_.reserve(std::min(header->total, kMaxReserve));
-  if (!fill_partial(header->total)) return std::nullopt;
+  if (!fill_partial(header->total)) return {};
   partial_read_ = header->total;
-  return frame_in(std::string_view(partial_).substr(0, header->total), header->size);
+  put_frame(frame, std::string_view(partial_).substr(0, header->total), header->size);
+  return {};
 }
 
 bool Framer::fill_partial(std::size_t size) {

@@ -50,7 +50,9 @@ class Framer {
   Decoded<Header> read_header(std::string_view bytes) const;
   /// Moves as many bytes from input_ behind partial_ as make it `size` long; false when there are not enough.
   bool fill_partial(std::size_t size);
-  Decoded<std::optional<Frame>> next_from_partial();
+  /// Both fill `frame` when a whole packet is there.
+  Decoded<void> next_from_input(std::optional<Frame>& frame);
+  Decoded<void> next_from_partial(std::optional<Frame>& frame);
   Refusal fail(Refusal refusal);
   void release_partial();
 

@@ -70,6 +70,12 @@ std::optional<Refusal> BrokerCore::refusal_of(const Connect& packet) {
     return Refusal{elsewhere ? Reason::UseAnotherServer : Reason::ServerBusy, "MQTT-3.1.4-2",
                    "as many clients are connected as may be"};
   }
+  // Only of those that stay: whoever leaves sessions behind under ever new identifiers shuts out his like, not those
+  // that are gone with their connection.
+  if (known == clients_.end() && clients_.size() >= settings.max_sessions && session_expiry(packet).count() > 0) {
+    ++totals.sessions_refused;
+    return Refusal{Reason::QuotaExceeded, "MQTT-3.1.4-2", "as many sessions are kept as may be"};
+  }
   if (over_memory() && known == clients_.end()) {
     ++totals.memory_refusals;
     return Refusal{Reason::ServerBusy, "MQTT-3.1.4-2", "the broker has no memory left"};

@@ -186,7 +186,7 @@ std::size_t Session::write(const Outgoing& outgoing, std::uint16_t id, bool dup,
 }
 
 /// Bytes that were appended to the output; 0 when the client accepts no packet as large.
-std::size_t Session::append(Delivery delivery, FanOut& fan_out) {
+std::size_t Session::append(Delivery& delivery, FanOut& fan_out) {
   delivery.version = outlet_.version;
   delivery.max_packet_size = outlet_.max_packet_size;
   const Publication& publication = fan_out.publication();

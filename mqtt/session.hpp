@@ -173,7 +173,7 @@ class Session : public Subscriber {
   bool send_new(Outgoing&& outgoing, FanOut& fan_out);
   void add_in_flight(Outgoing&& outgoing);
   std::size_t write(const Outgoing& outgoing, std::uint16_t id, bool dup, FanOut& fan_out);
-  std::size_t append(Delivery delivery, FanOut& fan_out);
+  std::size_t append(Delivery& delivery, FanOut& fan_out);
   void write_pubrel(std::uint16_t id, Reason reason);
   void repeat_publishes(Time now);
   bool repeat(const Outgoing& outgoing, std::uint16_t id, Time now);

@@ -22,6 +22,7 @@ void read_limits(const config::Node& limits, BrokerSettings& settings) {
     return static_cast<std::uint16_t>(node.integer(fallback, 1, 65535));
   };
   settings.max_connections = read_count(limits["connections"], settings.max_connections, 1, 1'000'000);
+  settings.max_sessions = read_count(limits["sessions"], settings.max_sessions, 1, 100'000'000);
   settings.max_packet_size = limits["packet_size"].size(settings.max_packet_size, 1024, 268'435'460);
   settings.connect_timeout = limits["connect_timeout"].duration(settings.connect_timeout, seconds(1), hours(1));
   settings.receive_maximum = count16(limits["receive_maximum"], settings.receive_maximum);

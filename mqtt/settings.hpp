@@ -85,6 +85,7 @@ struct BrokerSettings {
   std::vector<ListenSettings> listen;
   PersistenceSettings persistence;
   std::size_t max_connections = 10000;           ///< clients; one more is told so in its CONNACK
+  std::size_t max_sessions = 100'000;            ///< that outlast their connections, and those that are there
   std::size_t max_half_open = 1000;              ///< connections without CONNECT; beyond, the oldest gives way
   std::size_t max_packet_size = 1 << 20;         ///< bytes of a packet from a client; it names its own towards it
   std::size_t max_packet_before_connect = 4096;  ///< bytes

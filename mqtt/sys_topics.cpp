@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, LoadAverage::kPeriods.size()> kPeriodName
 
 constexpr NamedCounter kOwn[] = {
     {"connections_refused", &BrokerCounters::connections_refused},
+    {"sessions_refused", &BrokerCounters::sessions_refused},
     {"half_open_dropped", &BrokerCounters::half_open_dropped},
     {"connect_timeouts", &BrokerCounters::connect_timeouts},
     {"keep_alive_timeouts", &BrokerCounters::keep_alive_timeouts},

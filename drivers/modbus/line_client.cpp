@@ -33,9 +33,9 @@ constexpr std::chrono::nanoseconds kFrameBreak = 60ms;
 // Nanoseconds by which the kernel may end a wait too late, instead of 50,000: at 115,200 baud a byte takes 95,000.
 constexpr unsigned long kTimerSlack = 5'000;
 
-Shape shape_of(const Request& request) { return {request.unit, function_of(request.table), data_bytes(request)}; }
+AnswerShape shape_of(const Request& request) { return {request.unit, function_of(request.table), data_bytes(request)}; }
 
-Shape shape_of(std::uint8_t unit, std::span<const std::uint8_t> write) {
+AnswerShape shape_of(std::uint8_t unit, std::span<const std::uint8_t> write) {
   return {unit, write[0], write[0] == kReadWriteRegisters ? write[9] : std::uint8_t{0}};
 }
 
@@ -103,7 +103,7 @@ LineClient::Answer LineClient::ask(std::uint8_t unit, std::span<const std::uint8
 
 /// The answer that is still owed would pass for the new one. Asks something else first (a request `like` that, of
 /// another length), and throws that answer away.
-tl::expected<void, Fault> LineClient::settle(const Shape& shape, const Request& like) {
+tl::expected<void, Fault> LineClient::settle(const AnswerShape& shape, const Request& like) {
   if (!owed_.holds(shape)) return {};
   const auto other = distinct(like);
   if (!other) return failed(Failure::Timeout, "too many answers are outstanding");
@@ -136,7 +136,7 @@ std::optional<Request> LineClient::distinct(const Request& request) const {
 }
 
 /// The answer from its function code on, without the CRC; it has the shape asked for.
-LineClient::Answer LineClient::exchange(const Shape& shape, std::span<const std::uint8_t> pdu) {
+LineClient::Answer LineClient::exchange(const AnswerShape& shape, std::span<const std::uint8_t> pdu) {
   if (auto quiet = hush(); !quiet) return tl::unexpected(std::move(quiet.error()));
   if (auto sent = send(shape.unit, pdu); !sent) {
     if (port_.is_open() && sent.error().sent) owed_.add(shape);
@@ -147,7 +147,7 @@ LineClient::Answer LineClient::exchange(const Shape& shape, std::span<const std:
   return answer;
 }
 
-LineClient::Answer LineClient::listen(const Shape& shape, TimePoint deadline) {
+LineClient::Answer LineClient::listen(const AnswerShape& shape, TimePoint deadline) {
   std::optional<Fault> refused;  // perhaps by this request, perhaps by an older one
   for (;;) {
     const auto woke = await(framer_->wire_size(size_of(shape)), deadline);
@@ -289,7 +289,7 @@ Woke LineClient::await(std::size_t bytes, TimePoint deadline) const {
   }
 }
 
-LineClient::Verdict LineClient::receive(const Shape& shape) {
+LineClient::Verdict LineClient::receive(const AnswerShape& shape) {
   const auto received = framer_->receive();
   if (port_.traced()) port_.note(WireEvent::Kind::Received, framer_->taken());
   last_byte_ = steady_clock::now();
@@ -319,7 +319,7 @@ LineClient::Verdict LineClient::judge_other_unit() {
 }
 
 /// Something came that is no answer to us; ours may be a part of it, or still follow.
-tl::unexpected<Fault> LineClient::discard(const Shape& shape) {
+tl::unexpected<Fault> LineClient::discard(const AnswerShape& shape) {
   const std::string why = framer_->error;
   owed_.add(shape);
   quieten(timing_.timeout / 2);
@@ -329,7 +329,7 @@ tl::unexpected<Fault> LineClient::discard(const Shape& shape) {
 /// No answer came. Gives it a little longer before the wire is used again, so that it does not run into the next
 /// request; not for a unit that owes one already: it is probably dead, and must cost the others one timeout and no
 /// more.
-void LineClient::hold(const Shape& shape) {
+void LineClient::hold(const AnswerShape& shape) {
   const bool first_miss = !owed_.holds(shape.unit);
   owed_.add(shape);
   if (!first_miss) return;

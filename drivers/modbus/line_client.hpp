@@ -27,9 +27,9 @@ class LineClient final : public WireClient {
   /// What a frame is to the present request.
   enum class Verdict : std::uint8_t { Answer, Refusal, Late, Garbage, Lost };
 
-  tl::expected<void, Fault> settle(const Shape& shape, const Request& like);
-  Answer exchange(const Shape& shape, std::span<const std::uint8_t> pdu);
-  Answer listen(const Shape& shape, TimePoint deadline);
+  tl::expected<void, Fault> settle(const AnswerShape& shape, const Request& like);
+  Answer exchange(const AnswerShape& shape, std::span<const std::uint8_t> pdu);
+  Answer listen(const AnswerShape& shape, TimePoint deadline);
   std::optional<Request> distinct(const Request& request) const;
   tl::expected<void, Fault> hush();
   tl::expected<void, Fault> send(std::uint8_t unit, std::span<const std::uint8_t> pdu);
@@ -39,11 +39,11 @@ class LineClient final : public WireClient {
   std::size_t buffered() const;
   void settle_drained(std::span<const std::uint8_t> head, const Drained& drained);
   Woke await(std::size_t bytes, TimePoint deadline) const;
-  Verdict receive(const Shape& shape);
+  Verdict receive(const AnswerShape& shape);
   Verdict judge_other_unit();
-  tl::unexpected<Fault> discard(const Shape& shape);
+  tl::unexpected<Fault> discard(const AnswerShape& shape);
   tl::unexpected<Fault> doubt(std::uint8_t unit, Fault refused);
-  void hold(const Shape& shape);
+  void hold(const AnswerShape& shape);
   void quieten(std::chrono::milliseconds longest);
 
   const std::unique_ptr<Framer> framer_;

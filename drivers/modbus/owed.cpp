@@ -26,11 +26,11 @@ bool is_echo(std::uint8_t function) {
 
 }  // namespace
 
-Shape shape_of(std::span<const std::uint8_t> frame) {
+AnswerShape shape_of(std::span<const std::uint8_t> frame) {
   return {frame[0], frame[1], is_echo(frame[1]) || (frame[1] & kRefused) != 0 ? std::uint8_t{0} : frame[2]};
 }
 
-std::size_t size_of(const Shape& shape) {
+std::size_t size_of(const AnswerShape& shape) {
   if ((shape.function & kRefused) != 0) return kRefusalSize;
   if (shape.function == kMaskWriteRegister) return kMaskEchoSize;
   return is_echo(shape.function) ? kEchoSize : kReadOverhead + shape.bytes;
@@ -48,25 +48,26 @@ std::uint16_t crc16(std::span<const std::uint8_t> bytes, std::uint16_t crc) {
   return crc;
 }
 
-void Owed::add(const Shape& shape) {
-  const auto same_unit = [&](const Shape& owed) { return owed.unit == shape.unit; };
+void Owed::add(const AnswerShape& shape) {
+  const auto same_unit = [&](const AnswerShape& owed) { return owed.unit == shape.unit; };
   if (std::ranges::count_if(owed_, same_unit) >= kMostPerUnit) owed_.erase(std::ranges::find_if(owed_, same_unit));
   owed_.push_back(shape);
 }
 
-bool Owed::holds(const Shape& shape) const { return std::ranges::find(owed_, shape) != owed_.end(); }
+bool Owed::holds(const AnswerShape& shape) const { return std::ranges::find(owed_, shape) != owed_.end(); }
 
-bool Owed::holds(std::uint8_t unit) const { return std::ranges::find(owed_, unit, &Shape::unit) != owed_.end(); }
+bool Owed::holds(std::uint8_t unit) const { return std::ranges::find(owed_, unit, &AnswerShape::unit) != owed_.end(); }
 
 bool Owed::holds(std::uint8_t unit, std::uint8_t function) const {
-  return std::ranges::any_of(owed_, [&](const Shape& owed) { return owed.unit == unit && owed.function == function; });
+  return std::ranges::any_of(owed_,
+                             [&](const AnswerShape& owed) { return owed.unit == unit && owed.function == function; });
 }
 
 void Owed::settle_unit(std::uint8_t unit) {
-  std::erase_if(owed_, [&](const Shape& owed) { return owed.unit == unit; });
+  std::erase_if(owed_, [&](const AnswerShape& owed) { return owed.unit == unit; });
 }
 
-bool Owed::settle(const Shape& shape) {
+bool Owed::settle(const AnswerShape& shape) {
   const auto found = std::ranges::find(owed_, shape);
   if (found == owed_.end()) return false;
   settle_until(found);
@@ -74,14 +75,14 @@ bool Owed::settle(const Shape& shape) {
 }
 
 void Owed::settle_oldest(std::uint8_t unit, std::uint8_t function) {
-  const auto found =
-      std::ranges::find_if(owed_, [&](const Shape& owed) { return owed.unit == unit && owed.function == function; });
+  const auto found = std::ranges::find_if(
+      owed_, [&](const AnswerShape& owed) { return owed.unit == unit && owed.function == function; });
   if (found != owed_.end()) settle_until(found);
 }
 
-void Owed::settle_until(std::vector<Shape>::iterator last) {
+void Owed::settle_until(std::vector<AnswerShape>::iterator last) {
   const auto unit = last->unit;
-  const auto kept = std::remove_if(owed_.begin(), last + 1, [&](const Shape& owed) { return owed.unit == unit; });
+  const auto kept = std::remove_if(owed_.begin(), last + 1, [&](const AnswerShape& owed) { return owed.unit == unit; });
   owed_.erase(kept, last + 1);
 }
 

@@ -282,6 +282,20 @@ TEST_F(ControlTest, IsForItsOwnUserAndGroupOnly) {
   EXPECT_EQ(status.st_mode & 0777U, 0660U);
 }
 
+TEST_F(ControlTest, BelongsToTheGroupOfItsDirectory) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give files to other groups";
+  constexpr gid_t kGroup = 12345;
+  const auto other = directory_ / "other";
+  std::filesystem::create_directory(other);
+  ASSERT_EQ(chown(other.c_str(), static_cast<uid_t>(-1), kGroup), 0);
+  struct stat status {};
+  on_loop([&] {
+    const Control control(loop_, commands_, (other / "control.sock").string());
+    EXPECT_EQ(stat((other / "control.sock").c_str(), &status), 0);
+  });
+  EXPECT_EQ(status.st_gid, kGroup);
+}
+
 TEST_F(ControlTest, TakesOverTheSocketThatADeadGatewayLeft) {
   const auto stale = (directory_ / "stale.sock").string();
   {

@@ -40,6 +40,24 @@ TEST(Limit, OfConnectionsSendsClientsToAnotherServerIfThereIsOne) {
   first.expect("E0 [ 9C [ 1C ('standby:1883') ] ]").expect_closed();
 }
 
+TEST(Limit, OfSessionsIsForThoseThatOutlastTheirConnections) {
+  BrokerSettings settings;
+  settings.max_sessions = 2;
+  World world(settings);
+  world.persistent("a", false).drop();
+  world.persistent5("b", false).drop();
+  world.connect().send("10 [ ('MQTT') 04 00 0000 ('c') ]").expect("20 02 00 03").expect_closed();
+  world.connect()
+      .send("10 [ ('MQTT') 05 02 0000 [ 11 00000001 ] ('c') ]")
+      .expect("20 [ 00 97 [ 1F ('as many sessions are kept as may be') ] ]")
+      .expect_closed();
+  EXPECT_EQ(world.broker.counters().sessions_refused, 2U);
+  world.client("c");  // gone with its connection
+  world.client5("d");
+  world.persistent("a", true);  // there already
+  EXPECT_EQ(world.broker.counters().sessions_refused, 2U);
+}
+
 TEST(Limit, OfHalfOpenConnectionsLetsTheOldestGiveWay) {
   BrokerSettings settings;
   settings.max_half_open = 2;

@@ -63,13 +63,14 @@ TEST(BrokerSettings, ReadListenersAndLimits) {
 
 TEST(BrokerSettings, ReadWhatElseIsBounded) {
   const auto settings = read(R"(broker:
-  limits: {half_open: 12, retained_size: 1KiB, publish_rate: 13, memory: 1GiB, topic_aliases_sent: 0}
+  limits: {sessions: 14, half_open: 12, retained_size: 1KiB, publish_rate: 13, memory: 1GiB, topic_aliases_sent: 0}
   when_full: disconnect
   server_reference: "standby:1883"
   check_payload_format: true
   sys_interval: 0s
   sparkplug: {certificates: false, death_time: true}
 )");
+  EXPECT_EQ(settings.max_sessions, 14U);
   EXPECT_EQ(settings.max_half_open, 12U);
   EXPECT_EQ(settings.max_retained_bytes, 1024U);
   EXPECT_EQ(settings.publish_rate, 13U);
