@@ -90,7 +90,7 @@ def _mapping_test(tmp_path, text):
 def test_shipped_tests_of_the_mapping_pass():
     process = Process([BINARY, "test", _SOURCE / "config/examples/tests/mapping.yaml"])
     assert process.wait(10) == 0, process.out
-    assert process.out[-1] == "5 passed, 0 failed"
+    assert process.out[-1] == "6 passed, 0 failed"
 
 
 def test_tests_of_a_mapping_say_where_it_differs(tmp_path):
