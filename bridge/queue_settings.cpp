@@ -82,7 +82,7 @@ QueueSettings read_queue(const config::Node& node, const QueueSettings& defaults
   queue.durability = node["durability"].one_of<Durability>(queue.durability, kDurabilities);
   queue.backfill = node["backfill"].one_of<Backfill>(queue.backfill, kBackfills);
   const auto rate = node["backfill_rate"];
-  queue.backfill_rate = static_cast<int>(rate.integer(queue.backfill_rate, rate.present() ? 1 : 0, kMaxRate));
+  if (rate.present()) queue.backfill_rate = static_cast<int>(rate.integer(1, 1, kMaxRate));
   if (rate.present() && queue.backfill != Backfill::LiveFirst) rate.mistake("needs \"backfill: live-first\"");
   return queue;
 }

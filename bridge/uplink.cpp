@@ -69,6 +69,38 @@ Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_d
   std::ranges::for_each(followers, [this](Seq seq) { outbox_->hold(seq); });
   followers_ = followers.size();
   outbox_->on_loaded([this] { pump(); });
+  be_edge_node();
+}
+
+Uplink::Impl::Impl(UplinkSettings settings, Impl& before)
+    : settings_(std::move(settings)),
+      store_(before.store_),
+      post_(before.post_),
+      clock_(before.clock_),
+      file_(std::move(before.file_)),
+      state_(std::move(before.state_)),
+      outbox_(std::move(before.outbox_)),
+      publish_(before.publish_),
+      inbound_(settings_, publish_),
+      on_disk_(before.on_disk_),
+      incoming_dropped_(before.incoming_dropped_.load()),
+      window_(settings_.window),
+      rate_(settings_.rate),
+      byte_rate_(settings_.byte_rate),
+      back_off_(settings_.reconnect),
+      hold_down_(settings_.failback),
+      followers_(before.followers_),
+      ack_times_(before.ack_times_),
+      acknowledged_(before.acknowledged_),
+      skipped_(before.skipped_ + before.link_->dropped()),
+      repeated_(before.repeated_),
+      connections_(before.connections_) {
+  outbox_->use(settings_.queue);
+  outbox_->on_loaded([this] { pump(); });
+  be_edge_node();
+}
+
+void Uplink::Impl::be_edge_node() {
   if (!settings_.sparkplug) return;
   edge_.emplace(*settings_.sparkplug, clock_,
                 [this](Seq seq, const auto& topic, auto payload) { send_for_edge(seq, topic, std::move(payload)); });
@@ -212,6 +244,20 @@ void Uplink::Impl::stop(milliseconds grace) {
   outbox_->flush();
 }
 
+void Uplink::Impl::give_way(milliseconds grace, std::function<void(Impl&)> then) {
+  const bool ends = !std::exchange(next_, std::move(then));
+  if (!ends) return;  // it is on its way out, and the last one that was named follows it
+  if (!stopped_) show(UplinkState::Offline);
+  abandon(grace);
+  // Behind all that the link has said.
+  post([](Impl& self) {
+    self.take_arrived();
+    self.send_again();
+    const auto next = std::move(self.next_);
+    next(self);
+  });
+}
+
 /// Ends the link and touches the store no more, which may be gone.
 void Uplink::Impl::abandon(milliseconds grace) {
   if (std::exchange(stopped_, true)) return;
@@ -221,9 +267,22 @@ void Uplink::Impl::abandon(milliseconds grace) {
 
 // ---- time and disk
 
+/// What was handed to the store in vain is tried again until it is there, so that nobody's acknowledgement is owed.
+void Uplink::Impl::look_whether_over() {
+  if (looking_ || over_) return;
+  looking_ = true;
+  store_.read([] {},
+              [weak = weak_from_this()] {
+                const auto self = weak.lock();
+                if (self == nullptr) return;
+                self->looking_ = false;
+                self->over_ = !self->owes_disk();
+              });
+}
+
 void Uplink::Impl::tick() {
-  if (stopped_) return;
   outbox_->tick();
+  if (stopped_) return next_ ? void() : look_whether_over();
   if (now_ == UplinkState::BackingOff && clock_.now() >= next_attempt_) connect();
   renew();
   look_for_first();
@@ -381,13 +440,24 @@ Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, 
 
 Uplink::Uplink(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store,
                mqtt::Store::Post post, mqtt::Clock& clock, Publish publish, const LinkFactory& factory)
-    : impl_(std::make_shared<Impl>(std::move(settings), state_dir, store, std::move(post), clock, std::move(publish))) {
-  impl_->use(factory(impl_->settings(), impl_->link_state(), *impl_));
+    : impl_(std::make_shared<Impl>(std::move(settings), state_dir, store, std::move(post), clock, std::move(publish))),
+      make_link_(factory) {
+  impl_->use(make_link_(impl_->settings(), impl_->link_state(), *impl_));
 }
 
 Uplink::~Uplink() { impl_->abandon(); }
 
 void Uplink::start() { impl_->start(); }
+
+bool Uplink::is_over() const { return impl_->is_over(); }
+
+void Uplink::change(UplinkSettings settings, std::chrono::milliseconds grace) {
+  impl_->give_way(grace, [this, settings = std::move(settings)](Impl& before) {
+    impl_ = std::make_shared<Impl>(settings, before);
+    impl_->use(make_link_(impl_->settings(), impl_->link_state(), *impl_));
+    impl_->start();
+  });
+}
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::append(const mqtt::PublicationPtr& publication, bool durable) {
   return impl_->append(publication, durable, nullptr);

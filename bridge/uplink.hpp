@@ -83,8 +83,14 @@ class Uplink final : public mqtt::Consumer {
   /// good yet.
   bool owes_disk() const;
   void tick();  ///< call every 100 ms: commit interval, back-off
-  /// Ends the link within `grace` and hands everything unwritten to the store. The store must be destroyed after this.
+  /// Ends the link within `grace` and hands everything unwritten to the store. After this the store must be destroyed,
+  /// or `tick` be called until `is_over`.
   void stop(std::chrono::milliseconds grace);
+  /// Whether the store has no more to do for it since `stop`, so that it may be destroyed while the store lives.
+  bool is_over() const;
+  /// Goes over to other settings of the same name: ends the link within `grace` and begins another. What waits stays,
+  /// what comes meanwhile joins it, and exchanges under way go on where the cloud and the client id are the same.
+  void change(UplinkSettings settings, std::chrono::milliseconds grace);
   UplinkStatus status() const;
 
   // For people who look after what the cloud refused. `told` is called on the broker thread; nothing is when the file
@@ -99,6 +105,7 @@ class Uplink final : public mqtt::Consumer {
  private:
   class Impl;
   std::shared_ptr<Impl> impl_;
+  const LinkFactory make_link_;
 };
 
 }  // namespace ferrule::bridge

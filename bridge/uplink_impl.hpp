@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -32,6 +33,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
  public:
   Impl(UplinkSettings settings, const std::filesystem::path& state_dir, mqtt::Store& store, mqtt::Store::Post post,
        mqtt::Clock& clock, Publish publish);
+  /// Takes over the queue of one whose link has ended, and goes on counting where it was.
+  Impl(UplinkSettings settings, Impl& before);
 
   void use(std::unique_ptr<Link> link) { link_ = std::move(link); }
   LinkState& link_state() { return *state_; }
@@ -48,6 +51,9 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void tick();
   void stop(std::chrono::milliseconds grace);
   void abandon(std::chrono::milliseconds grace = {});
+  bool is_over() const { return over_; }
+  /// Ends the link, and runs `then` once all that it said is taken; the queue takes what comes until then.
+  void give_way(std::chrono::milliseconds grace, std::function<void(Impl&)> then);
   UplinkStatus status() const;
   void look(Looked look, std::function<void()> told);
   void change(Looked change, std::function<void()> told);
@@ -75,6 +81,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
       if (const auto self = weak.lock()) f(*self);
     });
   }
+  void be_edge_node();
   void connect();
   void meet_host();
   void leave_server();
@@ -119,6 +126,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void look_for_first();
   void hold_down();
   void watch();
+  void look_whether_over();
 
   // Constant after construction
   const UplinkSettings settings_;
@@ -173,6 +181,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   Repetition logged_refusals_;
   std::uint64_t host_messages_ = 0;
   bool resuming_ = false, stopped_ = false;
+  std::function<void(Impl&)> next_;      // gives way to another one, which will have the queue
+  bool looking_ = false, over_ = false;  // after the stop: whether the store has done all
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };
 

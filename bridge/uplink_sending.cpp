@@ -27,7 +27,7 @@ std::size_t packet_size(const mqtt::Publication& publication, const std::string&
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::PublicationPtr& publication, bool durable,
                                                               const mqtt::Receipt* receipt) {
-  if (stopped_ || is_from_cloud(*publication)) return 0;
+  if ((stopped_ && !next_) || is_from_cloud(*publication)) return 0;
   if (edge_) return append_metrics(publication, durable);
   auto routed = find_route(settings_.out, publication);
   if (!routed) return 0;

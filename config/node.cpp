@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/asked.hpp"
 #include "config/tree.hpp"
 
 namespace ferrule::config {
@@ -36,6 +37,15 @@ Node Node::item(std::size_t index) const {
           std::make_shared<const Link>(Link{link_, nullptr, fmt::format("[{}]", index), value->at, true})};
 }
 
+namespace {
+
+Node asked(Node node, std::string_view kind = {}) {
+  if (anybody_gathers()) ask(node, {{}, kind, {}});
+  return node;
+}
+
+}  // namespace
+
 Node Node::operator[](std::string_view key) const {
   if (state_ == nullptr) return {};
   if (present() && !is_map()) {
@@ -46,12 +56,13 @@ Node Node::operator[](std::string_view key) const {
     tree_->looked = true;
     if (const auto* entry = tree_->find(key)) {
       entry->asked = true;
-      return child(*entry);
+      return asked(child(*entry));
     }
     remember_missed(key);
   }
-  return {nullptr, state_,
-          std::make_shared<const Link>(Link{link_, is_map() ? tree_ : nullptr, std::string(key), kNowhere, false})};
+  return asked(
+      {nullptr, state_,
+       std::make_shared<const Link>(Link{link_, is_map() ? tree_ : nullptr, std::string(key), kNowhere, false})});
 }
 
 // For "did you mean"; a reader that looks up names of the user's choice does not need all of them remembered.
@@ -65,6 +76,7 @@ void Node::remember_missed(std::string_view key) const {
 
 std::vector<std::pair<std::string, Node>> Node::entries() const {
   std::vector<std::pair<std::string, Node>> result;
+  if (state_ != nullptr) asked(*this, "maps");
   if (!present()) return result;
   if (!is_map()) return must_be("a map"), result;
   tree_->looked = true;
@@ -77,6 +89,7 @@ std::vector<std::pair<std::string, Node>> Node::entries() const {
 
 std::vector<Node> Node::items() const {
   std::vector<Node> result;
+  if (state_ != nullptr) asked(*this, "list");
   if (!present()) return result;
   if (!is_list()) return must_be("a list"), result;
   tree_->looked = true;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <tl/expected.hpp>
 
+#include "config/asked.hpp"
 #include "config/tree.hpp"
 #include "config/utf8.hpp"
 
@@ -123,7 +124,26 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+template <class T, class Text>
+void ask(const Node& node, std::string_view kind, T fallback, T min, T max, Text text) {
+  if (!anybody_gathers()) return;
+  using Limits = std::numeric_limits<decltype(text.raw(min))>;
+  Question question{{}, kind, text(fallback)};
+  if (min > T{Limits::lowest()}) question.min = static_cast<double>(text.raw(min));
+  if (max < T{Limits::max()}) question.max = static_cast<double>(text.raw(max));
+  ask(node, std::move(question));
+}
+
+void ask(const Node& node, std::string_view kind, std::string_view fallback) {
+  if (anybody_gathers()) ask(node, {{}, kind, std::string(fallback)});
+}
+
+}  // namespace
+
 std::string Node::text(std::string_view fallback) const {
+  ask(*this, "text", fallback);
   if (!present()) return std::string(fallback);
   if (!is_scalar()) return must_be("text"), std::string(fallback);
   switch (tree_->tag) {
@@ -139,6 +159,7 @@ std::string Node::text(std::string_view fallback) const {
 }
 
 std::string Node::required_text() const {
+  ask(*this, "text", "required");
   if (!check_required()) return {};
   const auto mistakes = state_ == nullptr ? 0 : state_->mistakes.size();
   auto value = text();
@@ -174,6 +195,7 @@ std::optional<std::string_view> Node::plain_word(std::string_view what) const {
 }
 
 bool Node::boolean(bool fallback) const {
+  ask(*this, "bool", fallback ? "true" : "false");
   const auto value = plain_word("true or false");
   if (!value) return fallback;
   if (*value == "true") return true;
@@ -218,6 +240,7 @@ struct SizeText {
 }  // namespace
 
 std::int64_t Node::integer(std::int64_t fallback, std::int64_t min, std::int64_t max) const {
+  ask(*this, "integer", fallback, min, max, PlainText{});
   const auto written = plain_word("an integer");
   if (!written) return fallback;
   const auto value = parse_integer(*written);
@@ -226,10 +249,12 @@ std::int64_t Node::integer(std::int64_t fallback, std::int64_t min, std::int64_t
 }
 
 std::int64_t Node::required_integer(std::int64_t min, std::int64_t max) const {
-  return check_required() ? integer(min, min, max) : min;
+  check_required();
+  return integer(min, min, max);
 }
 
 double Node::number(double fallback, double min, double max) const {
+  ask(*this, "number", fallback, min, max, PlainText{});
   const auto written = plain_word("a number");
   if (!written) return fallback;
   const auto value = parse_number(*written);
@@ -238,6 +263,7 @@ double Node::number(double fallback, double min, double max) const {
 }
 
 Milliseconds Node::duration(Milliseconds fallback, Milliseconds min, Milliseconds max) const {
+  ask(*this, "duration", fallback, min, max, DurationText{});
   const auto written = word("a duration");
   if (!written) return fallback;
   const auto value = parse_duration(*written);
@@ -246,6 +272,7 @@ Milliseconds Node::duration(Milliseconds fallback, Milliseconds min, Millisecond
 }
 
 std::pair<Milliseconds, Milliseconds> Node::duration_range(std::pair<Milliseconds, Milliseconds> fallback) const {
+  ask(*this, "durations", duration_text(fallback.first) + ".." + duration_text(fallback.second));
   const auto written = word("a range of durations");
   if (!written) return fallback;
   const auto dots = written->find("..");
@@ -272,6 +299,7 @@ std::pair<Milliseconds, Milliseconds> Node::duration_range(std::pair<Millisecond
 }
 
 std::uint64_t Node::size(std::uint64_t fallback, std::uint64_t min, std::uint64_t max) const {
+  ask(*this, "size", fallback, min, max, SizeText{});
   const auto written = word("a size");
   if (!written) return fallback;
   const auto value = parse_size(*written);
@@ -280,6 +308,7 @@ std::uint64_t Node::size(std::uint64_t fallback, std::uint64_t min, std::uint64_
 }
 
 std::size_t Node::word_index(std::span<const std::string_view> words) const {
+  if (anybody_gathers()) ask(*this, {{}, "words", {}, {}, {}, {words.begin(), words.end()}});
   const auto written = word("a word");
   if (!written) return words.size();
   const auto found = std::find(words.begin(), words.end(), *written);

@@ -14,6 +14,7 @@
 
 #include "config/error.hpp"
 #include "config/node.hpp"
+#include "config/schema.hpp"
 #include "drivers/modbus/budget.hpp"
 #include "gateway/ask.hpp"
 #include "gateway/completion.hpp"
@@ -21,6 +22,7 @@
 #include "gateway/diag.hpp"
 #include "gateway/doctor.hpp"
 #include "gateway/explain.hpp"
+#include "gateway/format.hpp"
 #include "gateway/import.hpp"
 #include "gateway/init.hpp"
 #include "gateway/log.hpp"
@@ -54,10 +56,24 @@ int check(const std::filesystem::path& file) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 27> kVerbs{
-    "run",      "check",  "status", "top",     "tap",    "ports",   "read",   "write",  "scan",
-    "simulate", "passwd", "demo",   "version", "events", "doctor",  "diag",   "users",  "completion",
-    "uplink",   "queue",  "trace",  "record",  "test",   "explain", "reload", "import", "init"};
+/// Of one argument: a key; of two: a point of a configuration.
+int explain_either(const std::string& what, const std::string& point) {
+  if (!point.empty()) return explain(what, point);
+  std::string near;
+  const auto text = config::explain_key(what, near);
+  if (text.empty()) {
+    fmt::print(stderr, "ferrule: there is no key \"{}\"{}\n", what,
+               near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+    return EX_USAGE;
+  }
+  fmt::print("{}", text);
+  return EX_OK;
+}
+
+constexpr std::array<std::string_view, 29> kVerbs{
+    "run",    "check",  "status",  "top",     "tap",    "ports",  "read",  "write",      "scan",   "simulate",
+    "passwd", "demo",   "version", "events",  "doctor", "diag",   "users", "completion", "uplink", "queue",
+    "trace",  "record", "test",    "explain", "reload", "import", "init",  "schema",     "fmt"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -293,9 +309,20 @@ int run_command_line(int argc, char** argv) {
       "test", "Prove what a configuration publishes of which registers: exits with 0, or 1 when a test fails");
   test_verb->add_option("FILE", file, "Tests (YAML), which name their configuration")->required();
   std::string point;
-  auto* explain_verb = app.add_subcommand("explain", "Show the way of a point, from the wire to its subscribers");
-  explain_verb->add_option("FILE", file, "Configuration: a YAML file, or a directory of them")->required();
-  explain_verb->add_option("POINT", point, "The point, as DEVICE/POINT")->required();
+  auto* explain_verb = app.add_subcommand(
+      "explain",
+      "Say what a key of the configuration means, or show the way of a point, from the wire to its subscribers");
+  explain_verb->add_option("FILE|KEY", file, "Configuration: a YAML file, or a directory of them; or a key")
+      ->required();
+  explain_verb->add_option("POINT", point, "The point, as DEVICE/POINT");
+  bool markdown = false;
+  auto* schema_verb = app.add_subcommand("schema", "Print the JSON Schema (draft-07) of configurations, for editors");
+  schema_verb->add_flag("--markdown", markdown, "The tables of docs/configuration.md instead");
+  FormatOptions format_options;
+  auto* fmt_verb = app.add_subcommand(
+      "fmt", "Bring configuration files into the usual form: indentation, order of keys, quotes; comments stay");
+  fmt_verb->add_option("FILE", format_options.files, "YAML files, or directories of them")->required();
+  fmt_verb->add_flag("--check", format_options.check, "Only name those that are not: exits with 1 when there are any");
   AskOptions ask_options;
   auto* status_verb =
       app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
@@ -402,7 +429,12 @@ int run_command_line(int argc, char** argv) {
     if (*init_verb) return init(init_options);
     if (*check_verb) return check(file);
     if (*test_verb) return test_mapping(file);
-    if (*explain_verb) return explain(file, point);
+    if (*explain_verb) return explain_either(file, point);
+    if (*fmt_verb) return format_files(format_options);
+    if (*schema_verb) {
+      fmt::print("{}", markdown ? config::schema_reference() : config::json_schema());
+      return EX_OK;
+    }
     if (*status_verb) return print_status(ask_options);
     if (*events_verb) return print_events(ask_options, limit);
     for (const auto& [verb, call] : queue_verbs) {

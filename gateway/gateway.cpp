@@ -39,19 +39,11 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
       to_loop, [this](mqtt::Ticket ticket) { on_committed(ticket); },
       [this](mqtt::StoreFile& file, const std::string& what) {
         broker_.store_failed(file, what);
-        for (auto& uplink : uplinks_) uplink->store_failed(file, what);
+        uplinks_->store_failed(file, what);
         events_.store_failed(file, what);
       });
-  for (const auto& uplink : settings_.uplinks) {
-    const auto publish = [this](auto publication, bool durable) -> tl::expected<mqtt::Ticket, mqtt::Reason> {
-      if (durable) return broker_.publish_durably(publication);
-      broker_.publish(std::move(publication));
-      return 0;
-    };
-    uplinks_.push_back(
-        std::make_unique<bridge::Uplink>(uplink, settings_.state_dir, *store_, to_loop, clock_, publish));
-    broker_.attach(*uplinks_.back());
-  }
+  uplinks_ = std::make_unique<Uplinks>(settings_.state_dir, broker_, *store_, to_loop, clock_);
+  uplinks_->renew(settings_);
   if (persistent) restore_sessions();
   keep_events();
   for (std::size_t i = 0; i < settings_.broker.listen.size(); ++i) {
@@ -76,7 +68,6 @@ Gateway::Gateway(Settings settings, mqtt::Loop& loop)
 Gateway::~Gateway() {
   field_.reset();
   listeners_.clear();
-  for (auto& uplink : uplinks_) broker_.detach(*uplink);
   store_.reset();
 }
 
@@ -147,7 +138,7 @@ void Gateway::note_login(const mqtt::LoginReport& report) {
 
 void Gateway::start() {
   for (const auto& listener : listeners_) spdlog::info("broker: listening on {}", listener->name());
-  for (auto& uplink : uplinks_) uplink->start();
+  uplinks_->start();
   field_->start();
   events_.note("start", "gateway", FERRULE_VERSION);
   loop_.every(1s, [this] {
@@ -157,13 +148,13 @@ void Gateway::start() {
   loop_.every(100ms, [this] {
     if (stopping_) return;
     broker_.tick_disk();
-    for (auto& uplink : uplinks_) uplink->tick();
+    uplinks_->tick();
   });
 }
 
 namespace {
 
-std::string text_of(const BusChanges& changes) {
+std::string text_of(const BusChanges& changes, const UplinkChanges& uplinks) {
   std::string text;
   const auto add = [&](const std::vector<std::string>& names, std::string_view what) {
     if (!names.empty()) text += fmt::format("; {}: {}", what, fmt::join(names, ", "));
@@ -171,6 +162,9 @@ std::string text_of(const BusChanges& changes) {
   add(changes.added, "new");
   add(changes.restarted, "restarted");
   add(changes.ended, "ended");
+  add(uplinks.added, "new uplinks");
+  add(uplinks.changed, "uplinks connecting anew");
+  add(uplinks.ended, "uplinks ended");
   return fmt::format("users and rules taken over; buses untouched: {}{}", changes.untouched, text);
 }
 
@@ -185,7 +179,6 @@ std::optional<std::string> Gateway::obstacle(const Settings& fresh) const {
   const auto& then = fresh.fingerprints;
   if (!std::ranges::equal(settings_.broker.listen, fresh.broker.listen, {}, place, place)) return "other listeners";
   if (now.gateway != then.gateway) return "another section `gateway`";
-  if (now.uplinks != then.uplinks) return "other uplinks";
   if (now.broker != then.broker) return "another section `broker`";
   return std::nullopt;
 }
@@ -193,25 +186,30 @@ std::optional<std::string> Gateway::obstacle(const Settings& fresh) const {
 void Gateway::renew(Settings fresh, Reload::Done done) {
   if (stopping_) return;
   if (const auto what = obstacle(fresh)) return done({false, *what + ": that needs a restart"});
+  UplinkChanges uplinks;
+  try {
+    uplinks = uplinks_->renew(fresh);
+  } catch (const config::Error& error) {
+    return done({false, error.what()});
+  }
   for (const auto& warning : fresh.warnings) spdlog::warn("{}", warning.text());
   broker_.set_access(std::make_shared<const mqtt::Access>(fresh.broker.access));
   settings_.warnings = fresh.warnings;
   settings_.device_count = fresh.device_count;
   settings_.point_count = fresh.point_count;
-  field_->renew(std::move(fresh), [done = std::move(done)](const BusChanges& changes) {
-    const auto text = text_of(changes);
+  field_->renew(std::move(fresh), [done = std::move(done), uplinks = std::move(uplinks)](const BusChanges& changes) {
+    const auto text = text_of(changes, uplinks);
     done({changes.trouble.empty(), changes.trouble.empty() ? text : fmt::format("{}; but {}", text, changes.trouble)});
   });
 }
 
 void Gateway::on_committed(mqtt::Ticket ticket) {
   broker_.store_committed(ticket);
-  for (auto& uplink : uplinks_) uplink->committed(ticket);
+  uplinks_->committed(ticket);
   // A failed write was told to whom it concerns just before; the ticket of its second try covers what waits here.
-  const auto owes = [](const auto& uplink) { return uplink->owes_disk(); };
-  if (broker_.owes_disk() || std::ranges::any_of(uplinks_, owes)) return;
+  if (broker_.owes_disk() || uplinks_->owes_disk()) return;
   broker_.committed(ticket);
-  for (auto& uplink : uplinks_) uplink->on_disk(ticket);
+  uplinks_->on_disk(ticket);
 }
 
 void Gateway::stop() {
@@ -227,7 +225,7 @@ void Gateway::stop() {
 }
 
 void Gateway::disconnect_clients() {
-  for (auto& uplink : uplinks_) uplink->stop(kUplinkGrace);
+  uplinks_->stop(kUplinkGrace);
   broker_.shut_down();
   broker_.flush();
   loop_.once(kFarewell, [this] { loop_.stop(); });
@@ -237,12 +235,6 @@ std::vector<std::string> Gateway::listening() const {
   std::vector<std::string> names;
   for (const auto& listener : listeners_) names.push_back(listener->name());
   return names;
-}
-
-std::vector<bridge::UplinkStatus> Gateway::uplinks() const {
-  std::vector<bridge::UplinkStatus> status;
-  for (const auto& uplink : uplinks_) status.push_back(uplink->status());
-  return status;
 }
 
 std::string Gateway::status_line() const {

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "bridge/uplink.hpp"
 #include "gateway/event_log.hpp"
 #include "gateway/field.hpp"
 #include "gateway/reload.hpp"
 #include "gateway/settings.hpp"
+#include "gateway/uplinks.hpp"
 #include "mqtt/broker.hpp"
 #include "mqtt/clock.hpp"
 #include "mqtt/listener.hpp"
@@ -32,9 +32,9 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
 
   void start();  ///< starts polling and the uplinks
-  /// Takes over a configuration that was read anew: who may do what at once, buses that have changed by ending and
-  /// beginning them, see Field::renew. All stays as it was when anything else has changed. `done` is called once, on
-  /// the loop's thread, unless the gateway stops before.
+  /// Takes over a configuration that was read anew: who may do what at once, uplinks and buses that have changed by
+  /// ending and beginning them, see Uplinks::renew and Field::renew. All stays as it was when anything else has
+  /// changed. `done` is called once, on the loop's thread, unless the gateway stops before.
   void renew(Settings fresh, Reload::Done done);
   /// Ends buses, uplinks and clients in this order, within 2 s, and then stops the loop.
   void stop();
@@ -46,8 +46,8 @@ class Gateway {
   std::vector<std::string> listening() const;  ///< e.g. "127.0.0.1:1883"
   Field& field() { return *field_; }
   const Field& field() const { return *field_; }
-  std::vector<bridge::UplinkStatus> uplinks() const;
-  const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_; }
+  std::vector<bridge::UplinkStatus> uplinks() const { return uplinks_->status(); }
+  const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_->all(); }
   std::string status_line() const;  ///< "3/4 devices ok, queue 0, uplink up"
   bool stopping() const { return stopping_; }
   mqtt::PasswordChecker& password_checks() { return password_checks_; }
@@ -77,7 +77,7 @@ class Gateway {
   mqtt::Broker broker_;
   mqtt::PasswordChecks password_checks_;
   EventLog events_;  // outlives the store, which writes its file
-  std::vector<std::unique_ptr<bridge::Uplink>> uplinks_;
+  std::unique_ptr<Uplinks> uplinks_;
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplinks, whose files it writes
   std::vector<std::unique_ptr<mqtt::Listener>> listeners_;
   std::unique_ptr<Field> field_;

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "drivers/modbus/decode.hpp"
+#include "drivers/registry.hpp"
 #include "gateway/settings.hpp"
 #include "mapping/mapper.hpp"
 #include "mqtt/log_limit.hpp"
@@ -96,8 +97,15 @@ Failure read_failure(const config::Node& node) {
 }
 
 /// Of one step: registers or values of some points, or a failure of all of the device's.
-std::vector<drivers::Reading> read_readings(const config::Node& step, const DevicePlace& place) {
+std::vector<drivers::Reading> read_readings(const config::Node& step, const DevicePlace& place, drivers::BusType bus) {
   std::vector<drivers::Reading> readings;
+  if (const auto registers = step["registers"]; registers.present() && !drivers::is_modbus(bus)) {
+    registers.mistake(fmt::format("device {} is on a bus of type {}, where there are no registers", place.device->name,
+                                  drivers::driver_entry(bus).word),
+                      "say in `values` what its points read");
+    registers.ignore();
+    return readings;
+  }
   const auto failure = read_failure(step["failure"]);
   const auto index = [&](std::size_t point) { return place.first + static_cast<drivers::PointIndex>(point); };
   for (const auto& [point_name, node] : step["registers"].entries()) {
@@ -170,7 +178,8 @@ class Run {
       at = step["at"].duration(at);
       const auto place = find_device(settings_, step["device"]);
       const auto expected = step["publishes"].entries();
-      if (place.device != nullptr) compare(step, feed(place, read_readings(step, place), at), expected);
+      if (place.device != nullptr)
+        compare(step, feed(place, read_readings(step, place, settings_.buses[place.bus].type), at), expected);
       at += 1s;
     }
     return wrong_;

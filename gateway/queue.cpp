@@ -98,7 +98,7 @@ std::optional<Request> parse(const json& body) {
 
 using Note = std::function<void(std::string_view who, std::string_view what)>;
 
-void serve(const Uplinks& uplinks, const Note& note, const ControlRequest& control, ControlReply reply) {
+void serve(const UplinkList& uplinks, const Note& note, const ControlRequest& control, ControlReply reply) {
   const auto request = parse(control.body);
   if (!request) return reply.error("bad-request", "a member is not of the type it has to be");
   if (request->action == "uplinks") {
@@ -281,7 +281,7 @@ int change_parked(const QueueOptions& options, const std::string& action, const 
 
 }  // namespace
 
-void add_queue_commands(ControlCommands& commands, const Uplinks& uplinks, Note note) {
+void add_queue_commands(ControlCommands& commands, const UplinkList& uplinks, Note note) {
   commands.on("queue", [&uplinks, note = std::move(note)](const ControlRequest& request, ControlReply reply) {
     serve(uplinks, note, request, std::move(reply));
   });

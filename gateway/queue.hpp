@@ -30,9 +30,9 @@ int export_queue(const QueueOptions& options);  ///< JSON lines, with payloads
 int retry_parked(const QueueOptions& options);
 int drop_parked(const QueueOptions& options);
 
-using Uplinks = std::vector<std::unique_ptr<bridge::Uplink>>;
+using UplinkList = std::vector<std::unique_ptr<bridge::Uplink>>;
 /// Adds `queue`; `uplinks` outlive the commands. `note` hears who decided over parked messages, and how.
-void add_queue_commands(ControlCommands& commands, const Uplinks& uplinks,
+void add_queue_commands(ControlCommands& commands, const UplinkList& uplinks,
                         std::function<void(std::string_view who, std::string_view what)> note);
 
 }  // namespace ferrule::gateway

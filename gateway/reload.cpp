@@ -23,6 +23,13 @@ void Reload::request(Done done) {
   if (!under_way_) begin();
 }
 
+bool Reload::hold() { return !std::exchange(under_way_, true); }
+
+void Reload::release() {
+  under_way_ = false;
+  if (!next_.empty()) begin();
+}
+
 void Reload::begin() {
   under_way_ = true;
   waiting_ = std::exchange(next_, {});

@@ -34,6 +34,9 @@ class Reload {
   /// While one is under way, one more follows it, however often it is asked for. `done` hears of the one that begins
   /// after this call.
   void request(Done done = [](const ReloadResult&) {});
+  /// Keeps what is asked for from beginning until `release`. False while one is under way, or held already.
+  bool hold();
+  void release();
 
  private:
   void begin();

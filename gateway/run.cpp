@@ -15,6 +15,7 @@
 #include "gateway/gateway.hpp"
 #include "gateway/operation.hpp"
 #include "gateway/reload.hpp"
+#include "gateway/remote_configuration.hpp"
 #include "gateway/service_manager.hpp"
 
 namespace ferrule::gateway {
@@ -66,6 +67,8 @@ int run(const std::filesystem::path& file) {
       loop, file, [&](Settings fresh, Reload::Done done) { gateway.renew(std::move(fresh), std::move(done)); },
       [&](const ReloadResult& result) { operation.reloaded(result); });
   operation.reload_by(reload);
+  std::optional<RemoteConfiguration> remote;
+  if (gateway.settings().remote) remote.emplace(*gateway.settings().remote, file, loop, gateway, reload);
   loop.on_signal({SIGHUP}, [&](int) { reload.request(); });
   gateway.start();
   spdlog::info("ferrule {} runs {}: {} buses, {} devices, {} points, {} uplinks", FERRULE_VERSION, file.string(),

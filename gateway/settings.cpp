@@ -9,6 +9,8 @@
 
 #include "gateway/edge_devices.hpp"
 #include "gateway/fingerprint.hpp"
+#include "gateway/settings_checks.hpp"
+#include "mqtt/topic.hpp"
 
 namespace ferrule::gateway {
 
@@ -30,6 +32,19 @@ std::filesystem::path default_control(const std::filesystem::path& state_dir) {
   return (service ? std::filesystem::path(directory) : state_dir) / "control.sock";
 }
 
+std::optional<RemoteSettings> read_remote(const config::Node& node, const std::string& gateway) {
+  if (!node.present()) return std::nullopt;
+  RemoteSettings remote;
+  const auto topic = node["topic"];
+  remote.topic = topic.text(fmt::format("ferrule/{}/config", gateway));
+  if (!mqtt::is_valid_topic_name(remote.topic + "/result") || remote.topic.starts_with('$') ||
+      remote.topic.starts_with(gateway + "/")) {
+    topic.mistake("must be a topic of its own, not one below the gateway's readings", "e.g. ferrule/plant1/config");
+  }
+  remote.within = node["within"].duration(remote.within, std::chrono::seconds(5), std::chrono::hours(1));
+  return remote;
+}
+
 void read_gateway(const config::Node& section, Settings& settings) {
   settings.id = section["id"].text(default_id());
   if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$') {
@@ -39,6 +54,7 @@ void read_gateway(const config::Node& section, Settings& settings) {
   settings.state_dir = section["state_dir"].text(default_state_dir());
   settings.state_dir_where = section["state_dir"].where();
   settings.http = read_http(section["http"]);
+  settings.remote = read_remote(section["remote"], settings.id);
   settings.state_dir_named = section["state_dir"].present();
 }
 
@@ -93,16 +109,14 @@ class BusFingerprints {
 };
 
 /// With what an edge node tells in its births.
-std::string fingerprint_of_uplinks(const Settings& settings, const config::Node& root) {
+std::string fingerprint_of(const bridge::UplinkSettings& uplink, const config::Node& root) {
   Fingerprint fingerprint;
-  fingerprint.add(root["queue"]).add(root["uplinks"]);
-  for (const auto& uplink : settings.uplinks) {
-    if (!uplink.sparkplug) continue;
-    for (const auto& device : *uplink.sparkplug->devices) {
-      fingerprint.add(device.name).add(device.topic);
-      for (const auto& [name, type, unit, command_topic] : device.metrics) {
-        fingerprint.add(name).add(std::to_string(static_cast<unsigned>(type))).add(unit).add(command_topic);
-      }
+  fingerprint.add(root["queue"]).add(root["uplinks"][uplink.name]);
+  if (!uplink.sparkplug) return fingerprint.value();
+  for (const auto& device : *uplink.sparkplug->devices) {
+    fingerprint.add(device.name).add(device.topic);
+    for (const auto& [name, type, unit, command_topic] : device.metrics) {
+      fingerprint.add(name).add(std::to_string(static_cast<unsigned>(type))).add(unit).add(command_topic);
     }
   }
   return fingerprint.value();
@@ -122,7 +136,7 @@ Fingerprints fingerprints_of(const Settings& settings, const config::Node& root)
   all.modbus_servers = servers.value();
   all.gateway = Fingerprint().add(root["gateway"]).value();
   all.broker = Fingerprint().add(root["broker"], kAccessKeys).add(root["broker"]["listen"], kAccessKeys).value();
-  all.uplinks = fingerprint_of_uplinks(settings, root);
+  for (const auto& uplink : settings.uplinks) all.uplinks.push_back(fingerprint_of(uplink, root));
   return all;
 }
 
@@ -157,6 +171,12 @@ Settings read_settings(const config::Document& document) {
   settings.uplinks = bridge::read_uplinks(root, settings.id);
   find_edge_devices(root["uplinks"], settings);
   warn_of_dots(root["uplinks"], settings);
+  warn_of_unreachable_routes(root, settings);
+  warn_of_shut_out_commands(root, settings);
+  if (settings.remote && !settings.broker.access.restricted) {
+    root["gateway"]["remote"].mistake("whoever reaches the broker could give the gateway another configuration",
+                                      "say in broker.users who may publish there");
+  }
   document.finish();
   settings.warnings = document.warnings();
   settings.fingerprints = fingerprints_of(settings, root);

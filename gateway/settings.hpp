@@ -21,8 +21,14 @@ struct Fingerprints {
   std::vector<std::string> buses;  ///< each with its devices, their templates and what they inherit
   std::string modbus_servers;      ///< with the buses that they show or share
   std::string gateway;
-  std::string broker;  ///< without who may do what
-  std::string uplinks;
+  std::string broker;                ///< without who may do what
+  std::vector<std::string> uplinks;  ///< each with what it has of `queue`
+};
+
+/// Whether a configuration may come over MQTT; see RemoteConfiguration.
+struct RemoteSettings {
+  std::string topic;                         ///< requests at `TOPIC/set`, answers at `TOPIC/result`
+  std::chrono::milliseconds within{60'000};  ///< the uplinks have to be back
 };
 
 struct Settings {
@@ -33,8 +39,9 @@ struct Settings {
   bool state_dir_named = false;   ///< by the configuration
   std::filesystem::path control;  ///< the control socket
   config::Location control_where;
-  bool control_named = false;        ///< by the configuration
-  std::optional<HttpSettings> http;  ///< where /metrics and its kin are served; nowhere
+  bool control_named = false;            ///< by the configuration
+  std::optional<HttpSettings> http;      ///< where /metrics and its kin are served; nowhere
+  std::optional<RemoteSettings> remote;  ///< off
   std::vector<drivers::BusSettings> buses;
   std::vector<mapping::BusMappings> mappings;  ///< of each bus
   std::vector<ModbusServerSettings> modbus_servers;

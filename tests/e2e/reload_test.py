@@ -8,7 +8,7 @@ import pytest
 from pymodbus.client import ModbusTcpClient
 
 import plant
-from rig.clients import Mosquitto
+from rig.clients import Mosquitto, Paho
 from rig.gateway import BINARY, accepts
 from rig.ports import free_port
 from rig.process import Process, wait_until
@@ -120,7 +120,7 @@ def test_commands_go_to_the_points_that_there_are_now(running):
 
 @pytest.mark.parametrize("change, cause", [
     (lambda config: config["buses"]["steady"].update(prot=502), "buses.steady.prot: unknown key"),
-    (lambda config: config["uplinks"]["cloud"].update(client_id="other"), "other uplinks: that needs a restart"),
+    (lambda config: config.update(queue={"durability": "process-crash"}), "another `durability` of its queue needs a restart"),
     (lambda config: config["gateway"].update(id="plant2"), "another section `gateway`: that needs a restart"),
     (lambda config: config["broker"].update(limits={"queued": 5}), "another section `broker`: that needs a restart"),
     (lambda config: config["broker"]["listen"].append({"port": 1}), "other listeners: that needs a restart"),
@@ -183,3 +183,42 @@ def test_a_modbus_server_goes_on_unless_what_it_shows_has_changed(running, closi
     assert _reload(running).endswith("restarted: changing")
     again = closing(ModbusTcpClient("127.0.0.1", port=port, timeout=10))
     wait_until(lambda: again.connect() and _register(again) == 106, 10, "it shows what the point is now")
+
+
+def test_uplinks_come_change_and_go_while_others_and_what_waits_are_not_touched(make_gateway, cloud, closing):
+    steady, changing, late = (closing(Paho(4).subscribe(cloud.port, f"{name}/#", qos=1)) for name in ("steady", "changing", "late"))
+    nowhere = f"mqtt://127.0.0.1:{free_port()}"
+
+    def uplink(name, **keys):
+        return plant.uplink(cloud.port, client_id=name, out=[{"from": "plant1/#", "to": f"{name}/{{topic}}", "qos": 1}]) | keys
+
+    gateway = make_gateway(uplinks={"steady": uplink("steady"), "changing": uplink("changing", url=nowhere)}).start()
+    wait_until(lambda: "uplink steady: online" in gateway.process.stderr_text, 20, "one is online")
+    publish = lambda text: Paho(4).publish(gateway.port, "plant1/x", text, qos=1)
+    publish("waits")
+    # One that changes keeps its queue, and what is published meanwhile is not lost.
+    gateway.config["uplinks"]["changing"] = uplink("changing")
+    gateway.config["uplinks"]["late"] = uplink("late")
+    assert "; new uplinks: late; uplinks connecting anew: changing" in _reload(gateway)
+    publish("after")
+    assert [changing.next(30).payload for _ in range(2)] == ["waits", "after"]
+    assert late.next(30).payload == "after"
+    assert [steady.next().payload for _ in range(2)] == ["waits", "after"]
+    # One that is gone takes nothing any more, and its file waits for the day it comes back.
+    gateway.config["uplinks"]["changing"] = uplink("changing", url=nowhere)
+    _reload(gateway)
+    publish("left behind")
+    back = gateway.config["uplinks"].pop("changing")
+    assert _reload(gateway).endswith("; uplinks ended: changing")
+    assert [one["name"] for one in _status(gateway)["uplinks"]] == ["steady", "late"]
+    publish("for others")
+    gateway.config["uplinks"]["changing"] = back | {"url": f"mqtt://127.0.0.1:{cloud.port}"}
+    wait_until(lambda: "new uplinks: changing" in _ask_reload(gateway), 20, "its file is free again")
+    publish("again")
+    assert [changing.next(30).payload for _ in range(2)] == ["left behind", "again"]
+    assert gateway.process.stderr_text.count("uplink steady: online") == 1
+
+
+def _ask_reload(gateway):
+    gateway.write()
+    return _ask(gateway, "reload")[1]

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "gateway/mapping_test.hpp"
+
 namespace ferrule::gateway {
 namespace {
 
@@ -159,6 +164,68 @@ TEST(Settings, TheControlSocketIsInTheStateDirectoryUnlessItIsNamed) {
 }
 
 TEST(Settings, AnotherVersionIsAMistake) { EXPECT_THAT(mistakes_of("version: 2\n"), HasSubstr("version 1")); }
+
+std::vector<std::string> warnings_of(const std::string& text) {
+  std::vector<std::string> all;
+  for (const auto& warning : parse_settings(text, "test.yaml").warnings) all.push_back(warning.text());
+  return all;
+}
+
+TEST(Settings, ARouteBelowOneThatTakesAllOfItIsWarnedOf) {
+  const auto with_routes = [](const std::string& routes) {
+    return warnings_of(std::string(kPlant) + "uplinks: {hq: {url: \"mqtt://a\", out: [" + routes + "]}}\n");
+  };
+  EXPECT_THAT(with_routes("{from: \"plant1/+/flow\"}, {from: \"plant1/#\"}"), testing::IsEmpty());
+  EXPECT_THAT(with_routes("{from: \"plant1/#\"}, {from: \"+/boiler/flow\"}"), testing::IsEmpty());
+  EXPECT_THAT(
+      with_routes("{from: \"plant1/#\"}, {from: \"plant1/+/flow\"}"),
+      testing::ElementsAre(HasSubstr("uplinks.hq.out[1].from: nothing ever takes this route: \"plant1/#\" above")));
+}
+
+TEST(Settings, RulesThatLetNobodyCommandAPointAreWarnedOf) {
+  const auto with_rules = [](const std::string& publish, const std::string& more = "") {
+    return warnings_of(std::string(kPlant) + "      pump: {register: coil, address: 0, write: true}\n" +
+                       "broker: {users: {hmi: {password: x, subscribe: [\"#\"], publish: [" + publish + "]}}}\n" +
+                       more);
+  };
+  EXPECT_THAT(with_rules("\"plant1/+/+/set\""), testing::IsEmpty());
+  EXPECT_THAT(with_rules("\"clients/%c/#\", \"%c/+/+/set\""), testing::IsEmpty());
+  const auto shut_out =
+      testing::ElementsAre(HasSubstr("broker: nobody may publish to plant1/boiler/pump/set: no rule"));
+  EXPECT_THAT(with_rules("\"plant1/+/set\""), shut_out);
+  EXPECT_THAT(with_rules("\"#\", \"!plant1/boiler/pump/#\""), shut_out);
+  EXPECT_THAT(with_rules("\"plant1/+/set\"", "uplinks: {hq: {url: \"mqtt://a\", in: [{from: \"x/#\"}]}}\n"),
+              testing::IsEmpty());
+}
+
+TEST(Settings, ConfigurationsOverMqttNeedRulesAndATopicOfTheirOwn) {
+  EXPECT_THAT(mistakes_of("gateway: {id: plant1, remote: {}}\n"),
+              HasSubstr("gateway.remote: whoever reaches the broker"));
+  EXPECT_THAT(mistakes_of("gateway: {id: plant1, remote: {topic: plant1/config}}\n"),
+              HasSubstr("gateway.remote.topic: must be a topic of its own"));
+  const auto settings = parse_settings(
+      "gateway: {id: plant1, remote: {}}\nbroker: {users: {a: {password: x, publish: [\"ferrule/#\"]}}}\n",
+      "test.yaml");
+  EXPECT_EQ(settings.remote.value().topic, "ferrule/plant1/config");
+}
+
+TEST(Settings, ATestThatGivesRegistersToADeviceWithoutAnyIsAMistake) {
+  const std::filesystem::path directory = testing::TempDir() + "/mapping_of_system";
+  std::filesystem::create_directories(directory);
+  std::ofstream(directory / "box.yaml")
+      << "buses: {here: {type: system}}\ndevices: {box: {bus: here, points: {load: {from: load}}}}\n";
+  std::ofstream(directory / "tests.yaml")
+      << "configuration: box.yaml\ntests: [{name: load, steps: [{device: box, registers: {load: 1}}]}]\n";
+  try {
+    test_mapping(directory / "tests.yaml");
+    FAIL();
+  } catch (const config::Error& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("tests[0].steps[0].registers: device box is on a bus of type system, where there "
+                          "are no registers (say in `values` what its points read)"));
+  }
+  std::filesystem::remove_all(directory);
+}
 
 }  // namespace
 }  // namespace ferrule::gateway

@@ -1,0 +1,18 @@
+// `ferrule fmt`: brings configuration files into the form that everybody writes.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+namespace ferrule::gateway {
+
+struct FormatOptions {
+  std::vector<std::filesystem::path> files;  ///< or directories, of which each `*.yaml` is meant
+  bool check = false;                        ///< only say which are not in that form
+};
+
+/// Writes each file anew where that changes it, and prints its name. EX_OK; 1 when `check` found one. Throws
+/// config::Error; what was written before stays written.
+int format_files(const FormatOptions& options);
+
+}  // namespace ferrule::gateway

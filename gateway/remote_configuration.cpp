@@ -1,0 +1,203 @@
+#include "gateway/remote_configuration.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "config/error.hpp"
+#include "gateway/gateway.hpp"
+#include "mapping/json.hpp"
+#include "mqtt/log_limit.hpp"
+#include "mqtt/properties.hpp"
+
+namespace ferrule::gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLook = 200ms;
+constexpr std::size_t kMostPayload = 16U << 20U;  // as of a file
+
+/// Throws std::runtime_error; on return the text is on disk.
+void write(const std::filesystem::path& file, const std::string& text, std::filesystem::perms mode) {
+  const auto descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (descriptor < 0) throw std::system_error(errno, std::generic_category(), file.string());
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const auto got = ::write(descriptor, text.data() + written, text.size() - written);
+    if (got <= 0) break;
+    written += static_cast<std::size_t>(got);
+  }
+  const bool safe = written == text.size() && ::fsync(descriptor) == 0;
+  const auto why = errno;
+  ::close(descriptor);
+  if (!safe) throw std::system_error(why, std::generic_category(), file.string());
+  std::filesystem::permissions(file, mode);
+}
+
+/// A rename is on disk when the directory is.
+void sync_directory(const std::filesystem::path& directory) {
+  const auto descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
+}  // namespace
+
+RemoteConfiguration::RemoteConfiguration(const RemoteSettings& settings, std::filesystem::path file, mqtt::Loop& loop,
+                                         Gateway& gateway, Reload& reload)
+    : settings_(settings),
+      file_(std::filesystem::absolute(file)),
+      candidate_(file_.parent_path() / ("." + file_.filename().string() + ".remote")),
+      loop_(loop),
+      gateway_(gateway),
+      reload_(reload) {
+  gateway_.broker().attach(*this);
+}
+
+RemoteConfiguration::~RemoteConfiguration() {
+  gateway_.broker().detach(*this);
+  if (thread_.joinable()) thread_.join();
+}
+
+tl::expected<mqtt::Ticket, mqtt::Reason> RemoteConfiguration::append(const mqtt::PublicationPtr& publication, bool) {
+  if (!subscribes(publication->topic) || publication->origin.empty()) return mqtt::Ticket{0};
+  loop_.post([this, alive = std::weak_ptr(alive_), publication] {
+    if (!alive.expired()) begin(publication);
+  });
+  return mqtt::Ticket{0};
+}
+
+void RemoteConfiguration::begin(const mqtt::PublicationPtr& request) {
+  if (gateway_.stopping()) return;
+  if (request->retain) return answer(*request, Result::Rejected, "it must not be retained");
+  if (request->payload.size() > kMostPayload) return answer(*request, Result::Rejected, "it is larger than 16 MiB");
+  if (!reload_.hold()) return answer(*request, Result::Rejected, "another configuration is being taken over");
+  trial_ = Trial{request, online(), {}, {}, {}};
+  thread_ = std::thread([this] { read(); });
+}
+
+void RemoteConfiguration::read() {
+  std::string why;
+  try {
+    if (std::filesystem::is_directory(file_)) {
+      why = "the gateway's configuration is a directory, not a file";
+    } else {
+      write(candidate_, trial_->request->payload, std::filesystem::status(file_).permissions());
+      trial_->fresh = load_settings(candidate_);
+      trial_->before = load_settings(file_);
+    }
+  } catch (const std::exception& error) {
+    why = error.what();
+  }
+  loop_.post([this, alive = std::weak_ptr(alive_), why = std::move(why)] {
+    if (alive.expired()) return;
+    thread_.join();
+    if (!why.empty()) return end(Result::Rejected, why);
+    apply();
+  });
+}
+
+void RemoteConfiguration::apply() {
+  gateway_.renew(std::move(trial_->fresh), [this, alive = std::weak_ptr(alive_)](const ReloadResult& result) {
+    if (alive.expired()) return;
+    if (!result.ok) return go_back(Result::Rejected, result.text);
+    trial_->until = std::chrono::steady_clock::now() + settings_.within;
+    prove();
+  });
+}
+
+std::vector<std::string> RemoteConfiguration::online() const {
+  std::vector<std::string> names;
+  for (const auto& uplink : gateway_.uplinks()) {
+    if (uplink.state == bridge::UplinkState::Online) names.push_back(uplink.name);
+  }
+  return names;
+}
+
+/// Those that are no more have nothing to prove, but somebody must be left who can be told what is wrong.
+bool RemoteConfiguration::is_proven() const {
+  const auto now = online();
+  const auto uplinks = gateway_.uplinks();
+  return (trial_->were_online.empty() || !now.empty()) &&
+         std::ranges::all_of(trial_->were_online, [&](const auto& name) {
+           const bool is_there = std::ranges::any_of(uplinks, [&](const auto& uplink) { return uplink.name == name; });
+           return !is_there || std::ranges::find(now, name) != now.end();
+         });
+}
+
+void RemoteConfiguration::prove() {
+  if (gateway_.stopping()) return;  // the file is as it was
+  if (is_proven()) return keep();
+  if (std::chrono::steady_clock::now() >= trial_->until) {
+    return go_back(Result::RolledBack, fmt::format("the uplinks that were online were not online again within {} s",
+                                                   settings_.within.count() / 1000));
+  }
+  loop_.once(kLook, [this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) prove();
+  });
+}
+
+void RemoteConfiguration::keep() {
+  std::error_code error;
+  const auto previous = file_.string() + ".previous";
+  std::filesystem::copy_file(file_, previous, std::filesystem::copy_options::overwrite_existing, error);
+  if (!error) std::filesystem::rename(candidate_, file_, error);
+  if (error) return go_back(Result::RolledBack, fmt::format("cannot write {}: {}", file_.string(), error.message()));
+  sync_directory(file_.parent_path());
+  end(Result::Ok, {});
+}
+
+void RemoteConfiguration::go_back(Result result, std::string why) {
+  gateway_.renew(std::move(trial_->before),
+                 [this, alive = std::weak_ptr(alive_), result, why = std::move(why)](const ReloadResult& back) {
+                   if (alive.expired()) return;
+                   end(result, back.ok ? why : fmt::format("{}; and going back failed: {}", why, back.text));
+                 });
+}
+
+void RemoteConfiguration::end(Result result, const std::string& why) {
+  const auto request = std::move(trial_->request);
+  trial_.reset();
+  std::error_code gone;
+  std::filesystem::remove(candidate_, gone);
+  reload_.release();
+  answer(*request, result, why);
+}
+
+void RemoteConfiguration::answer(const mqtt::Publication& request, Result result, const std::string& why) {
+  constexpr std::array<std::string_view, 3> kNames{"ok", "rejected", "rolled-back"};
+  const auto name = kNames[static_cast<std::size_t>(result)];
+  const auto outcome = fmt::format("{}{}{}", name, why.empty() ? "" : ": ", why);
+  spdlog::log(result == Result::Ok ? spdlog::level::info : spdlog::level::warn, "configuration from client {}: {}",
+              mqtt::for_log(request.origin), outcome);
+  gateway_.events().note("configuration", "client " + request.origin, outcome);
+  const auto at =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  auto publication = std::make_shared<mqtt::Publication>();
+  publication->topic = settings_.topic + "/result";
+  publication->payload = fmt::format(R"({{"ts":{},"result":"{}")", at.count(), name);
+  if (!why.empty()) {
+    publication->payload += ",\"why\":";
+    mapping::append_json(publication->payload, why);
+  }
+  publication->payload += '}';
+  const auto properties = mqtt::Properties::trusted(request.properties);
+  if (const auto data = properties.text(mqtt::PropertyId::CorrelationData)) {  // [MQTT-3.3.2-16]
+    publication->properties = mqtt::PropertyBuilder().add(mqtt::PropertyId::CorrelationData, *data).encoded();
+  }
+  publication->qos = mqtt::Qos::AtLeastOnce;
+  publication->published = std::chrono::steady_clock::now();
+  gateway_.broker().publish(std::move(publication));
+}
+
+}  // namespace ferrule::gateway
