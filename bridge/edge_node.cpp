@@ -78,6 +78,24 @@ EdgeNode::EdgeNode(const EdgeNodeSettings& settings, mqtt::Clock& clock, Send se
   }
 }
 
+void EdgeNode::take_over(const EdgeNode& before) {
+  for (auto& device : devices_) {
+    const auto same = before.by_topic_.find(device.settings->topic);
+    if (same == before.by_topic_.end()) continue;
+    const auto& known = before.devices_[same->second];
+    device.newest = known.newest;
+    for (auto& metric : device.metrics) {
+      const auto old = known.by_name.find(metric.settings->name);
+      if (old == known.by_name.end()) continue;
+      const auto& latest = known.metrics[old->second].latest;
+      metric.latest.value = cast(latest.value, *latest.datatype, metric.settings->type);
+      metric.latest.timestamp = latest.timestamp;
+      metric.latest.quality = latest.quality;
+      metric.latest.cause = latest.cause;
+    }
+  }
+}
+
 bool EdgeNode::note(const mqtt::Publication& publication) {
   const auto payload = mqtt::sparkplug::decode(publication.payload);
   if (!payload) return false;

@@ -57,6 +57,9 @@ class EdgeNode {
 
   EdgeNode(const EdgeNodeSettings& settings, mqtt::Clock& clock, Send send);
 
+  /// Goes on with what another one knew, of another configuration: what has not changed since is not published again.
+  void take_over(const EdgeNode& before);
+
   bool takes(std::string_view topic) const { return by_topic_.contains(std::string(topic)); }
   /// Something was published locally under a topic that it takes. False when it is no payload of ours.
   bool note(const mqtt::Publication& publication);

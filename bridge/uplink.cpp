@@ -98,6 +98,7 @@ Uplink::Impl::Impl(UplinkSettings settings, Impl& before)
   outbox_->use(settings_.queue);
   outbox_->on_loaded([this] { pump(); });
   be_edge_node();
+  if (edge_ && before.edge_) edge_->take_over(*before.edge_);
 }
 
 void Uplink::Impl::be_edge_node() {

@@ -465,6 +465,24 @@ TEST_F(EdgeNodeTest, AStateThatIsOlderThanTheLastSaysNothingOfNow) {
   EXPECT_TRUE(state(R"({"online":true,"timestamp":1})").born);
 }
 
+TEST_F(EdgeNodeTest, KnowsAfterAReloadWhatItKnewBefore) {
+  power(23.5);
+  EdgeNodeSettings other = settings_;
+  other.devices = std::make_shared<const std::vector<EdgeDevice>>(std::vector<EdgeDevice>{
+      {"meter", "plant/meter", {{"new", Datatype::Float, "", ""}, {"power", Datatype::Int32, "", ""}}},
+      {"boiler", "plant/boiler", {{"power", Datatype::Float, "", ""}}}});
+  EdgeNode next(other, clock_, [this](Seq seq, const std::string& topic, std::string payload) {
+    sent_.push_back({seq, topic, mqtt::sparkplug::decode(payload).value()});
+  });
+  next.take_over(node());
+  next.connected(1);
+  const auto sent = take_sent();
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(sent[1].topic, "spBv1.0/g/DBIRTH/n/meter");
+  EXPECT_EQ(sent[1].payload.metrics[0].quality, Quality::Stale);
+  EXPECT_EQ(sent[1].payload.metrics[1].value, Value(std::uint32_t{24}));
+}
+
 TEST_F(EdgeNodeTest, WhatAnotherConfigurationLeftIsNotTold) {
   node().connected(0);
   power(1);

@@ -138,6 +138,16 @@ TEST_F(UplinkEdgeTest, TellsAfterARestartWhatWasOnDisk) {
   EXPECT_THAT(take_sent(), ElementsAre("DBIRTH 3"));
 }
 
+TEST_F(UplinkEdgeTest, TellsOfItsDevicesAfterAReload) {
+  start();
+  poll(5);
+  settle(link_->sent.back().seq);
+  uplink_->change(settings_, 0ms);
+  desk_.run_posted();
+  online(false);
+  EXPECT_THAT(take_sent(), ElementsAre("NBIRTH", "DBIRTH 5"));
+}
+
 TEST_F(UplinkEdgeTest, CommandsGoToTheTopicsWhereOthersAreTaken) {
   start();
   from_host("spBv1.0/g/DCMD/n/m", payload(7), 3);
