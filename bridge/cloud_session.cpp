@@ -189,6 +189,7 @@ void CloudSession::take_up() {
       to_resume_.push_back({packet_id, std::move(record.packet)});
     }
   }
+  exactly_once_ = exchanges_.size();
   for (const auto seq : given_up) {
     state_.done(seq, false);
     events_.on_settled(seq, Reason::UnspecifiedError);
@@ -215,6 +216,7 @@ void CloudSession::resume() {
 
 void CloudSession::close() {
   exchanges_.clear();
+  exactly_once_ = 0;
   records_.clear();
   released_ = false;
   arrived_.clear();
@@ -270,6 +272,7 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   if (numbered) {
     publish.packet_id = take_packet_id();
     exchanges_[publish.packet_id] = {seq, qos, false};
+    exactly_once_ += qos == Qos::ExactlyOnce ? 1 : 0;
   }
   if (qos != Qos::ExactlyOnce) {
     encode(publish, version(), output_);
@@ -283,14 +286,16 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   records_.push_back({seq, record_key("s", publish.packet_id, mqtt_version_), std::move(packet)});
 }
 
-void CloudSession::commit() {
+bool CloudSession::commit() {
   if (!unconfirmed_.empty() && pings_.empty()) ping();
-  if (!records_.empty() || released_) state_.put(records_);
+  const bool writes = !records_.empty() || released_;
+  if (writes) state_.put(records_);
   records_.clear();
   released_ = false;
   for (auto& [publication, arrival] : std::exchange(arrived_, {})) {
     events_.on_message(std::move(publication), arrival);
   }
+  return writes;
 }
 
 // ---- the cloud's packets
@@ -358,6 +363,7 @@ void CloudSession::release(std::uint16_t packet_id, Exchange& exchange) {
 void CloudSession::end(Exchanges::iterator exchange, Reason reason) {
   const auto ended = exchange->second;
   exchanges_.erase(exchange);
+  exactly_once_ -= ended.qos == Qos::ExactlyOnce ? 1 : 0;
   if (ended.released) reason = Reason::Success;  // 0x92 in PUBCOMP: the cloud has done with it already
   if (ended.qos == Qos::ExactlyOnce) state_.done(ended.seq, !is_error(reason));
   events_.on_settled(ended.seq, reason);

@@ -56,8 +56,12 @@ class CloudSession {
   void disconnect(bool for_good);
   /// A packet from the cloud; unexpected: why the connection has to end.
   tl::expected<void, std::string> take(const mqtt::Frame& frame, Time now);
-  /// Puts on disk what has to be there before `output` may leave, and passes on what came. Throws std::runtime_error.
-  void commit();
+  /// Puts on disk what has to be there before `output` may leave, and passes on what came. False when nothing had to be
+  /// put there. Throws std::runtime_error.
+  bool commit();
+  /// Whether `commit` would serve less than half of the QoS 2 exchanges under way: what the cloud answers to the others
+  /// right now could share it.
+  bool has_few_to_commit() const { return !records_.empty() && 2 * records_.size() < exactly_once_; }
   mqtt::OutputBuffer& output() { return output_; }  ///< to be sent, after `commit`
   void close();                                     ///< the connection ended
   std::uint8_t bd_seq() const { return bd_seq_; }   ///< of the last CONNECT's will, as a Sparkplug edge node
@@ -107,6 +111,7 @@ class CloudSession {
   mqtt::OutputBuffer output_{pool_};
   mqtt::OutputBuffer scratch_{pool_};
   Exchanges exchanges_;
+  std::size_t exactly_once_ = 0;  ///< of them
   std::deque<Resumed> to_resume_;
   std::size_t resumed_ = 0;                   ///< PUBLISHes sent again and not ended: within Receive Maximum
   std::vector<LinkState::InFlight> records_;  ///< not put yet

@@ -31,6 +31,7 @@ constexpr auto kFarewell = 200ms;              // for DISCONNECT to be written
 constexpr std::size_t kMaxUnqueued = 1'000;    // QoS 0 messages that wait for the thread
 constexpr std::size_t kMaxOutput = 1 << 20;    // bytes that wait for the socket, beyond which QoS 0 is dropped
 constexpr std::size_t kMaxIncoming = 1 << 20;  // bytes of a packet from the cloud
+constexpr auto kLongestGathering = 50ms;
 constexpr std::size_t kReadSize = 65'536;
 constexpr int kReadsPerTurn = 4;
 constexpr std::size_t kPieces = 64;
@@ -71,6 +72,7 @@ class FerruleWorker final : public LinkWorker {
   void turn();
   Result receive();
   Result take_frames();
+  bool gathers();
   Result commit();
   Result write();
   Result stay_alive();
@@ -89,6 +91,8 @@ class FerruleWorker final : public LinkWorker {
   std::optional<std::chrono::seconds> lifetime_;  // of what the attempt under way shows
   Renewal renewal_;
   std::vector<char> buffer_;
+  std::optional<Time> gathers_until_;  // before the next commit
+  Time::duration commit_time_{0};      // that the last one took
   bool readable_ = false;
   bool more_ = false;  // there may be more to read than the socket tells
 };
@@ -126,7 +130,8 @@ void FerruleWorker::wait_for_work() {
   if (stream_) events = static_cast<short>(POLLIN | stream_->waits_for());
   std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, events, 0}}};
   const bool at_once = more_ || has_orders();
-  ::poll(ready.data(), ready.size(), at_once ? 0 : stream_ ? until(std::min(keep_alive_.next(), renewal_.next())) : -1);
+  const auto next = std::min({keep_alive_.next(), renewal_.next(), gathers_until_.value_or(Time::max())});
+  ::poll(ready.data(), ready.size(), at_once ? 0 : stream_ ? until(next) : -1);
   if (ready[0].revents != 0) wakener_.clear();
   readable_ = more_ || ready[1].revents != 0;
 }
@@ -201,10 +206,9 @@ bool FerruleWorker::wait_for(int descriptor, short events, Time end) {
 
 /// Nothing leaves that has to be on disk first: commit stands before write.
 void FerruleWorker::turn() {
-  const auto done =
-      receive().and_then([this] { return commit(); }).and_then([this] { return write(); }).and_then([this] {
-        return stay_alive();
-      });
+  auto done = receive();
+  if (done && !gathers()) done = commit().and_then([this] { return write(); });
+  if (done) done = stay_alive();
   if (done) return;
   dialer_.named(session_.take_server_reference());
   lose(done.error());
@@ -235,9 +239,21 @@ FerruleWorker::Result FerruleWorker::take_frames() {
   }
 }
 
+/// For as long as a commit takes, at most: then the time until something is on disk doubles at worst, and where much is
+/// under way one commit does what five did.
+bool FerruleWorker::gathers() {
+  if (session_.has_few_to_commit()) {
+    if (!gathers_until_) gathers_until_ = now() + std::min<Time::duration>(commit_time_, kLongestGathering);
+    if (now() < *gathers_until_) return true;
+  }
+  gathers_until_.reset();
+  return false;
+}
+
 FerruleWorker::Result FerruleWorker::commit() {
   try {
-    session_.commit();
+    const auto began = now();
+    if (session_.commit()) commit_time_ = now() - began;
     return {};
   } catch (const std::exception& error) {
     return tl::unexpected(fmt::format("cannot write the outbox: {}", error.what()));
@@ -264,7 +280,7 @@ FerruleWorker::Result FerruleWorker::stay_alive() {
       return {};
     case KeepAlive::Due::Ping:
       session_.ping();
-      return write();
+      return commit().and_then([this] { return write(); });
     case KeepAlive::Due::GiveUp:
       break;
   }
@@ -276,6 +292,7 @@ FerruleWorker::Result FerruleWorker::stay_alive() {
 void FerruleWorker::close() {
   stream_.reset();
   session_.close();
+  gathers_until_.reset();
   more_ = false;
 }
 
