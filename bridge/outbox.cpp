@@ -237,12 +237,18 @@ void Outbox::hold(Seq seq) {
   }
 }
 
+void Outbox::use(const QueueSettings& settings) {
+  settings_ = settings;
+  live_first_ = settings.backfill == Backfill::LiveFirst;
+  backfill_ = Rate(settings.backfill_rate);
+}
+
 bool Outbox::settle(Seq seq) {
   const auto [part, entry] = find(seq);
   if (part == nullptr) {
     erasures_.push_back({seq, 0, {}});
     if (held_.erase(seq) == 0) return false;
-    --rows_;  // it is on disk, behind what has been loaded
+    rows_ -= std::min<std::size_t>(rows_, 1);  // it is on disk, behind what has been loaded
     return true;
   }
   if (!entry->maybe_on_disk) ++counters_.never_written;

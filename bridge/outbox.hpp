@@ -91,8 +91,8 @@ class Outbox {
   /// the next call of any member.
   Entry* next(std::size_t window);
   void online(bool online) { online_ = online; }
-  void use(const QueueSettings& settings) { settings_ = settings; }  ///< from now on
-  void sent(Entry& entry);                                           ///< it is in flight now
+  void use(const QueueSettings& settings);  ///< from now on
+  void sent(Entry& entry);                  ///< it is in flight now
   void hold(Seq seq);                       ///< likewise, for an exchange that goes on after a restart
   bool settle(Seq seq);                     ///< the cloud has it; false when nobody knows it
   void park(Seq seq, mqtt::Reason reason);  ///< the cloud refused it for good

@@ -36,15 +36,14 @@ constexpr auto kCreate = R"(
                        parked INTEGER NOT NULL);
 )";
 
-/// What files of earlier versions do not have, and what they have elsewhere.
+/// What files of earlier versions do not have, and what they have elsewhere. Their rows are counted anew, because a row
+/// costs another sum of pages now.
 constexpr auto kUpgrade = R"(
   ALTER TABLE meta ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE meta ADD COLUMN low INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE meta ADD COLUMN high INTEGER NOT NULL DEFAULT 0;
-  CREATE TABLE IF NOT EXISTS special (id INTEGER PRIMARY KEY, low INTEGER, high INTEGER);
-  UPDATE meta SET counted = coalesce((SELECT max(seq) FROM queue), 0), low = coalesce((SELECT low FROM special), 0),
-                  high = coalesce((SELECT high FROM special), 0);
-  DROP TABLE special;
+  UPDATE meta SET rows = 0, bytes = 0;
+  DROP TABLE IF EXISTS special;
   INSERT OR REPLACE INTO exchange SELECT seq, key, packet, 0, NULL FROM record WHERE seq <> 0 AND key NOT LIKE 'sc%';
   INSERT OR REPLACE INTO release SELECT seq, key, packet FROM record WHERE seq <> 0 AND key LIKE 'sc%';
   DELETE FROM record WHERE seq <> 0;
@@ -226,6 +225,7 @@ bool OutboxFile::full() const { return database_->file.full(); }
 std::uint64_t OutboxFile::reserve() const { return database_->file.reserve(); }
 
 void OutboxFile::insert(const Row& row) {
+  if (delivered_.contains(row.seq)) return;
   guarded([&](Database& database) {
     const auto topic = database.topics.intern(row.topic);
     auto& insert = database.statement("INSERT OR IGNORE INTO queue VALUES (?, ?, ?, ?, ?, ?, ?)");
@@ -242,7 +242,13 @@ void OutboxFile::insert(const Row& row) {
   });
 }
 
+void OutboxFile::erase_delivered(const std::vector<Seq>& seqs) {
+  erase(seqs);
+  delivered_.insert(seqs.begin(), seqs.end());
+}
+
 void OutboxFile::erase(std::vector<Seq> seqs) {
+  for (const Seq seq : seqs) delivered_.erase(seq);
   std::ranges::sort(seqs);
   guarded([&](Database& database) {
     static const std::string kRun = std::string(kSizes) + " FROM queue WHERE seq BETWEEN ? AND ?";

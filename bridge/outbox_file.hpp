@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "bridge/link.hpp"
@@ -82,6 +83,8 @@ class OutboxFile final : public mqtt::StoreFile {
   // Inside a transaction.
   void insert(const Row& row);        ///< does nothing when the row is there
   void erase(std::vector<Seq> seqs);  ///< with their records; cheapest where they are consecutive
+  /// Likewise, before the outbox knows: until it erases them too, it may still mean to insert them, and must not.
+  void erase_delivered(const std::vector<Seq>& seqs);
   /// Rows behind `after`, but `spared`. No row below `complete_until` will be added.
   struct Range {
     Seq after = 0, complete_until = std::numeric_limits<std::int64_t>::max();
@@ -156,6 +159,7 @@ class OutboxFile final : public mqtt::StoreFile {
   auto guarded(F f);
 
   const std::unique_ptr<Database> database_;
+  std::unordered_set<Seq> delivered_;  // bounded by the window: the outbox hears of each at once
 };
 
 }  // namespace ferrule::bridge

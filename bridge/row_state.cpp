@@ -61,7 +61,7 @@ void RowState::put(const std::vector<InFlight>& records) {
     store_.write_and_wait(file_, [&] {
       std::vector<Seq> delivered;
       for (const auto& [seq, has_it] : ended) has_it ? delivered.push_back(seq) : file_.erase_records(seq);
-      file_.erase(std::move(delivered));
+      file_.erase_delivered(delivered);
       for (const auto& key : released) file_.erase_received(key);
       for (const auto& writing : missing) write(writing);
     });

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 #include "bridge/stream.hpp"
@@ -134,7 +135,8 @@ void LinkWorker::stop(milliseconds grace) {
 
 bool LinkWorker::wait_until_finished(milliseconds time) {
   std::unique_lock lock(mutex_);
-  progress_.wait_for(lock, time, [this] { return (finished_ && !looking_for_first_) || looking_up_; });
+  progress_.wait_for(lock, time,
+                     [this] { return (finished_ && (!looking_for_first_ || resolving_first_)) || looking_up_; });
   return finished_;
 }
 
@@ -154,8 +156,18 @@ void LinkWorker::look_for_first() {
     }
     owner_.on_first_found();
   }
+  end_looking();
+}
+
+void LinkWorker::end_looking() {
   const std::lock_guard lock(mutex_);
   looking_for_first_ = false;
+  progress_.notify_all();
+}
+
+void LinkWorker::set_resolving_first(bool resolving) {
+  const std::lock_guard lock(mutex_);
+  resolving_first_ = resolving;
   progress_.notify_all();
 }
 
@@ -169,7 +181,9 @@ bool LinkWorker::reaches_first() {
     }
     return false;
   };
+  set_resolving_first(true);  // which may take longer than anybody waits for
   const auto addresses = resolve_(settings_.proxy ? settings_.proxy->server : first_server_, error);
+  set_resolving_first(false);
   return std::ranges::any_of(addresses, [&](const std::string& address) {
     return !stopping() && open_way(first_server_, address, settings_, wait).has_value();
   });
@@ -210,10 +224,14 @@ void ThreadedLink::acknowledge(Arrival arrival, mqtt::Reason reason) {
 /// On a thread of its own: a name server may take its time, and what is live does not wait for it.
 void ThreadedLink::look_for_first() {
   if (!worker_->begin_looking()) return;
-  std::thread([worker = worker_] {
-    pthread_setname_np(pthread_self(), "uplink-look");
-    worker->look_for_first();
-  }).detach();
+  try {
+    std::thread([worker = worker_] {
+      pthread_setname_np(pthread_self(), "uplink-look");
+      worker->look_for_first();
+    }).detach();
+  } catch (const std::system_error&) {  // there are too many; the next look may do better
+    worker_->end_looking();
+  }
 }
 
 void ThreadedLink::disconnect(milliseconds grace) { worker_->stop(grace); }

@@ -31,6 +31,7 @@ class LinkWorker {
   virtual void push(LinkOrder order) = 0;                    // Any thread.
   void look_for_first();                                     // Any thread, which it blocks.
   bool begin_looking();                                      // Any thread. False: somebody does already, or it ends.
+  void end_looking();                                        // Any thread.
   void stop(std::chrono::milliseconds grace);                // Any thread.
   bool wait_until_finished(std::chrono::milliseconds time);  ///< false at once while a name is looked up
   std::uint64_t dropped() const;                             // Any thread.
@@ -66,12 +67,13 @@ class LinkWorker {
   std::vector<std::string> look_up(const Endpoint& endpoint, std::string& error);
   bool clear_lost_session();
   bool reaches_first();
+  void set_resolving_first(bool resolving);
   LinkLimits restricted(LinkLimits limits) const;
 
   const Dialer::Resolve resolve_;
   // Guarded by mutex_
   bool looking_up_ = false, ended_ = false, finished_ = false;
-  bool looking_for_first_ = false, first_found_ = false;
+  bool looking_for_first_ = false, resolving_first_ = false, first_found_ = false;
 
   const Endpoint first_server_;
   bool session_lost_ = false;  // and LinkState not cleared yet; owned by the link's thread

@@ -273,17 +273,28 @@ void Uplink::Impl::look_whether_over() {
   if (looking_ || over_) return;
   looking_ = true;
   store_.read([] {},
-              [weak = weak_from_this()] {
+              [weak = weak_from_this(), posts = late_ticks_] {
                 const auto self = weak.lock();
                 if (self == nullptr) return;
                 self->looking_ = false;
-                self->over_ = !self->owes_disk();
+                self->over_ = !self->owes_disk() && posts == self->late_ticks_;
               });
 }
 
+/// After the stop. Each job in the store uses our file, so nothing is begun any more that need not be: whoever sees
+/// that we are over destroys the file.
+void Uplink::Impl::tick_stopped() {
+  if (owes_disk()) {
+    ++late_ticks_;
+    outbox_->tick();
+  }
+  look_whether_over();
+}
+
 void Uplink::Impl::tick() {
+  if (stopped_ && !next_) return tick_stopped();
   outbox_->tick();
-  if (stopped_) return next_ ? void() : look_whether_over();
+  if (stopped_) return;
   if (now_ == UplinkState::BackingOff && clock_.now() >= next_attempt_) connect();
   renew();
   look_for_first();

@@ -127,6 +127,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void hold_down();
   void watch();
   void look_whether_over();
+  void tick_stopped();
 
   // Constant after construction
   const UplinkSettings settings_;
@@ -183,6 +184,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   bool resuming_ = false, stopped_ = false;
   std::function<void(Impl&)> next_;      // gives way to another one, which will have the queue
   bool looking_ = false, over_ = false;  // after the stop: whether the store has done all
+  std::uint64_t late_ticks_ = 0;         // after the stop: ticks that may have posted jobs to the store
   std::uint64_t acknowledged_ = 0, skipped_ = 0, repeated_ = 0, connections_ = 0;
 };
 

@@ -106,7 +106,8 @@ tl::expected<void, Fault> CanInterface::open(const std::vector<IdFilter>& filter
   descriptor_ = ::socket(PF_CAN, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, CAN_RAW);
   if (descriptor_ < 0) {
     const bool missing = errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT;
-    return lost(missing ? "this kernel has no CAN (modprobe can-raw)" : fmt::format("CAN: {}", std::strerror(errno)));
+    return lost(missing ? "no CAN: this kernel has none (modprobe can-raw), or the service may not use it (docs/can.md)"
+                        : fmt::format("CAN: {}", std::strerror(errno)));
   }
   const auto index = find();
   if (!index) return lost(index.error());

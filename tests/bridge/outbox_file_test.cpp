@@ -183,6 +183,7 @@ TEST_F(OutboxFileTest, AfterAPowerCutCountsAlsoWhatWasAddedSinceTheFiguresWereWr
 void make_old(const std::filesystem::path& path) {
   SQLite::Database database(path.string(), SQLite::OPEN_READWRITE);
   database.exec(R"(
+    UPDATE meta SET bytes = 1000000;
     ALTER TABLE meta DROP COLUMN counted; ALTER TABLE meta DROP COLUMN low; ALTER TABLE meta DROP COLUMN high;
     CREATE TABLE special (id INTEGER PRIMARY KEY CHECK (id = 1), low INTEGER, high INTEGER);
     INSERT INTO special VALUES (1, 1, 2);
@@ -214,6 +215,17 @@ TEST_F(OutboxFileTest, TakesUpWhatAnEarlierVersionLeft) {
     EXPECT_THAT(keys, ElementsAre("r5-1", "s5-9", "sc5-9"));
     file.reset();
   }
+}
+
+TEST_F(OutboxFileTest, DoesNotTakeBackWhatWasDeliveredBeforeTheOutboxKnew) {
+  auto file = open();
+  in_transaction(*file, [&] { file->insert(row(1)); });
+  in_transaction(*file, [&] { file->erase_delivered({1}); });
+  in_transaction(*file, [&] { file->insert(row(1)); });
+  EXPECT_EQ(file->rows(), 0U);
+  in_transaction(*file, [&] { file->erase({1}); });  // now it knows
+  in_transaction(*file, [&] { file->insert(row(1)); });
+  EXPECT_EQ(file->rows(), 1U);
 }
 
 TEST_F(OutboxFileTest, ARecordThatEndsWithItsRowsPayloadIsGivenBackWholeAsLongAsTheRowIsThere) {

@@ -45,7 +45,7 @@ def test_systemd_finds_the_unit_hardened(installed):
     result = _analyze("security", "--offline=true", "--no-pager", _find(installed, "ferrule.service"))
     exposure = re.search(r"Overall exposure level for ferrule\.service: ([\d.]+)", result.stdout)
     assert exposure, result.stdout + result.stderr
-    assert float(exposure[1]) <= 2.0, result.stdout
+    assert float(exposure[1]) <= 1.5, result.stdout
 
 
 def test_unit_starts_the_installed_program_with_the_installed_configuration(installed):

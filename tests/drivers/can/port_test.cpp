@@ -44,7 +44,8 @@ std::string trouble_with(const std::string& interface) {
 
 TEST(CanInterface, SaysWhyItCannotBeOpened) {
   if (!kernel_has_can()) {
-    EXPECT_EQ(trouble_with("can77"), "this kernel has no CAN (modprobe can-raw)");
+    EXPECT_EQ(trouble_with("can77"),
+              "no CAN: this kernel has none (modprobe can-raw), or the service may not use it (docs/can.md)");
     return;
   }
   EXPECT_EQ(trouble_with("can77"), "can77: there is no such interface (ferrule ports)");
