@@ -160,7 +160,9 @@ std::string clock_time(std::int64_t milliseconds) {
 
 std::string tap_line(const json& item) {
   const auto payload = item.contains("payload") ? printable(item["payload"].get<std::string>())
-                                                : "base64:" + item.value("payload_base64", "");
+                       : item.contains("withheld")
+                           ? fmt::format("({} bytes that are not shown)", item.value("bytes", std::uint64_t{0}))
+                           : "base64:" + item.value("payload_base64", "");
   return fmt::format("{} {} {}", clock_time(item.value("at", std::int64_t{0})), printable(item.value("topic", "")),
                      payload);
 }

@@ -170,33 +170,41 @@ std::string text_of(const BusChanges& changes, const UplinkChanges& uplinks) {
 
 }  // namespace
 
-/// What of it needs a restart; nothing when all of it can be taken over.
 std::optional<std::string> Gateway::obstacle(const Settings& fresh) const {
   const auto place = [](const mqtt::ListenSettings& listen) {
     return std::tie(listen.bind, listen.port, listen.unix_path, listen.systemd);
   };
+  constexpr std::string_view kRestart = ": that needs a restart";
   const auto& now = settings_.fingerprints;
   const auto& then = fresh.fingerprints;
-  if (!std::ranges::equal(settings_.broker.listen, fresh.broker.listen, {}, place, place)) return "other listeners";
-  if (now.gateway != then.gateway) return "another section `gateway`";
-  if (now.broker != then.broker) return "another section `broker`";
+  if (!std::ranges::equal(settings_.broker.listen, fresh.broker.listen, {}, place, place)) {
+    return fmt::format("other listeners{}", kRestart);
+  }
+  if (now.gateway != then.gateway) return fmt::format("another section `gateway`{}", kRestart);
+  if (now.broker != then.broker) return fmt::format("another section `broker`{}", kRestart);
+  try {
+    uplinks_->check(fresh);
+  } catch (const config::Error& error) {
+    return error.what();
+  }
   return std::nullopt;
 }
 
 void Gateway::renew(Settings fresh, Reload::Done done) {
   if (stopping_) return;
-  if (const auto what = obstacle(fresh)) return done({false, *what + ": that needs a restart"});
+  if (const auto what = obstacle(fresh)) return done({false, *what, true});
   UplinkChanges uplinks;
   try {
     uplinks = uplinks_->renew(fresh);
   } catch (const config::Error& error) {
-    return done({false, error.what()});
+    return done({false, error.what(), true});
   }
   for (const auto& warning : fresh.warnings) spdlog::warn("{}", warning.text());
   broker_.set_access(std::make_shared<const mqtt::Access>(fresh.broker.access));
   settings_.warnings = fresh.warnings;
   settings_.device_count = fresh.device_count;
   settings_.point_count = fresh.point_count;
+  settings_.uplinks = fresh.uplinks;
   field_->renew(std::move(fresh), [done = std::move(done), uplinks = std::move(uplinks)](const BusChanges& changes) {
     const auto text = text_of(changes, uplinks);
     done({changes.trouble.empty(), changes.trouble.empty() ? text : fmt::format("{}; but {}", text, changes.trouble)});

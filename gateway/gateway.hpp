@@ -36,6 +36,8 @@ class Gateway {
   /// ending and beginning them, see Uplinks::renew and Field::renew. All stays as it was when anything else has
   /// changed. `done` is called once, on the loop's thread, unless the gateway stops before.
   void renew(Settings fresh, Reload::Done done);
+  /// Why `renew` would change nothing, as far as that is known before: mostly that it needs a restart.
+  std::optional<std::string> obstacle(const Settings& fresh) const;
   /// Ends buses, uplinks and clients in this order, within 2 s, and then stops the loop.
   void stop();
 
@@ -65,7 +67,6 @@ class Gateway {
   void note_login(const mqtt::LoginReport& report);
   void on_committed(mqtt::Ticket ticket);
   void disconnect_clients();
-  std::optional<std::string> obstacle(const Settings& fresh) const;
 
   // Constant after construction.
   Settings settings_;  // without what the buses and mappers took

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "mqtt/address_key.hpp"
 #include "mqtt/crypto.hpp"
 #include "mqtt/log_limit.hpp"
 
@@ -23,6 +24,8 @@ constexpr auto kSession = 12h;
 constexpr double kRate = 50;  // requests a second
 constexpr double kBurst = 200;
 constexpr std::size_t kLongestPassword = 1024;
+constexpr std::ptrdiff_t kMostLogins = 8;  // whose password is being checked
+constexpr std::ptrdiff_t kMostLoginsOfAddress = 2;
 
 HttpDenial denial(int status, std::string code, std::string message) {
   return {status, std::move(code), std::move(message)};
@@ -72,8 +75,9 @@ HttpAccess::HttpAccess(HttpSettings settings, mqtt::PasswordChecker& passwords, 
 
 bool HttpAccess::too_fast(const std::string& address) {
   const auto now = clock_.now();
-  const bool fresh = buckets_.find(address) == nullptr;
-  auto& bucket = buckets_.touch(address);
+  const auto key = mqtt::address_key(address);
+  const bool fresh = buckets_.find(key) == nullptr;
+  auto& bucket = buckets_.touch(key);
   const auto passed = std::chrono::duration<double>(now - bucket.at).count();
   bucket.left = fresh ? kBurst : std::min(kBurst, bucket.left + passed * kRate);
   bucket.at = now;
@@ -142,11 +146,16 @@ void HttpAccess::log_in(const HttpRequest& request, const std::string& user, std
   if (bans_.address_shut_out(request.address, now) || bans_.user_shut_out(request.address, user, now)) {
     return refuse(429, "shut-out", "too many wrong logins; wait");
   }
+  const auto key = mqtt::address_key(request.address);
+  if (std::ssize(checking_) >= kMostLogins || std::ranges::count(checking_, key) >= kMostLoginsOfAddress) {
+    return refuse(429, "too-fast", "other logins are being checked; try again");
+  }
   const auto known = settings_->users.find(user);
   const bool exists = known != settings_->users.end();
   // A wrong name takes as long as a wrong password.
   const auto* credentials = exists ? &known->second.credentials : &settings_->users.begin()->second.credentials;
   const auto shared = std::make_shared<const Done>(std::move(done));
+  checking_.push_back(key);
   const bool taken = passwords_.submit(
       [settings = settings_, credentials, password = std::move(password)]() mutable {
         return is_right(*credentials, password);
@@ -154,13 +163,22 @@ void HttpAccess::log_in(const HttpRequest& request, const std::string& user, std
       [this, alive = std::weak_ptr(alive_), from = without_content(request), user, exists,
        shared](std::optional<bool> right) {
         if (alive.expired()) return;
+        no_longer_checking(from.address);
         if (!right) return (*shared)(tl::unexpected(denial(503, "busy", "there is no memory to check a password now")));
         if (!*right || !exists) return (*shared)(tl::unexpected(failed(from, user)));
         bans_.succeeded(from.address, user);
         note_(true, user, fmt::format("from {} by the page", from.address));
         (*shared)(begin_session(from, user));
       });
-  if (!taken) (*shared)(tl::unexpected(denial(503, "busy", "too many passwords wait to be checked; try again")));
+  if (taken) return;
+  no_longer_checking(request.address);
+  (*shared)(tl::unexpected(denial(503, "busy", "too many passwords wait to be checked; try again")));
+}
+
+/// One login fewer of this address.
+void HttpAccess::no_longer_checking(const std::string& address) {
+  const auto one = std::ranges::find(checking_, mqtt::address_key(address));
+  if (one != checking_.end()) checking_.erase(one);
 }
 
 HttpDenial HttpAccess::failed(const HttpRequest& request, const std::string& user) {

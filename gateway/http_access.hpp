@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "gateway/http_request.hpp"
 #include "gateway/http_settings.hpp"
@@ -38,7 +39,8 @@ struct HttpGrant {
 /// stranger's domain that points here does. Else a token, or the cookie of a login. Wrong tokens and passwords count as
 /// the broker counts them (see mqtt::Bans). A browser that says that a page of elsewhere asks is refused. At most 64
 /// sessions, of twelve hours each: the one used longest ago gives way. At most 50 requests a second from an address,
-/// 200 at once. Broker thread.
+/// 200 at once, and two logins of an address, eight in all, whose password is being checked. IPv6 addresses count by
+/// their /64. Broker thread.
 class HttpAccess {
  public:
   /// Somebody came in under a name, or did not, and why.
@@ -77,6 +79,7 @@ class HttpAccess {
   tl::expected<HttpGrant, HttpDenial> admit_session(const HttpRequest& request);
   LoggedIn begin_session(const HttpRequest& request, const std::string& user);
   HttpDenial failed(const HttpRequest& request, const std::string& user);
+  void no_longer_checking(const std::string& address);
 
   // Constant after construction.
   const std::shared_ptr<const HttpSettings> settings_;  // shared with password checks
@@ -88,6 +91,7 @@ class HttpAccess {
   mqtt::Bans bans_;
   mqtt::RecentMap<Session> sessions_;  // by the SHA-256 of their cookie
   mqtt::RecentMap<Bucket> buckets_;    // by address
+  std::vector<std::string> checking_;  // the addresses of logins whose password is being checked
 };
 
 }  // namespace ferrule::gateway

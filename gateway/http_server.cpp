@@ -7,11 +7,15 @@
 #include <optional>
 #include <utility>
 
+#include "mqtt/address_key.hpp"
+#include "mqtt/bans.hpp"
+
 namespace ferrule::gateway {
 
 namespace {
 
 constexpr std::size_t kMostConnections = 64;
+constexpr std::ptrdiff_t kMostOfAddress = 16;
 constexpr std::uint64_t kMostStreams = 16;
 constexpr std::size_t kMostOutput = 1 << 20;    // bytes of a stream that wait
 constexpr std::uint32_t kMostEvents = 500;      // of a stream, in a second
@@ -68,13 +72,17 @@ class HttpServer::Connection final : public mqtt::Sink, public std::enable_share
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  Connection(HttpServer& server, std::unique_ptr<mqtt::Transport> transport)
-      : server_(server), transport_(std::move(transport)), deadline_(std::chrono::steady_clock::now() + kPatience) {}
+  Connection(HttpServer& server, std::unique_ptr<mqtt::Transport> transport, std::string address)
+      : address_(std::move(address)),
+        server_(server),
+        transport_(std::move(transport)),
+        deadline_(std::chrono::steady_clock::now() + kPatience) {}
 
   void start() { transport_->start(*this); }
   /// Nothing is sent any more.
   void abandon();
   bool open() const { return open_; }
+  bool has_asked() const { return stage_ > Stage::Body; }
   bool overdue(Time now) const;
   void beat(Time now);
 
@@ -84,6 +92,7 @@ class HttpServer::Connection final : public mqtt::Sink, public std::enable_share
   void event(std::string_view name, std::string_view data);
   void end();
   std::function<void()> gone;  // of a stream
+  const std::string address_;
 
  private:
   enum class Stage : std::uint8_t { Head, Body, Asked, Streaming, Over };
@@ -321,11 +330,9 @@ void HttpServer::Connection::abandon() {
 
 HttpServer::HttpServer(mqtt::Loop& loop, mqtt::ListenSettings place)
     : loop_(loop), self_(std::make_shared<HttpServer*>(this)) {
-  place.max_connections = kMostConnections;
-  listener_ = std::make_unique<mqtt::Listener>(loop, place, 0, [this](std::unique_ptr<mqtt::Transport> transport) {
-    connections_.push_back(std::make_shared<Connection>(*this, std::move(transport)));
-    connections_.back()->start();
-  });
+  place.max_connections = 0;  // we choose who gives way
+  listener_ = std::make_unique<mqtt::Listener>(
+      loop, place, 0, [this](std::unique_ptr<mqtt::Transport> transport) { take(std::move(transport)); });
   loop_.every(std::chrono::seconds(1), [weak = std::weak_ptr(self_)] {
     if (const auto self = weak.lock()) (*self)->tick();
   });
@@ -355,10 +362,30 @@ const HttpServer::Handler* HttpServer::find(const HttpRequest& request, HttpResp
   return nullptr;
 }
 
-HttpCounters HttpServer::counters() const {
-  auto counters = counters_;
-  counters.connections_refused = listener_->counters().refused_full;
-  return counters;
+HttpCounters HttpServer::counters() const { return counters_; }
+
+void HttpServer::take(std::unique_ptr<mqtt::Transport> transport) {
+  auto address = transport->identity().address;
+  if (!make_room(address)) return;
+  connections_.push_back(std::make_shared<Connection>(*this, std::move(transport), std::move(address)));
+  connections_.back()->start();
+}
+
+/// For one more from there. False: all that are in its way have asked, and wait for their answer.
+bool HttpServer::make_room(const std::string& address) {
+  const auto key = mqtt::address_key(address);
+  const auto is_neighbour = [&](const auto& one) { return mqtt::address_key(one->address_) == key; };
+  const bool crowded =
+      !mqtt::is_loopback_address(address) && std::ranges::count_if(connections_, is_neighbour) >= kMostOfAddress;
+  if (!crowded && connections_.size() < kMostConnections) return true;
+  ++counters_.connections_refused;
+  const auto oldest = std::ranges::find_if(
+      connections_, [&](const auto& one) { return !one->has_asked() && (!crowded || is_neighbour(one)); });
+  if (oldest == connections_.end()) return false;
+  const auto connection = *oldest;
+  connections_.erase(oldest);
+  connection->abandon();
+  return true;
 }
 
 void HttpServer::forget(const Connection& connection) {

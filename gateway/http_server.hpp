@@ -33,7 +33,7 @@ struct HttpCounters {
   std::uint64_t too_fast = 0;             ///< 429
   std::uint64_t bad_requests = 0;         ///< every other 4xx
   std::uint64_t failed = 0;               ///< 5xx
-  std::uint64_t connections_refused = 0;  ///< because as many were open as may be
+  std::uint64_t connections_refused = 0;  ///< or closed for another, because as many were open as may be
   std::uint64_t timeouts = 0;             ///< connections that took too long, streams that were not read
   std::uint64_t streams = 0;              ///< open now
   std::uint64_t streams_refused = 0;      ///< because as many were open as may be
@@ -65,9 +65,10 @@ class HttpReply {
   std::shared_ptr<State> state_;
 };
 
-/// Serves one request a connection: heads of up to 8 KiB, bodies of up to 64 KiB, up to 64 connections (one more is
-/// closed at once), ten seconds for each from its first byte to our last. Up to 16 of them may be streams: these last
-/// as long as their client reads. Broker thread.
+/// Serves one request a connection: heads of up to 8 KiB, bodies of up to 64 KiB, ten seconds for each from its first
+/// byte to our last. Up to 64 connections, 16 of an address that is not this machine's: for one more the oldest that
+/// has not asked yet gives way, and when there is none, the new one is closed. Up to 16 may be streams: these last as
+/// long as their client reads. Broker thread.
 class HttpServer {
  public:
   using Handler = std::function<void(const HttpRequest&, HttpReply)>;
@@ -88,6 +89,8 @@ class HttpServer {
   class Connection;
 
   const Handler* find(const HttpRequest& request, HttpResponse& refusal) const;
+  void take(std::unique_ptr<mqtt::Transport> transport);
+  bool make_room(const std::string& address);
   void forget(const Connection& connection);
   void tick();
 

@@ -87,7 +87,7 @@ std::string uplinks_text(const std::string& cloud, const std::string& id) {
       "    #user: {}\n"
       "    #password: !file secrets/cloud     # a file beside this one that only the gateway can read\n"
       "    out: [{{from: {}, qos: 1}}]\n",
-      quoted(cloud), id, quoted(id + "/#"));
+      quoted(cloud), quoted(id), quoted(id + "/#"));
 }
 
 std::string name_of(const drivers::SerialPortInfo& port) { return port.by_id.empty() ? port.device : port.by_id; }

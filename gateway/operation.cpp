@@ -9,6 +9,7 @@
 #include "gateway/page.hpp"
 #include "gateway/queue.hpp"
 #include "gateway/status.hpp"
+#include "gateway/withheld.hpp"
 #include "gateway/write_command.hpp"
 
 namespace ferrule::gateway {
@@ -31,7 +32,7 @@ json configuration_of(const Settings& settings, const std::optional<ReloadResult
 
 Operation::Operation(mqtt::Loop& loop, Gateway& gateway)
     : gateway_(gateway),
-      taps_(loop, gateway.broker()),
+      taps_(loop, gateway.broker(), withheld_topic(gateway.settings())),
       traces_(loop, [&gateway](const std::string& name) { return gateway.field().bus(name); }) {
   gateway.field().on_end([this](const drivers::Bus& bus) { traces_.forget(bus); });
   add_commands();
@@ -42,9 +43,10 @@ Operation::Operation(mqtt::Loop& loop, Gateway& gateway)
 void Operation::add_commands() {
   add_status_commands(commands_, gateway_);
   add_write_commands(commands_, gateway_.field());
-  add_queue_commands(commands_, gateway_.bridges(), [this](std::string_view who, std::string_view what) {
-    gateway_.events().note("queue", who, what);
-  });
+  add_queue_commands(
+      commands_, gateway_.bridges(),
+      [this](const std::string& uplink) { return Withheld(gateway_.settings(), uplink); },
+      [this](std::string_view who, std::string_view what) { gateway_.events().note("queue", who, what); });
   commands_.on("tap",
                [this](const ControlRequest& request, ControlReply reply) { taps_.open(request, std::move(reply)); });
   commands_.on("trace",

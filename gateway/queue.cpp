@@ -31,7 +31,7 @@ std::string time_text(std::int64_t milliseconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), milliseconds % 1000);
 }
 
-json row_json(const bridge::Row& row) {
+json row_json(const bridge::Row& row, const Withheld& withheld) {
   json object = {{"seq", row.seq},
                  {"topic", row.topic},
                  {"qos", static_cast<int>(row.qos)},
@@ -39,7 +39,9 @@ json row_json(const bridge::Row& row) {
                  {"published", time_text(row.published)},
                  {"bytes", row.payload.size()}};
   if (row.expires) object["expires"] = time_text(*row.expires);
-  if (mqtt::is_valid_utf8(row.payload)) {
+  if (withheld.holds(row)) {
+    object["withheld"] = true;
+  } else if (mqtt::is_valid_utf8(row.payload)) {
     object["payload"] = row.payload;
   } else {
     object["payload_base64"] = mqtt::to_base64(row.payload);
@@ -48,18 +50,18 @@ json row_json(const bridge::Row& row) {
 }
 
 /// One page: `{"rows": [...], "next": SEQ or null}`.
-json page_of(OutboxFile& file, bool queued, Seq after) {
+json page_of(OutboxFile& file, bool queued, Seq after, const Withheld& withheld) {
   json rows = json::array();
   json next = nullptr;
   if (queued) {
     const auto page = file.load(after, kPage, kPageBytes);
-    for (const auto& row : page.rows) rows.push_back(row_json(row));
+    for (const auto& row : page.rows) rows.push_back(row_json(row, withheld));
     if (!page.complete && !page.rows.empty()) next = page.rows.back().seq;
   } else {
     const auto parked = file.parked_rows(after, kPage);
     std::uint64_t bytes = 0;
     for (const auto& one : parked) {
-      json object = row_json(one.row);
+      json object = row_json(one.row, withheld);
       object["parked"] = time_text(one.since);
       object["reason"] = fmt::format("{} (0x{:02X})", mqtt::name(one.reason), static_cast<unsigned>(one.reason));
       rows.push_back(std::move(object));
@@ -97,8 +99,10 @@ std::optional<Request> parse(const json& body) {
 }
 
 using Note = std::function<void(std::string_view who, std::string_view what)>;
+using WithheldOf = std::function<Withheld(const std::string& uplink)>;
 
-void serve(const UplinkList& uplinks, const Note& note, const ControlRequest& control, ControlReply reply) {
+void serve(const UplinkList& uplinks, const WithheldOf& withheld_of, const Note& note, const ControlRequest& control,
+           ControlReply reply) {
   const auto request = parse(control.body);
   if (!request) return reply.error("bad-request", "a member is not of the type it has to be");
   if (request->action == "uplinks") {
@@ -117,11 +121,13 @@ void serve(const UplinkList& uplinks, const Note& note, const ControlRequest& co
     if (count > 0) note(who, fmt::format("{} parked messages of uplink {} {}", count, name, what));
   };
   if (request->action == "page") {
-    uplink.look([answer, queued = request->queued,
-                 after = request->after](OutboxFile& file) { *answer = page_of(file, queued, after); },
-                [answer, reply]() mutable {
-                  answer->is_null() ? reply.error("failed", "the outbox cannot be read") : reply.result(*answer);
-                });
+    const auto page = [answer, queued = request->queued, after = request->after,
+                       withheld = withheld_of(request->uplink)](OutboxFile& file) {
+      *answer = page_of(file, queued, after, withheld);
+    };
+    uplink.look(page, [answer, reply]() mutable {
+      answer->is_null() ? reply.error("failed", "the outbox cannot be read") : reply.result(*answer);
+    });
   } else if (request->action == "drop") {
     uplink.change([answer, seqs = request->seqs](OutboxFile& file) { *answer = drop(file, seqs); },
                   [answer, reply, noted]() mutable {
@@ -193,7 +199,7 @@ class StateDirectory final : public Source {
     return names;
   }
   json page(const std::string& uplink, bool queued, Seq after) override {
-    return page_of(*open(uplink), queued, after);
+    return page_of(*open(uplink), queued, after, {});  // who reads the file has it all
   }
   std::size_t change(const std::string& action, const std::string& uplink, const std::vector<Seq>& seqs) override {
     const auto file = open(uplink);
@@ -281,9 +287,10 @@ int change_parked(const QueueOptions& options, const std::string& action, const 
 
 }  // namespace
 
-void add_queue_commands(ControlCommands& commands, const UplinkList& uplinks, Note note) {
-  commands.on("queue", [&uplinks, note = std::move(note)](const ControlRequest& request, ControlReply reply) {
-    serve(uplinks, note, request, std::move(reply));
+void add_queue_commands(ControlCommands& commands, const UplinkList& uplinks, WithheldOf withheld_of, Note note) {
+  commands.on("queue", [&uplinks, withheld_of = std::move(withheld_of), note = std::move(note)](
+                           const ControlRequest& request, ControlReply reply) {
+    serve(uplinks, withheld_of, note, request, std::move(reply));
   });
 }
 

@@ -12,6 +12,7 @@
 #include "bridge/uplink.hpp"
 #include "gateway/ask.hpp"
 #include "gateway/control_commands.hpp"
+#include "gateway/withheld.hpp"
 
 namespace ferrule::gateway {
 
@@ -31,8 +32,10 @@ int retry_parked(const QueueOptions& options);
 int drop_parked(const QueueOptions& options);
 
 using UplinkList = std::vector<std::unique_ptr<bridge::Uplink>>;
-/// Adds `queue`; `uplinks` outlive the commands. `note` hears who decided over parked messages, and how.
+/// Adds `queue`; `uplinks` outlive the commands. `withheld` says whose payloads of an uplink are not shown. `note`
+/// hears who decided over parked messages, and how.
 void add_queue_commands(ControlCommands& commands, const UplinkList& uplinks,
+                        std::function<Withheld(const std::string& uplink)> withheld,
                         std::function<void(std::string_view who, std::string_view what)> note);
 
 }  // namespace ferrule::gateway

@@ -46,7 +46,7 @@ void Reload::read() {
   } catch (const config::Error& error) {
     loop_.post([this, text = std::string(error.what())] {
       thread_.join();
-      finish({false, text});
+      finish({false, text, true});
     });
   }
 }

@@ -15,7 +15,8 @@ namespace ferrule::gateway {
 /// What became of a reload.
 struct ReloadResult {
   bool ok = false;
-  std::string text;  ///< for people: what has changed, or why nothing has
+  std::string text;        ///< for people: what has changed, or why nothing has
+  bool untouched = false;  ///< not ok, and nothing at all was changed
 };
 
 /// Members are called on the loop's thread.

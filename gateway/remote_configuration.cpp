@@ -11,8 +11,10 @@
 #include <system_error>
 #include <utility>
 
+#include "bridge/inbound.hpp"
 #include "config/error.hpp"
 #include "gateway/gateway.hpp"
+#include "gateway/way_in.hpp"
 #include "mapping/json.hpp"
 #include "mqtt/log_limit.hpp"
 #include "mqtt/properties.hpp"
@@ -24,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLook = 200ms;
+constexpr auto kAgain = 1s;                       // to go back
 constexpr std::size_t kMostPayload = 16U << 20U;  // as of a file
 
 /// Throws std::runtime_error; on return the text is on disk.
@@ -49,6 +52,12 @@ void sync_directory(const std::filesystem::path& directory) {
   if (descriptor < 0) return;
   ::fsync(descriptor);
   ::close(descriptor);
+}
+
+/// The uplink that brought it; nothing when a client of ours did.
+std::optional<std::string> uplink_of(const mqtt::Publication& request) {
+  if (!bridge::is_from_cloud(request)) return std::nullopt;
+  return request.origin.substr(bridge::from_cloud({}).size());
 }
 
 }  // namespace
@@ -82,7 +91,7 @@ void RemoteConfiguration::begin(const mqtt::PublicationPtr& request) {
   if (request->retain) return answer(*request, Result::Rejected, "it must not be retained");
   if (request->payload.size() > kMostPayload) return answer(*request, Result::Rejected, "it is larger than 16 MiB");
   if (!reload_.hold()) return answer(*request, Result::Rejected, "another configuration is being taken over");
-  trial_ = Trial{request, online(), {}, {}, {}};
+  trial_ = Trial{request, online(), {}, {}, {}, {}};
   thread_ = std::thread([this] { read(); });
 }
 
@@ -107,9 +116,24 @@ void RemoteConfiguration::read() {
   });
 }
 
+/// Before anything is touched: whether there is a way back, and somebody who could send another.
+std::optional<std::string> RemoteConfiguration::objection() const {
+  if (const auto what = gateway_.obstacle(trial_->before)) {
+    return fmt::format("the file as it is could not be gone back to: {}", *what);
+  }
+  if (trial_->were_online.empty() && !gateway_.uplinks().empty()) return "no uplink is online that could prove it";
+  const auto name = uplink_of(*trial_->request);
+  if (!name) return std::nullopt;
+  const auto uplink = std::ranges::find(trial_->fresh.uplinks, *name, &bridge::UplinkSettings::name);
+  if (uplink != trial_->fresh.uplinks.end() && leads_to(uplink->in, settings_.topic + "/set")) return std::nullopt;
+  return fmt::format("uplink {} could not bring another: it has no `in` that leads to {}/set", *name, settings_.topic);
+}
+
 void RemoteConfiguration::apply() {
+  if (const auto why = objection()) return end(Result::Rejected, *why);
   gateway_.renew(std::move(trial_->fresh), [this, alive = std::weak_ptr(alive_)](const ReloadResult& result) {
     if (alive.expired()) return;
+    if (result.untouched) return end(Result::Rejected, result.text);
     if (!result.ok) return go_back(Result::Rejected, result.text);
     trial_->until = std::chrono::steady_clock::now() + settings_.within;
     prove();
@@ -124,10 +148,13 @@ std::vector<std::string> RemoteConfiguration::online() const {
   return names;
 }
 
-/// Those that are no more have nothing to prove, but somebody must be left who can be told what is wrong.
+/// Those that are no more have nothing to prove, but somebody must be left who can be told what is wrong; if the
+/// request came by an uplink, that one.
 bool RemoteConfiguration::is_proven() const {
   const auto now = online();
   const auto uplinks = gateway_.uplinks();
+  const auto sender = uplink_of(*trial_->request);
+  if (sender && std::ranges::find(now, *sender) == now.end()) return false;
   return (trial_->were_online.empty() || !now.empty()) &&
          std::ranges::all_of(trial_->were_online, [&](const auto& name) {
            const bool is_there = std::ranges::any_of(uplinks, [&](const auto& uplink) { return uplink.name == name; });
@@ -157,12 +184,19 @@ void RemoteConfiguration::keep() {
   end(Result::Ok, {});
 }
 
-void RemoteConfiguration::go_back(Result result, std::string why) {
-  gateway_.renew(std::move(trial_->before),
-                 [this, alive = std::weak_ptr(alive_), result, why = std::move(why)](const ReloadResult& back) {
-                   if (alive.expired()) return;
-                   end(result, back.ok ? why : fmt::format("{}; and going back failed: {}", why, back.text));
-                 });
+/// What fails, such as a port that somebody took meanwhile, is tried until it holds: nothing else is taken over before.
+void RemoteConfiguration::go_back(Result result, const std::string& why) {
+  if (gateway_.stopping()) return;
+  gateway_.renew(trial_->before, [this, alive = std::weak_ptr(alive_), result, why](const ReloadResult& back) {
+    if (alive.expired()) return;
+    if (back.ok) return end(result, why);
+    if (trial_->trouble.is_news(back.text, std::chrono::steady_clock::now())) {
+      spdlog::error("configuration: cannot go back to {} yet, trying on: {}", file_.string(), back.text);
+    }
+    loop_.once(kAgain, [this, alive, result, why] {
+      if (!alive.expired()) go_back(result, why);
+    });
+  });
 }
 
 void RemoteConfiguration::end(Result result, const std::string& why) {

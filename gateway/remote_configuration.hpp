@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bridge/uplink.hpp"
+#include "bridge/uplink_state.hpp"
 #include "gateway/reload.hpp"
 #include "gateway/settings.hpp"
 #include "mqtt/consumer.hpp"
@@ -22,9 +23,11 @@ class Gateway;
 
 /// Takes what is published to `TOPIC/set`, the whole text of a configuration file, and answers
 /// `{"ts":..,"result":"ok|rejected|rolled-back","why":".."}` at `TOPIC/result` with the Correlation Data of the
-/// request. What has mistakes, or needs a restart, is rejected. What can be taken over is, and is written to the file
-/// once every uplink that was online before is online again; when that takes longer than `within`, or leaves none of
-/// them, the gateway goes back to the file as it is. A gateway that is killed meanwhile starts with the file as it was.
+/// request. What has mistakes, or needs a restart, is rejected, and so is what nobody could take back: no uplink is
+/// online that could prove it, the one it came by would not bring another, or the file as it is needs a restart. What
+/// can be taken over is, and is written to the file once every uplink that was online before is online again; when that
+/// takes longer than `within`, or leaves none of them, the gateway goes back to the file as it is, however many tries
+/// that takes. A gateway that is killed meanwhile starts with the file as it was.
 ///
 /// Who may publish there is a matter of the broker's rules; without rules nobody is asked, so the settings refuse that.
 /// Members are called on the loop's thread.
@@ -48,15 +51,17 @@ class RemoteConfiguration final : public mqtt::Consumer {
     std::vector<std::string> were_online;  // uplinks
     std::chrono::steady_clock::time_point until;
     Settings before, fresh;
+    bridge::Repetition trouble;  // on the way back
   };
 
   void begin(const mqtt::PublicationPtr& request);
   void read();  // on a thread of its own
   void apply();
   void prove();
+  std::optional<std::string> objection() const;
   bool is_proven() const;
   void keep();
-  void go_back(Result result, std::string why);
+  void go_back(Result result, const std::string& why);
   void end(Result result, const std::string& why);
   void answer(const mqtt::Publication& request, Result result, const std::string& why);
   std::vector<std::string> online() const;

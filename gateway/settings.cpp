@@ -45,10 +45,14 @@ std::optional<RemoteSettings> read_remote(const config::Node& node, const std::s
   return remote;
 }
 
+bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7F; }
+
 void read_gateway(const config::Node& section, Settings& settings) {
   settings.id = section["id"].text(default_id());
-  if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$') {
-    section["id"].mistake("a gateway id is one topic level: not empty, without / + #, not starting with $");
+  if (settings.id.empty() || settings.id.find_first_of("/+#") != std::string::npos || settings.id.front() == '$' ||
+      std::ranges::any_of(settings.id, is_control)) {
+    section["id"].mistake(
+        "a gateway id is one topic level: not empty, without / + # and control characters, not starting with $");
   }
   settings.clock = section["clock"].one_of(settings.clock, kClocks);
   settings.state_dir = section["state_dir"].text(default_state_dir());

@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMostPayload = 64 * 1024;  // bytes that are shown
 
-json item_of(const mqtt::Publication& publication) {
+json item_of(const mqtt::Publication& publication, bool withheld) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   json item{{"at", std::chrono::duration_cast<std::chrono::milliseconds>(now).count()},
             {"topic", publication.topic},
@@ -23,6 +23,10 @@ json item_of(const mqtt::Publication& publication) {
             {"retain", publication.retain},
             {"from", publication.origin.empty() ? json() : json(publication.origin)},
             {"bytes", publication.payload.size()}};
+  if (withheld) {
+    item["withheld"] = true;
+    return item;
+  }
   const auto payload = publication.payload.substr(0, kMostPayload);
   if (mqtt::is_valid_utf8(payload)) {
     item["payload"] = payload;
@@ -72,7 +76,7 @@ void Taps::close(const Tap* tap) {
 tl::expected<mqtt::Ticket, mqtt::Reason> Taps::append(const mqtt::PublicationPtr& publication, bool /*durable*/) {
   for (const auto& tap : taps_) {
     if (tap->done || !tap->filter.matches(publication->topic)) continue;
-    if (tap->reply.takes()) tap->reply.item(item_of(*publication));
+    if (tap->reply.takes()) tap->reply.item(item_of(*publication, publication->topic == withheld_));
     if (tap->left == 0 || --tap->left > 0) continue;
     tap->done = true;
     tap->reply.result(nullptr);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "gateway/control_commands.hpp"
@@ -15,7 +16,9 @@ namespace ferrule::gateway {
 /// Costs nothing while nobody taps. Belongs to the broker thread; ends after the control socket and before the broker.
 class Taps final : public mqtt::Consumer {
  public:
-  Taps(mqtt::Loop& loop, mqtt::Broker& broker) : loop_(loop), broker_(broker) {}
+  /// Of what is published at `withheld` the payload is shown to nobody; empty: no such topic.
+  Taps(mqtt::Loop& loop, mqtt::Broker& broker, std::string withheld)
+      : loop_(loop), broker_(broker), withheld_(std::move(withheld)) {}
   ~Taps() override;
   Taps(const Taps&) = delete;
   Taps& operator=(const Taps&) = delete;
@@ -32,6 +35,7 @@ class Taps final : public mqtt::Consumer {
 
   mqtt::Loop& loop_;
   mqtt::Broker& broker_;
+  const std::string withheld_;
   std::vector<std::shared_ptr<Tap>> taps_;  // attached to the broker while there is one
 };
 

@@ -63,7 +63,6 @@ void Uplinks::stop(std::chrono::milliseconds grace) {
   for (auto& uplink : all_) uplink->stop(grace);
 }
 
-/// What has to hold before anything is changed.
 void Uplinks::check(const Settings& fresh) const {
   for (const auto& uplink : fresh.uplinks) {
     const auto path = "uplinks." + uplink.name;

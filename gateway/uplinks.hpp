@@ -36,6 +36,8 @@ class Uplinks {
   /// meanwhile; one that is no more leaves its file, for the day it comes back. Throws config::Error when that cannot
   /// be, and then nothing has changed.
   UplinkChanges renew(const Settings& fresh);
+  /// Throws config::Error when what can be known beforehand forbids `renew`.
+  void check(const Settings& fresh) const;
 
   // From the store; see bridge::Uplink.
   void committed(mqtt::Ticket ticket);
@@ -58,7 +60,6 @@ class Uplinks {
 
   std::unique_ptr<bridge::Uplink> open(const bridge::UplinkSettings& settings);
   Opened open_new(const Settings& fresh);
-  void check(const Settings& fresh) const;
   void end(std::size_t index, std::chrono::milliseconds grace);
   template <class Visit>
   void each(const Visit& visit) const;

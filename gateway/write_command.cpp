@@ -32,7 +32,9 @@ void write(Field& field, const ControlRequest& request, ControlReply reply) {
   };
   const auto device = text("device"), point = text("point");
   const auto value = request.body.find("value");
-  const auto wanted = value == request.body.end() ? std::nullopt : command_value(value->dump(-1, ' ', true));
+  // Not nested ones: `dump` calls itself for each level.
+  const bool is_plain = value != request.body.end() && !value->is_structured();
+  const auto wanted = is_plain ? command_value(value->dump(-1, ' ', true)) : std::nullopt;
   if (device.empty() || point.empty() || !wanted) {
     return reply.error("bad-request", "a write has a \"device\", a \"point\" and a \"value\": number, boolean or text");
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "mqtt/address_key.hpp"
 #include "mqtt/crypto.hpp"
 
 namespace ferrule::mqtt {
@@ -15,15 +16,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t kCapacity = 4096;
 constexpr auto kForgetAfter = 1h;
 constexpr auto kLongestOnLoopback = 5s, kLongestForUser = 30s;
-
-/// Whoever has one IPv6 address has the whole /64.
-std::string address_key(std::string_view address) {
-  const std::string text(address);
-  in6_addr v6{};
-  if (::inet_pton(AF_INET6, text.c_str(), &v6) != 1 || IN6_IS_ADDR_LOOPBACK(&v6)) return text;
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) return {reinterpret_cast<const char*>(v6.s6_addr) + 12, 4};
-  return {reinterpret_cast<const char*>(v6.s6_addr), 8};
-}
 
 }  // namespace
 

@@ -226,7 +226,7 @@ function followTopics(filter) {
   tap = new EventSource(`api/v1/tap?filter=${encodeURIComponent(filter || '#')}`)
   tap.addEventListener('publication', (event) => {
     const item = JSON.parse(event.data)
-    const payload = item.payload ?? `${item.bytes} bytes that are no text`
+    const payload = item.payload ?? `${item.bytes} bytes that are ${item.withheld ? 'not shown' : 'no text'}`
     topics.add(el('li', {}, el('time', {textContent: clock(item.at)}), ` ${item.topic} `, el('b', {textContent: payload.slice(0, 200)})))
   })
   tap.addEventListener('dropped', (event) => topics.add(el('li', {className: 'note', textContent: `${event.data} left out: too many at once`})))

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "mqtt/crypto.hpp"
@@ -20,15 +22,21 @@ class FakeClock final : public mqtt::Clock {
   std::chrono::steady_clock::time_point now_{1000h};
 };
 
-/// Checks at once.
+/// Checks at once, or when it is told to.
 class Checker final : public mqtt::PasswordChecker {
  public:
   bool submit(Check check, Done done) override {
     if (full) return false;
-    done(check());
+    if (!slow) {
+      done(check());
+      return true;
+    }
+    waiting.emplace_back([check = std::move(check), done = std::move(done)]() mutable { done(check()); });
     return true;
   }
   bool full = false;
+  bool slow = false;
+  std::vector<std::function<void()>> waiting;
 };
 
 constexpr const char* kToken = "0123456789abcdef0123456789abcdef";
@@ -206,6 +214,36 @@ TEST_F(HttpAccessTest, AnAddressHasTwoHundredRequestsAtOnceAndFiftyASecond) {
   EXPECT_EQ(served("127.0.0.2"), 200);
   clock_.advance(1s);
   EXPECT_EQ(served("127.0.0.1"), 50);
+}
+
+TEST_F(HttpAccessTest, TheAddressesOfAnIpv6NetworkShareTheirRequests) {
+  auto& access = open(with_users());
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(access.admit(from("2001:db8::" + std::to_string(i))).error().status, 401);
+  EXPECT_EQ(access.admit(from("2001:db8::ffff")).error().status, 429);
+  EXPECT_EQ(access.admit(from("2001:db8:0:1::1")).error().status, 401);
+}
+
+TEST_F(HttpAccessTest, ChecksTwoLoginsOfAnAddressAtOnceAndEightInAll) {
+  auto& access = open(with_users());
+  checker_.slow = true;
+  int granted = 0, refused = 0;
+  const auto try_from = [&](const std::string& address) {
+    access.log_in(from(address), "anna", "right", [&](auto result) {
+      if (result) return void(++granted);
+      EXPECT_EQ(result.error().status, 429);
+      ++refused;
+    });
+  };
+  for (int i = 0; i < 3; ++i) try_from("192.0.2.1");
+  EXPECT_EQ(refused, 1);
+  for (int i = 2; i <= 5; ++i) {
+    for (int j = 0; j < 2; ++j) try_from("192.0.2." + std::to_string(i));
+  }
+  EXPECT_EQ(refused, 3);
+  for (const auto& check : std::exchange(checker_.waiting, {})) check();
+  EXPECT_EQ(granted, 8);
+  try_from("192.0.2.5");
+  EXPECT_EQ(refused, 3);
 }
 
 TEST_F(HttpAccessTest, KeepsSixtyFourSessions) {

@@ -220,6 +220,18 @@ TEST_F(HttpServerTest, RefusesTheSeventeenthStreamAndServesTheRest) {
   EXPECT_EQ(counters().streams_refused, 1U);
 }
 
+TEST_F(HttpServerTest, TheOldestThatHasNotAskedMakesWayForTheSixtyFifth) {
+  Client stream(port());
+  stream.send("GET /stream HTTP/1.1\r\n\r\n").receive("begun");
+  std::vector<std::unique_ptr<Client>> silent;
+  for (int i = 0; i < 63; ++i) silent.push_back(std::make_unique<Client>(port()));
+  silent[0]->send("POST /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\nab");
+  EXPECT_TRUE(Client(port()).send("GET /hello HTTP/1.1\r\n\r\n").receive().starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(silent[0]->receive(), "");
+  EXPECT_EQ(counters().connections_refused, 1U);
+  EXPECT_EQ(counters().streams, 1U);
+}
+
 TEST_F(HttpServerTest, EndsWithStreamsThatAreOpen) {
   Client client(port());
   client.send("GET /stream HTTP/1.1\r\n\r\n").receive("begun");

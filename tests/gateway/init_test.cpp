@@ -36,6 +36,12 @@ TEST(Init, HasABusForEachPortAndHost) {
   EXPECT_TRUE(settings.uplinks.front().out.front().from.matches("hall 1/meter1/value"));
 }
 
+TEST(Init, WritesNoLineThatAGatewaysNameBrings) {
+  const auto text = first_configuration(
+      {.file = "plant.yaml", .id = "a\n    url: evil", .tcp = {}, .rtu = {}, .cloud = "mqtts://broker.example"});
+  EXPECT_EQ(text.find("\n    url: evil"), std::string::npos);
+}
+
 TEST(Init, RefusesWhatMakesNoSense) {
   const InitOptions good{.file = "plant.yaml", .id = "a", .tcp = {}, .rtu = {}, .cloud = ""};
   auto options = good;
@@ -46,6 +52,9 @@ TEST(Init, RefusesWhatMakesNoSense) {
   EXPECT_THROW(settings_of(options), config::Error);
   options = good;
   options.id = "a/b";
+  EXPECT_THROW(settings_of(options), config::Error);
+  options = good;
+  options.id = "a\nversion: 2";
   EXPECT_THROW(settings_of(options), config::Error);
   options = good;
   options.rtu = {"/dev/ttyUSB0", "/dev/ttyUSB0"};
