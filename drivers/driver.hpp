@@ -38,6 +38,12 @@ struct WireCondition {
   std::vector<std::pair<std::string_view, std::uint64_t>> counts;
 };
 
+/// What a device has of a point that was written.
+struct Held {
+  bool as_written = false;
+  std::optional<Value> value{};  ///< nothing: what it has is no value
+};
+
 /// One protocol on one port. Used by its bus thread only. Every call ends by its deadline, or at once when stop is
 /// requested. Times of readings are not the driver's affair: the bus stamps them when `run` returns.
 class Driver {
@@ -70,8 +76,8 @@ class Driver {
   virtual void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) = 0;
   /// Writes a point's value, at most once; see Fault::sent for what a failure leaves open.
   virtual tl::expected<void, Fault> write(PointIndex point, const Value& value) = 0;
-  /// Asks whether the device holds that value now.
-  virtual tl::expected<bool, Fault> holds(PointIndex point, const Value& value) = 0;
+  /// Asks what the device has now, after `value` was written.
+  virtual tl::expected<Held, Fault> read_back(PointIndex point, const Value& value) = 0;
   /// The task that reads the point; nothing when none does.
   virtual std::optional<std::size_t> task_of(PointIndex point) const = 0;
   /// Passes a request of another master on, in the protocol's own words (Modbus: function code and data), at most once.

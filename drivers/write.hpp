@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,8 @@ std::string_view name(Outcome);  ///< "ok", "rejected", "timeout", "uncertain"
 
 struct WriteResult {
   Outcome outcome = Outcome::Ok;
-  std::string why;  ///< for people; empty when Ok
+  std::string why;                   ///< for people; empty when Ok
+  std::optional<Value> read_back{};  ///< what the device has; nothing when it was not read back, or is no value
 };
 
 struct WriteRequest {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -97,8 +98,22 @@ void WriteQueue::take_in() {
   }
 }
 
+/// Of several writes to one point the last one is meant.
+void WriteQueue::drop_superseded() {
+  for (auto request = waiting_.begin(); request != waiting_.end();) {
+    const auto same_point = [&](const WriteRequest& later) { return later.point == request->point; };
+    if (std::none_of(std::next(request), waiting_.end(), same_point)) {
+      ++request;
+    } else {
+      finish(*request, {Outcome::Rejected, "superseded by a later command"});
+      request = waiting_.erase(request);
+    }
+  }
+}
+
 std::optional<Fault> WriteQueue::serve(std::vector<PointIndex>& written) {
   take_in();
+  drop_superseded();
   lost_.reset();
   const auto now = clock_.now();
   std::erase_if(waiting_, [&](const WriteRequest& request) {
@@ -136,10 +151,12 @@ void WriteQueue::send(WriteRequest&& request, std::vector<PointIndex>& written) 
 /// Whether it is over.
 bool WriteQueue::read_back(Readback& readback) {
   std::string why = "the port was lost before it could be read back";
+  std::optional<Value> value;
   if (driver_.is_open()) {
-    const auto held = driver_.holds(readback.request.point, readback.request.value);
-    if (held && *held) {
-      finish(readback.request, {});
+    auto held = driver_.read_back(readback.request.point, readback.request.value);
+    if (held) value = std::move(held->value);
+    if (held && held->as_written) {
+      finish(readback.request, {Outcome::Ok, {}, std::move(value)});
       return true;
     }
     if (!held && !driver_.is_open()) lost_ = held.error();
@@ -147,7 +164,7 @@ bool WriteQueue::read_back(Readback& readback) {
   }
   const auto now = clock_.now();
   if (now >= readback.until) {
-    finish(readback.request, {Outcome::Uncertain, why});
+    finish(readback.request, {Outcome::Uncertain, why, std::move(value)});
     return true;
   }
   readback.next = std::min(readback.until, now + std::max(kLeastPause, readback.request.readback / kReadbacks));

@@ -27,8 +27,9 @@ class WriteQueue {
   int doorbell() const { return doorbell_; }  ///< readable when somebody rang since the last `serve`; a push does
   void ring() const;                          ///< Any thread.
 
-  /// Answers what is too late. With an open port also sends all that wait, in order, each once, and reads back what is
-  /// due; appends the points that were written to `written`. Returns the fault that closed the port, if one did.
+  /// Answers what is too late, or stands before a later write to the same point. With an open port also sends all that
+  /// wait, in order, each once, and reads back what is due; appends the points that were written to `written`. Returns
+  /// the fault that closed the port, if one did.
   std::optional<Fault> serve(std::vector<PointIndex>& written);
   bool waiting() const { return !waiting_.empty(); }  ///< after `serve`: what could not be sent
   /// When something has to be done though nobody rings.
@@ -43,6 +44,7 @@ class WriteQueue {
   };
 
   void take_in();
+  void drop_superseded();
   void send(WriteRequest&& request, std::vector<PointIndex>& written);
   bool read_back(Readback& readback);
 

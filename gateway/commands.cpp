@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "mapping/conversion.hpp"
 #include "mapping/json.hpp"
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
@@ -25,7 +26,8 @@ using namespace std::chrono_literals;
 constexpr std::string_view kCommandSuffix = "/set";
 constexpr std::string_view kResultSuffix = "/result";
 constexpr std::size_t kMostPayload = 4096;
-constexpr double kStepTolerance = 1e-9;  // of a step: 0.3 is three steps of 0.1
+constexpr std::size_t kMostAudited = 64;  // bytes of a text
+constexpr double kStepTolerance = 1e-9;   // of a step: 0.3 is three steps of 0.1
 
 std::optional<Value> value_of(const nlohmann::json& json) {
   if (json.is_boolean()) return json.get<bool>();
@@ -58,7 +60,26 @@ tl::expected<Value, std::string> code_of(const Value& value, const EnumWords& wo
   return tl::unexpected(fmt::format("it is none of: {}", known));
 }
 
+/// For the audit: of a long text its beginning is enough.
+std::string brief(const Value& value, const EnumWords& words = {}, int digits = 0) {
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr || text->size() <= kMostAudited) return value_json(value, words, digits);
+  return value_json(text->substr(0, kMostAudited) + "...", words, digits);
+}
+
 }  // namespace
+
+std::string value_json(const Value& value, const EnumWords& words, int digits) {
+  const auto kept = mapping::keep(value);
+  std::string json;
+  for (const auto& [code, word] : words) {
+    if (mapping::as_number(kept) != static_cast<double>(code)) continue;
+    mapping::append_json(json, word);
+    return json;
+  }
+  mapping::append_json(json, kept, digits);
+  return json;
+}
 
 std::optional<Value> command_value(std::string_view payload) {
   if (payload.size() > kMostPayload) return std::nullopt;
@@ -106,33 +127,36 @@ void Commands::take_for(std::vector<WritablePoint> points) {
 
 tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::PublicationPtr& publication, bool) {
   const auto found = targets_.find(publication->topic);
-  if (found == targets_.end()) {
-    if (is_command(*publication)) refuse(reply_to(*publication), "there is no point here that can be written");
+  const bool known = found != targets_.end();
+  if (!known && !is_command(*publication)) return mqtt::Ticket{0};
+  const auto point = known ? found->second.point : WritablePoint{publication->topic};
+  const auto who = "client " + publication->origin;
+  const auto payload = Value(publication->payload.substr(0, kMostPayload));
+  const auto done = [this, reply = reply_to(*publication), point](const WriteResult& result) {
+    answer(reply, point, result);
+  };
+  if (!known) {
+    refuse({point, who, brief(payload)}, done);
     return mqtt::Ticket{0};
   }
   ++received_;
-  auto& target = found->second;
-  auto value = wanted_value(publication->payload, target.point.words);
+  auto value = wanted_value(publication->payload, point.words);
+  const auto told = later(order(point, who, value.value_or(payload)), done);
   if (publication->retain) value = tl::unexpected<std::string>("a command must not be retained");
-  carry_out(target, std::move(value), publication->expires.value_or(drivers::TimePoint::max()),
-            [this, reply = reply_to(*publication)](const WriteResult& result) { answer(reply, result); });
+  carry_out(found->second, std::move(value), publication->expires.value_or(drivers::TimePoint::max()), told);
   return mqtt::Ticket{0};
 }
 
 void Commands::write(std::string_view topic, const Value& value, std::string_view who, Done done) {
-  const auto found = targets_.find(std::string(topic));
-  const auto tell = [this, topic = std::string(topic), who = std::string(who),
-                     done = std::move(done)](const WriteResult& result) {
-    report(topic, who, result);
-    done(result);
-  };
   ++received_;
+  const auto found = targets_.find(std::string(topic));
   if (found == targets_.end()) {
-    return way_.post([tell] { tell({Outcome::Rejected, "there is no point here that can be written"}); });
+    return refuse({WritablePoint{std::string(topic)}, std::string(who), brief(value)}, std::move(done));
   }
-  const auto& words = found->second.point.words;
-  auto wanted = words.empty() ? tl::expected<Value, std::string>(value) : code_of(value, words);
-  carry_out(found->second, std::move(wanted), drivers::TimePoint::max(), tell);
+  const auto& point = found->second.point;
+  auto wanted = point.words.empty() ? tl::expected<Value, std::string>(value) : code_of(value, point.words);
+  const auto told = later(order(point, std::string(who), wanted.value_or(value)), std::move(done));
+  carry_out(found->second, std::move(wanted), drivers::TimePoint::max(), told);
 }
 
 std::vector<const WritablePoint*> Commands::writable() const {
@@ -142,20 +166,37 @@ std::vector<const WritablePoint*> Commands::writable() const {
   return points;
 }
 
+/// What was read last is what there was, as far as anybody knows.
+Commands::Order Commands::order(const WritablePoint& point, std::string who, const Value& wanted) const {
+  const auto before = way_.current(point.bus, point.point);
+  const bool known = before.quality != drivers::Quality::Bad;
+  return {point, std::move(who),
+          fmt::format("{} -> {}", known ? brief(before.value, point.words, point.digits) : "null",
+                      brief(wanted, point.words))};
+}
+
+Commands::Done Commands::later(Order order, Done done) {
+  return [this, order = std::move(order), done = std::move(done)](const WriteResult& result) {
+    way_.post([this, order, done, result] {
+      report(order, result);
+      done(result);
+    });
+  };
+}
+
 void Commands::carry_out(Target& target, tl::expected<Value, std::string>&& value, drivers::TimePoint latest,
-                         const Done& done) {
-  const auto later = [this, done](const WriteResult& result) { way_.post([done, result] { done(result); }); };
-  if (auto why = objection(target, value)) return later({Outcome::Rejected, std::move(*why)});
+                         const Done& told) {
+  if (auto why = objection(target, value)) return told({Outcome::Rejected, std::move(*why)});
   const auto& limits = target.point.limits;
   drivers::WriteRequest request{target.point.point, std::move(*value), std::min(clock_.now() + limits.timeout, latest),
-                                limits.readback, later};
+                                limits.readback, told};
   if (!way_.submit(target.point.bus, std::move(request))) {
-    later({Outcome::Rejected, "too many commands wait for this bus"});
+    told({Outcome::Rejected, "too many commands wait for this bus"});
   }
 }
 
-void Commands::refuse(const Reply& reply, std::string why) {
-  way_.post([this, reply, result = WriteResult{Outcome::Rejected, std::move(why)}] { answer(reply, result); });
+void Commands::refuse(Order order, Done done) {
+  later(std::move(order), std::move(done))({Outcome::Rejected, "there is no point here that can be written"});
 }
 
 bool Commands::subscribes(std::string_view topic) const { return targets_.contains(std::string(topic)); }
@@ -179,7 +220,7 @@ std::optional<std::string> Commands::objection(Target& target, const tl::expecte
 }
 
 Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
-  Reply reply{publication.topic + std::string(kResultSuffix), {}, publication.topic, publication.origin};
+  Reply reply{publication.topic + std::string(kResultSuffix), {}};
   const auto properties = mqtt::Properties::trusted(publication.properties);
   if (const auto data = properties.text(mqtt::PropertyId::CorrelationData)) {  // [MQTT-3.3.2-16]
     reply.properties = mqtt::PropertyBuilder().add(mqtt::PropertyId::CorrelationData, *data).encoded();
@@ -192,17 +233,19 @@ Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
   return reply;
 }
 
-void Commands::report(std::string_view topic, std::string_view who, const WriteResult& result) {
-  const auto outcome = fmt::format("{}{}{}", name(result.outcome), result.why.empty() ? "" : ": ", result.why);
+void Commands::report(const Order& order, const WriteResult& result) {
+  const auto& point = order.point;
+  auto outcome =
+      fmt::format("{}: {}{}{}", order.change, name(result.outcome), result.why.empty() ? "" : ": ", result.why);
+  if (result.read_back) outcome += ", read back " + brief(*result.read_back, point.words, point.digits);
   if (log_limit_.allow(clock_.now())) {
     spdlog::log(result.outcome == Outcome::Ok ? spdlog::level::info : spdlog::level::warn, "command {} of {}: {}",
-                mqtt::for_log(topic), mqtt::for_log(who), outcome);
+                mqtt::for_log(point.topic), mqtt::for_log(order.who), outcome);
   }
-  if (way_.note) way_.note(who, fmt::format("{}: {}", topic, outcome));
+  if (way_.note) way_.note(order.who, fmt::format("{}: {}", point.topic, outcome));
 }
 
-void Commands::answer(const Reply& reply, const WriteResult& result) {
-  report(reply.command_topic, "client " + reply.client, result);
+void Commands::answer(const Reply& reply, const WritablePoint& point, const WriteResult& result) {
   const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.utc().time_since_epoch());
   mqtt::Publication publication;
   publication.topic = reply.topic;
@@ -210,6 +253,9 @@ void Commands::answer(const Reply& reply, const WriteResult& result) {
   if (!result.why.empty()) {
     publication.payload += ",\"why\":";
     mapping::append_json(publication.payload, result.why);
+  }
+  if (result.read_back) {
+    publication.payload += ",\"v\":" + value_json(*result.read_back, point.words, point.digits);
   }
   publication.payload += '}';
   publication.properties = reply.properties;

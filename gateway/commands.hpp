@@ -27,28 +27,32 @@ struct WritablePoint {
   std::string topic;  ///< of its commands: `<topic>/set`; answers go to `<topic>/set/result`
   std::size_t bus = 0;
   drivers::PointIndex point = 0;
-  drivers::WriteSettings limits;
+  drivers::WriteSettings limits{};
   EnumWords words{};  ///< an enum's: nothing else may be written
   std::string device{}, name{};
+  int digits = 0;  ///< of its values: see mapping::append_json
 };
 
 /// Takes commands from the broker and gives each to its bus at most once. A command is a JSON number, boolean or
 /// string, or an object that has it as "v"; for an enum a word of it, with or without quotes, or a code. Its answer
-/// `{"ts":..,"result":"ok|rejected|timeout|uncertain","why":".."}` goes to the publication's Response Topic with its
-/// Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16] if its publisher might publish there itself, else to
-/// `<topic>/set/result`. A client's command under the gateway's name to a point that is not there or not writable is
-/// rejected. A command that was published with RETAIN is rejected: it would be carried out again by whoever subscribes
-/// later. Belongs to the broker thread.
+/// `{"ts":..,"result":"ok|rejected|timeout|uncertain","why":"..","v":..}`, with the value that was read back, goes to
+/// the publication's Response Topic with its Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16] if its publisher might
+/// publish there itself, else to `<topic>/set/result`. A client's command under the gateway's name to a point that is
+/// not there or not writable is rejected. A command that was published with RETAIN is rejected: it would be carried out
+/// again by whoever subscribes later. Belongs to the broker thread.
 class Commands final : public mqtt::Consumer {
  public:
-  /// `submit` gives a write to a bus, false when that has no room; `publish` is called on the broker thread, never from
-  /// within `append`; `post` runs a function there, from any thread.
+  /// `submit` gives a write to a bus, false when that has no room; what it reads back is as the point shows it.
+  /// `publish` is called on the broker thread, never from within `append`; `post` runs a function there, from any
+  /// thread.
   struct Way {
     std::function<bool(std::size_t bus, drivers::WriteRequest&&)> submit;
     std::function<void(mqtt::PublicationPtr)> publish;
     std::function<void(std::function<void()>)> post;
     /// Whether who published the command might publish to that topic.
     std::function<bool(std::string_view client_id, std::string_view topic)> may_publish;
+    /// What was last read of a point, as it shows it.
+    std::function<drivers::Reading(std::size_t bus, drivers::PointIndex point)> current;
     /// Who wrote, and what became of it, for the audit; broker thread, never from within `append`. May be empty.
     std::function<void(std::string_view who, std::string_view what)> note = {};
   };
@@ -74,24 +78,30 @@ class Commands final : public mqtt::Consumer {
     WritablePoint point;
     std::deque<drivers::TimePoint> recent;  // when it was written to during the last minute
   };
+  /// A command on its way.
+  struct Order {
+    WritablePoint point;  ///< of one that is not there the topic alone
+    std::string who;
+    std::string change;  ///< for the audit: `7 -> 5`
+  };
   /// Where the answer goes.
   struct Reply {
     std::string topic;
     std::string properties;
-    std::string command_topic;
-    std::string client;  ///< who sent the command
   };
 
   bool is_command(const mqtt::Publication& publication) const;
-  void refuse(const Reply& reply, std::string why);
   Reply reply_to(const mqtt::Publication& publication) const;
   /// Why a command is not carried out; nothing when it is.
   std::optional<std::string> objection(Target& target, const tl::expected<drivers::Value, std::string>& value);
-  /// `done` is called later, on the broker thread.
+  Order order(const WritablePoint& point, std::string who, const drivers::Value& wanted) const;
+  /// What tells a result to the audit and to `done`, on the broker thread, whoever calls it.
+  Done later(Order order, Done done);
+  void refuse(Order order, Done done);  ///< there is no such point
   void carry_out(Target& target, tl::expected<drivers::Value, std::string>&& value, drivers::TimePoint latest,
-                 const Done& done);
-  void report(std::string_view topic, std::string_view who, const drivers::WriteResult& result);
-  void answer(const Reply& reply, const drivers::WriteResult& result);
+                 const Done& told);
+  void report(const Order& order, const drivers::WriteResult& result);
+  void answer(const Reply& reply, const WritablePoint& point, const drivers::WriteResult& result);
 
   // Constant after construction.
   const std::string own_prefix_;  // of the gateway's topics
@@ -102,6 +112,9 @@ class Commands final : public mqtt::Consumer {
   mqtt::LogLimit log_limit_;
   std::uint64_t received_ = 0;
 };
+
+/// JSON of a point's value: a word of an enum where there is one for it.
+std::string value_json(const drivers::Value& value, const EnumWords& words, int digits);
 
 /// The value in a command's payload; nothing when there is none.
 std::optional<drivers::Value> command_value(std::string_view payload);

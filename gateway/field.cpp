@@ -24,7 +24,7 @@ std::vector<WritablePoint> writable_points(const Settings& settings) {
         if (point.write) {
           const auto& mapping = settings.mappings[bus].points[index];
           writable.push_back({mapping::command_topic(mapping), bus, index, *point.write, mapping.rule->conversion.words,
-                              device.name, point.name});
+                              device.name, point.name, mapping.rule->digits});
         }
         ++index;
       }
@@ -86,9 +86,11 @@ struct Field::Renewal {
 Field::Field(Settings& settings, mqtt::Broker& broker, Way way)
     : broker_(broker), way_(std::move(way)), trust_(settings.clock) {
   const Commands::Way commands{
-      [this](std::size_t bus, drivers::WriteRequest&& request) { return lines_[bus]->bus->submit(std::move(request)); },
-      [this](mqtt::PublicationPtr publication) { publish(std::move(publication)); }, way_.post,
+      [this](std::size_t bus, drivers::WriteRequest&& request) { return submit(*lines_[bus], std::move(request)); },
+      [this](mqtt::PublicationPtr publication) { publish(std::move(publication)); },
+      way_.post,
       [this](std::string_view client, std::string_view topic) { return broker_.may_publish(client, topic); },
+      [this](std::size_t bus, drivers::PointIndex point) { return lines_[bus]->mapper.current(point); },
       [this](std::string_view who, std::string_view what) { way_.note("write", who, what); }};
   commands_ = std::make_unique<Commands>(settings.id, commands, bus_clock_);
   const Acknowledgements::Way acknowledgements{
@@ -150,6 +152,16 @@ void Field::start_next() {
   to_start_.front()->bus->start();
   to_start_.pop_front();
   way_.once(1ms, [this] { start_next(); });
+}
+
+/// What is read back is told as the point shows it.
+bool Field::submit(Line& line, drivers::WriteRequest&& request) {
+  request.done = [&mapper = line.mapper, point = request.point,
+                  done = std::move(request.done)](drivers::WriteResult result) {
+    if (result.read_back) result.read_back = mapper.shown(point, *result.read_back);
+    done(result);
+  };
+  return line.bus->submit(std::move(request));
 }
 
 // On the bus's thread.

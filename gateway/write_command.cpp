@@ -44,9 +44,14 @@ void write(Field& field, const ControlRequest& request, ControlReply reply) {
   if (found == points.end()) {
     return reply.error("bad-request", fmt::format("there is no point {}/{} that can be written", device, point));
   }
-  field.commands().write((*found)->topic, *wanted, request.who, [reply](const drivers::WriteResult& result) mutable {
-    reply.result({{"result", name(result.outcome)}, {"why", result.why}});
-  });
+  field.commands().write((*found)->topic, *wanted, request.who,
+                         [reply, known = **found](const drivers::WriteResult& result) mutable {
+                           json answer{{"result", name(result.outcome)}, {"why", result.why}};
+                           if (result.read_back) {
+                             answer["v"] = json::parse(value_json(*result.read_back, known.words, known.digits));
+                           }
+                           reply.result(answer);
+                         });
 }
 
 }  // namespace

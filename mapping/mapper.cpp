@@ -280,6 +280,16 @@ drivers::Reading Mapper::current(drivers::PointIndex point) const {
   return reading;
 }
 
+std::optional<drivers::Value> Mapper::shown(drivers::PointIndex point, const drivers::Value& value) const {
+  const std::scoped_lock lock(mutex_);
+  const auto& conversion = mappings_.points[point].rule->conversion;
+  Judged judged{keep(value)};
+  if (!conversion.expression.empty()) judged = calculate({point, Quality::Good, drivers::Failure::None, value, {}, {}});
+  if (judged.quality == Quality::Bad || is_none(judged.value)) return std::nullopt;
+  convert(conversion, judged);
+  return value_of(judged.value);
+}
+
 std::vector<PointStatus> Mapper::snapshot() const {
   const std::scoped_lock lock(mutex_);
   std::vector<PointStatus> points;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -59,6 +60,8 @@ class Mapper {
                                    std::chrono::steady_clock::time_point now);
   /// Any thread. The latest of a point; Bad before the first value. The value means nothing while it is Bad.
   drivers::Reading current(drivers::PointIndex point) const;
+  /// Any thread. What a value that was just read of a point is shown as; nothing when it is Bad then.
+  std::optional<drivers::Value> shown(drivers::PointIndex point, const drivers::Value& value) const;
   std::vector<PointStatus> snapshot() const;  ///< Any thread.
   std::vector<AlarmStatus> alarms() const;    ///< Any thread.
   /// Under which its values and alarms are published retained. Any thread.

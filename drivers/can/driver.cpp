@@ -308,14 +308,18 @@ void CanDriver::remember_sent(const Frame& frame) {
   }
 }
 
-/// Whether the last frame of another node says so.
-tl::expected<bool, Fault> CanDriver::holds(PointIndex number, const Value& value) {
+/// What the last frame of another node says.
+tl::expected<Held, Fault> CanDriver::read_back(PointIndex number, const Value& value) {
   if (auto heard = hear(); !heard) return tl::unexpected(heard.error());
   const auto& point = points_[number];
   if (!point.heard_since_write || !point.base || point.base_is_ours) {
     return tl::unexpected(Fault{Failure::Timeout, "the message was not heard since"});
   }
-  return encode(point.rule.signal, value) == extract(point.base->data, point.rule.signal.place);
+  const auto& signal = point.rule.signal;
+  Held held{encode(signal, value) == extract(point.base->data, signal.place)};
+  auto decoded = decode(signal, *point.base);
+  if (decoded.quality == Quality::Good) held.value = std::move(decoded.value);
+  return held;
 }
 
 WireCondition CanDriver::condition() const {

@@ -185,10 +185,14 @@ tl::expected<void, Fault> ModbusDriver::write(PointIndex point, const Value& val
   return written;
 }
 
-tl::expected<bool, Fault> ModbusDriver::holds(PointIndex point, const Value& value) {
+tl::expected<Held, Fault> ModbusDriver::read_back(PointIndex point, const Value& value) {
   const auto& encoding = encodings_[point];
   if (auto read = read_extent(point); !read) return tl::unexpected(read.error());
-  return modbus::holds(std::span(registers_).first(extent_of(encoding).width), value, encoding);
+  const auto registers = std::span<const std::uint16_t>(registers_).first(extent_of(encoding).width);
+  Held held{holds(registers, value, encoding)};
+  auto decoded = is_bits(encoding.table) ? Decoded{registers[0] != 0} : decode(registers, encoding);
+  if (decoded.quality == Quality::Good) held.value = std::move(decoded.value);
+  return held;
 }
 
 /// Reads the registers of one point, or its coil as a register of 0 or 1.

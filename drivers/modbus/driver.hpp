@@ -35,7 +35,7 @@ class ModbusDriver final : public Driver {
   bool ask_ahead(std::size_t number) override { return client_->ask_ahead(request_of(number)); }
   void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) override;
   tl::expected<void, Fault> write(PointIndex point, const Value& value) override;
-  tl::expected<bool, Fault> holds(PointIndex point, const Value& value) override;
+  tl::expected<Held, Fault> read_back(PointIndex point, const Value& value) override;
   std::optional<std::size_t> task_of(PointIndex point) const override;
   tl::expected<std::vector<std::uint8_t>, Fault> pass(std::uint8_t unit,
                                                       std::span<const std::uint8_t> request) override;

@@ -265,7 +265,7 @@ tl::expected<void, Fault> SerialDriver::write(PointIndex, const Value&) {
   return tl::unexpected(Fault{Failure::PointRejected, "the points of a serial sensor cannot be written"});
 }
 
-tl::expected<bool, Fault> SerialDriver::holds(PointIndex, const Value&) { return false; }
+tl::expected<Held, Fault> SerialDriver::read_back(PointIndex, const Value&) { return Held{}; }
 
 std::optional<std::size_t> SerialDriver::task_of(PointIndex point) const {
   const auto found = std::ranges::find_if(

@@ -37,7 +37,7 @@ class SerialDriver final : public Driver {
   tl::expected<void, Fault> run(std::size_t number, std::vector<Reading>& readings) override;
   void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) override;
   tl::expected<void, Fault> write(PointIndex point, const Value& value) override;
-  tl::expected<bool, Fault> holds(PointIndex point, const Value& value) override;
+  tl::expected<Held, Fault> read_back(PointIndex point, const Value& value) override;
   std::optional<std::size_t> task_of(PointIndex point) const override;
   std::string describe(std::size_t number) const override;
 

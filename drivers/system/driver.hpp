@@ -31,7 +31,7 @@ class SystemDriver final : public Driver {
   tl::expected<void, Fault> run(std::size_t number, std::vector<Reading>& readings) override;
   void fail(std::size_t number, Failure failure, std::vector<Reading>& readings) override;
   tl::expected<void, Fault> write(PointIndex point, const Value& value) override;
-  tl::expected<bool, Fault> holds(PointIndex, const Value&) override { return false; }
+  tl::expected<Held, Fault> read_back(PointIndex, const Value&) override { return Held{}; }
   std::optional<std::size_t> task_of(PointIndex point) const override { return point; }
   std::string describe(std::size_t number) const override { return "point " + points_[number].name; }
 

@@ -133,8 +133,14 @@ TEST_F(DriverTest, WritesAPointAndKnowsTheTaskThatReadsIt) {
   EXPECT_EQ(driver->task_of(0), 0u);
   EXPECT_EQ(driver->task_of(1), 1u);
   client->answers = {"00 d5", "00 d6"};
-  EXPECT_EQ(driver->holds(0, 21.3), true);
-  EXPECT_EQ(driver->holds(0, 21.3), false);
+  auto held = driver->read_back(0, 21.3);
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(held->as_written);
+  EXPECT_EQ(held->value, Value(21.3));
+  held = driver->read_back(0, 21.3);
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(held->as_written);
+  EXPECT_EQ(held->value, Value(21.4));
 }
 
 TEST_F(DriverTest, ReadsARegisterOfWhichItWritesAPart) {

@@ -37,7 +37,7 @@ class Wire final : public Driver {
   tl::expected<void, Fault> run(std::size_t, std::vector<Reading>&) override { return {}; }
   void fail(std::size_t, Failure, std::vector<Reading>&) override {}
   tl::expected<void, Fault> write(PointIndex, const Value&) override { return {}; }
-  tl::expected<bool, Fault> holds(PointIndex, const Value&) override { return true; }
+  tl::expected<Held, Fault> read_back(PointIndex, const Value&) override { return Held{true}; }
   std::optional<std::size_t> task_of(PointIndex) const override { return std::nullopt; }
   std::string describe(std::size_t) const override { return {}; }
   tl::expected<Bytes, Fault> pass(std::uint8_t unit, std::span<const std::uint8_t> request) override {

@@ -41,14 +41,15 @@ class FakeDriver final : public Driver {
     if (fault->failure == Failure::PortLost) close();
     return tl::unexpected(*fault);
   }
-  tl::expected<bool, Fault> holds(PointIndex, const Value&) override {
+  tl::expected<Held, Fault> read_back(PointIndex, const Value&) override {
     ++readbacks;
-    return held;
+    return Held{held, value};
   }
 
   bool is_open_ = true;
   std::optional<Fault> fault;
   bool held = true;
+  std::optional<Value> value;
   int readbacks = 0;
   std::vector<PointIndex> written;
 };
@@ -60,6 +61,7 @@ class WriteQueueTest : public ::testing::Test {
     return {point, true, clock.now() + timeout, readback, [this, point](const WriteResult& result) {
               results.push_back(std::to_string(point) + " " + std::string(name(result.outcome)) +
                                 (result.why.empty() ? "" : ": " + result.why));
+              read_back = result.read_back;
             }};
   }
   std::optional<Fault> serve() {
@@ -71,6 +73,7 @@ class WriteQueueTest : public ::testing::Test {
   FakeDriver driver;
   WriteQueue queue{driver, clock};
   std::vector<std::string> results;
+  std::optional<Value> read_back;  // of the last result
 };
 
 TEST_F(WriteQueueTest, SendsAllThatWaitInTheirOrder) {
@@ -80,6 +83,29 @@ TEST_F(WriteQueueTest, SendsAllThatWaitInTheirOrder) {
   EXPECT_THAT(driver.written, ElementsAre(3, 1, 2));
   EXPECT_THAT(written, ElementsAre(3, 1, 2));
   EXPECT_THAT(results, ElementsAre("3 ok", "1 ok", "2 ok"));
+}
+
+TEST_F(WriteQueueTest, SendsTheLastOfSeveralToOnePointAndRejectsTheOthers) {
+  for (const PointIndex point : {1U, 2U, 1U, 3U, 1U}) ASSERT_TRUE(queue.push(request(point)));
+  serve();
+  EXPECT_THAT(driver.written, ElementsAre(2, 3, 1));
+  EXPECT_THAT(results, ElementsAre("1 rejected: superseded by a later command",
+                                   "1 rejected: superseded by a later command", "2 ok", "3 ok", "1 ok"));
+}
+
+TEST_F(WriteQueueTest, SupersedesWhatWaitsForThePort) {
+  driver.is_open_ = false;
+  ASSERT_TRUE(queue.push(request(7, 5s)));
+  serve();
+  ASSERT_TRUE(queue.push(request(7, 1s)));
+  serve();
+  EXPECT_THAT(results, ElementsAre("7 rejected: superseded by a later command"));
+  clock.advance(1s);
+  serve();
+  EXPECT_THAT(results.back(), "7 timeout: the port was not open until the deadline");
+  driver.is_open_ = true;
+  serve();
+  EXPECT_THAT(driver.written, IsEmpty()) << "the older one does not come back";
 }
 
 TEST_F(WriteQueueTest, WaitsForThePortUntilTheDeadlineAndNeverSendsItLater) {
@@ -137,29 +163,34 @@ TEST_F(WriteQueueTest, ReadsBackUntilTheDeviceHoldsTheValue) {
   EXPECT_EQ(driver.readbacks, 1) << "not before its time";
   clock.advance(250ms);
   driver.held = true;
+  driver.value = Value(true);
   serve();
   EXPECT_THAT(results, ElementsAre("7 ok"));
+  EXPECT_EQ(read_back, Value(true));
 }
 
 TEST_F(WriteQueueTest, CallsAValueUncertainThatReadsBackOtherwise) {
   driver.held = false;
+  driver.value = Value(false);
   ASSERT_TRUE(queue.push(request(7, 5s, 1s)));
   for (int i = 0; i < 5; ++i) {
     serve();
     clock.advance(250ms);
   }
   EXPECT_THAT(results, ElementsAre("7 uncertain: the device confirmed it, but it reads back otherwise"));
+  EXPECT_EQ(read_back, Value(false));
   EXPECT_THAT(driver.written, ElementsAre(7));
 }
 
 TEST_F(WriteQueueTest, TurnsAwayWhatItHasNoRoomFor) {
   driver.is_open_ = false;
-  for (std::size_t i = 0; i < WriteQueue::kMost; ++i) ASSERT_TRUE(queue.push(request(1)));
-  EXPECT_FALSE(queue.push(request(2)));
+  constexpr PointIndex kMost = WriteQueue::kMost;
+  for (PointIndex point = 0; point < kMost; ++point) ASSERT_TRUE(queue.push(request(point)));
+  EXPECT_FALSE(queue.push(request(kMost)));
   serve();  // taken in, but they still wait
-  for (std::size_t i = 0; i < WriteQueue::kMost; ++i) ASSERT_TRUE(queue.push(request(1)));
+  for (PointIndex point = 0; point < kMost; ++point) ASSERT_TRUE(queue.push(request(kMost + point)));
   serve();
-  EXPECT_FALSE(queue.push(request(2)));
+  EXPECT_FALSE(queue.push(request(2 * kMost)));
   EXPECT_THAT(results, IsEmpty());
 }
 

@@ -135,7 +135,7 @@ def test_login_writes_with_its_token_and_leaves_a_trace(site, tmp_path):
     csrf = api.fields.pop("X-CSRF-Token")
     assert api.ask("POST", "write", write)[1]["error"]["code"] == "csrf"
     api.fields["X-CSRF-Token"] = csrf
-    assert api.ask("POST", "write", write) == (200, {"result": "ok", "why": ""})
+    assert api.ask("POST", "write", write) == (200, {"result": "ok", "why": "", "v": 21.5})
     wait_until(lambda: api.get("values?device=plc")[2]["value"] == "21.5", 10, "the value is read")
     code, answer = api.ask("POST", "write", {**write, "value": 51})
     assert code == 200 and answer["result"] == "rejected" and "above the maximum, 50" in answer["why"]

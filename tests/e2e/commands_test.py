@@ -32,7 +32,8 @@ def test_command_is_written_read_back_and_answered(bus, make_gateway, closing):
     values = closing(Paho(4).subscribe(gateway.port, "plant1/plc/+", qos=1))
     for point, payload, expected in _WRITES:
         Mosquitto(5).publish(gateway.port, f"plant1/plc/{point}/set", payload, qos=1)
-        assert _result(results)["result"] == "ok", point
+        result = _result(results)
+        assert (result["result"], result["v"]) == ("ok", expected), point
         while True:
             publication = values.next()
             if publication.topic == f"plant1/plc/{point}" and json.loads(publication.payload)["v"] == expected:

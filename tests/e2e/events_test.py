@@ -46,12 +46,15 @@ def test_write_is_audited_with_who_and_what(make_gateway, closing):
     point = {"register": "holding", "address": 100, "type": "uint16", "write": {"max": 10}}
     gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port)},
                            devices={"meter": {"bus": "field", "points": {"p": point}}}).start()
+    heard = closing(Mosquitto(5).subscribe(gateway.port, "plant1/meter/p", qos=1))
+    assert json.loads(heard.next(timeout=20).payload)["v"] == 7
     for value in (5, 50):
         assert Process(["mosquitto_pub", "-p", gateway.port, "-i", "hmi", "-q", 1, "-t", "plant1/meter/p/set", "-m", value]).wait(10) == 0
     wait_until(lambda: len([event for event in _events(gateway) if event["kind"] == "write"]) == 2, 20, "both writes")
-    # The one that is refused at once may be answered first.
+    # The one that is refused at once may be answered first, and before the other was read.
     writes = sorted(event["cause"] for event in _events(gateway) if event["kind"] == "write")
-    assert writes == ["plant1/meter/p/set: ok", "plant1/meter/p/set: rejected: 50 is above the maximum, 10"]
+    assert writes[-1] == "plant1/meter/p/set: 7 -> 5: ok"
+    assert writes[0].replace("5 ->", "7 ->") == "plant1/meter/p/set: 7 -> 50: rejected: 50 is above the maximum, 10"
     assert {event["who"] for event in _events(gateway) if event["kind"] == "write"} == {"client hmi"}
 
 

@@ -97,7 +97,7 @@ def test_values_are_live_and_a_write_goes_to_the_device_and_back_on_every_screen
     browser.do("click", selector="#ask button[value=yes]")
     browser.wait_for("#written", "42.5 was written to boiler/setpoint and was read back.")
     wait_until(lambda: _value(browser, "boiler/setpoint")[1] == "42.5", 20, "the value is shown")
-    browser.wait_for("#events", "user anna (127.0.0.1): plant1/boiler/setpoint/set: ok")
+    browser.wait_for("#events", "user anna (127.0.0.1): plant1/boiler/setpoint/set: 23.4 -> 42.5: ok, read back 42.5")
     browser.wait_for("#topics", "plant1/boiler/setpoint")
     browser.wait_for("#devices", "boiler")
     browser.wait_for("#uplinks", "hq: online")

@@ -41,9 +41,15 @@ class CommandsTest : public ::testing::Test {
                       [this](std::function<void()> task) { posted.push_back(std::move(task)); },
                       [](std::string_view client, std::string_view topic) {
                         return client == "hmi" && topic.starts_with("hmi/");
+                      },
+                      [this](std::size_t bus, drivers::PointIndex point) {
+                        return bus == 2 && point == 7 ? current : drivers::Reading{};
+                      },
+                      [this](std::string_view who, std::string_view what) {
+                        notes.push_back(std::string(who) + ": " + std::string(what));
                       }},
         clock);
-    commands->take_for({{"plant1/boiler/setpoint/set", 2, 7, limits, words}});
+    commands->take_for({{"plant1/boiler/setpoint/set", 2, 7, limits, words, "boiler", "setpoint", 9}});
   }
 
   void command(std::string payload, bool retain = false, std::string properties = {},
@@ -83,6 +89,8 @@ class CommandsTest : public ::testing::Test {
   }
 
   FakeClock clock;
+  drivers::Reading current;
+  std::vector<std::string> notes;
   bool full = false;
   std::string origin = "hmi";
   std::vector<std::size_t> buses;
@@ -114,6 +122,54 @@ TEST_F(CommandsTest, TellsWhyItIsNotCertain) {
   finish(0, {Outcome::Uncertain, "no \"answer\""});
   EXPECT_THAT(answered(), ElementsAre("plant1/boiler/setpoint/set/result "
                                       R"({"ts":1700000000000,"result":"uncertain","why":"no \"answer\""})"));
+}
+
+TEST_F(CommandsTest, AnswersWithTheValueThatWasReadBack) {
+  make();
+  command("21.3");
+  command("21.3");
+  finish(0, {Outcome::Ok, {}, Value(static_cast<double>(21.3F))});
+  finish(1, {Outcome::Uncertain, "otherwise", Value(0.5)});
+  EXPECT_THAT(
+      answered(),
+      ElementsAre(
+          R"(plant1/boiler/setpoint/set/result {"ts":1700000000000,"result":"ok","v":21.3})",
+          R"(plant1/boiler/setpoint/set/result {"ts":1700000000000,"result":"uncertain","why":"otherwise","v":0.5})"));
+}
+
+TEST_F(CommandsTest, AreNotedWithWhoAndWhatItWasAndIsToBe) {
+  make({.max = 30});
+  command("21.5");
+  current.quality = drivers::Quality::Good;
+  current.value = static_cast<double>(21.3F);
+  command("22");
+  finish(0, {});
+  finish(1, {Outcome::Uncertain, "no answer", {}});
+  for (const auto* payload : {"31", "hot\xFF"}) {
+    answers.clear();
+    command(payload);
+  }
+  answers.clear();
+  command("1", false, {}, "plant1/boiler/pressure/set");
+  commands->write("plant1/boiler/setpoint/set", 23.0, "uid 0", [](const auto&) {});
+  finish(2, {Outcome::Ok, {}, Value(23.0)});
+  const std::string no_value = "the payload is no JSON number, boolean or string, nor an object that has one as \"v\"";
+  EXPECT_THAT(notes,
+              ElementsAre("client hmi: plant1/boiler/setpoint/set: null -> 21.5: ok",
+                          "client hmi: plant1/boiler/setpoint/set: 21.3 -> 22: uncertain: no answer",
+                          "client hmi: plant1/boiler/setpoint/set: 21.3 -> 31: rejected: 31 is above the maximum, 30",
+                          "client hmi: plant1/boiler/setpoint/set: 21.3 -> \"hot\uFFFD\": rejected: " + no_value,
+                          "client hmi: plant1/boiler/pressure/set: \"1\": rejected: there is no point here that can be "
+                          "written",
+                          "uid 0: plant1/boiler/setpoint/set: 21.3 -> 23: ok, read back 23"));
+}
+
+TEST_F(CommandsTest, AreNotedWithTheBeginningOfALongText) {
+  make();
+  command('"' + std::string(100, 'x') + '"');
+  finish(0, {});
+  EXPECT_THAT(notes,
+              ElementsAre("client hmi: plant1/boiler/setpoint/set: null -> \"" + std::string(64, 'x') + "...\": ok"));
 }
 
 TEST_F(CommandsTest, AnswersWhereItIsToldToWithTheCorrelationData) {
@@ -265,7 +321,14 @@ TEST_F(CommandsTest, ForAnEnumWriteTheCode) {
   command("auto");
   ASSERT_EQ(requests.size(), 1U);
   EXPECT_EQ(requests[0].value, Value(std::int64_t{1}));
+  current.quality = drivers::Quality::Good;
+  current.value = false;
+  finish(0, {Outcome::Ok, {}, Value(true)});
+  EXPECT_THAT(answered(), ElementsAre(testing::HasSubstr(R"("v":"auto")"))) << "of a coil too";
   EXPECT_EQ(rejected("manual"), "it is none of: off, auto");
+  EXPECT_THAT(notes, ElementsAre("client hmi: plant1/boiler/setpoint/set: null -> \"auto\": ok, read back \"auto\"",
+                                 "client hmi: plant1/boiler/setpoint/set: \"off\" -> \"manual\": rejected: it is none "
+                                 "of: off, auto"));
 }
 
 TEST(CommandValue, IsAJsonScalarOrAnObjectsV) {

@@ -113,6 +113,18 @@ TEST(Mapper, AChangeWithinTheMinimumIntervalIsPublishedByALaterPoll) {
   EXPECT_EQ(point.good(2.0, 1000ms).size(), 1u);
 }
 
+TEST(Mapper, ShowsAValueAsItIsPublishedAndTakesNoNoticeOfIt) {
+  auto plant = Plant::with_points(
+      "{p: {register: holding, address: 0, expression: value * 2 + q, clamp: {max: 50}},"
+      " q: {register: holding, address: 1}}");
+  EXPECT_EQ(plant.shown("p", 5.0), std::nullopt) << "q is not known";
+  plant.poll(0s, {{"q", 1.0}});
+  EXPECT_EQ(plant.shown("p", 5.0), drivers::Value(11.0));
+  EXPECT_EQ(plant.shown("p", 30.0), drivers::Value(50.0));
+  EXPECT_EQ(plant.shown("q", std::uint64_t{7}), drivers::Value(std::uint64_t{7}));
+  EXPECT_EQ(plant.snapshot()[0].value, "");
+}
+
 std::string json_text(const drivers::Value& value, int digits) {
   std::string text;
   append_json(text, keep(value), digits);

@@ -36,6 +36,9 @@ class Plant {
   const std::vector<mqtt::PublicationPtr>& published() const { return published_; }  ///< by the last poll
   const std::vector<mqtt::PublicationPtr>& announcements() const { return mappings_.announcements; }
   std::vector<PointStatus> snapshot() const { return mapper_->snapshot(); }
+  std::optional<drivers::Value> shown(std::string_view point, const drivers::Value& value) const {
+    return mapper_->shown(static_cast<drivers::PointIndex>(index_of(point)), value);
+  }
   std::vector<AlarmStatus> alarms() const { return mapper_->alarms(); }
   /// What is published when somebody acknowledges the first alarm of the first point: "TOPIC PAYLOAD" or nothing.
   std::string acknowledge(std::string by);

@@ -296,11 +296,18 @@ TEST_F(CanDriverTest, ReadsBackWhatAnotherNodeSaysAfterwards) {
   bus.say({0x300, 2, {1, 2}});
   EXPECT_EQ(heard(), "0=1 1=2");
   EXPECT_EQ(written(0, Value(std::uint64_t{5})), "ok");
-  EXPECT_FALSE(driver->holds(0, Value(std::uint64_t{5}))) << "nobody has said anything since";
+  const Value five(std::uint64_t{5});
+  EXPECT_FALSE(driver->read_back(0, five)) << "nobody has said anything since";
   bus.say({0x300, 2, {4, 2}});
-  EXPECT_EQ(driver->holds(0, Value(std::uint64_t{5})), false);
+  auto held = driver->read_back(0, five);
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(held->as_written);
+  EXPECT_EQ(held->value, Value(std::uint64_t{4}));
   bus.say({0x300, 2, {5, 2}});
-  EXPECT_EQ(driver->holds(0, Value(std::uint64_t{5})), true);
+  held = driver->read_back(0, five);
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(held->as_written);
+  EXPECT_EQ(held->value, five);
 }
 
 TEST_F(CanDriverTest, ShowsItsFramesToWhoWatches) {
