@@ -66,8 +66,9 @@ class Node {
 
   // Typed values. With a fallback the key is optional; `required_*` records a mistake when it is absent.
   /// As written: `1.10` stays `1.10`. `!env NAME` is the value of an environment variable, `!file PATH` the content of
-  /// a file of at most 64 KiB (relative to the configuration's directory; one line feed at its end is dropped): both
-  /// are secrets.
+  /// a file of at most 64 KiB (relative to the configuration's directory; one line feed at its end is dropped),
+  /// `!credential NAME` likewise of a file in $CREDENTIALS_DIRECTORY, where systemd's LoadCredential= has put it: all are
+  /// secrets.
   std::string text(std::string_view fallback = {}) const;
   std::string required_text() const;  ///< not empty either
   /// (`!include PATH` stands for a map or a list in a file of its own, in whose directory its relative paths start; at
@@ -122,6 +123,8 @@ class Node {
   bool check_required() const;
   std::optional<std::string> from_environment() const;
   std::optional<std::string> from_file() const;
+  std::optional<std::string> from_credential() const;
+  std::optional<std::string> content_of(const std::filesystem::path& file, std::string hint = {}) const;
   std::optional<std::string_view> word(std::string_view what) const;
   std::optional<std::string_view> plain_word(std::string_view what) const;
   template <class T, class Text>

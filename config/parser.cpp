@@ -168,6 +168,8 @@ class Builder : public YAML::EventHandler {
       tree.tag = Tag::Env;
     } else if (tag == "!file" && tree.kind == Kind::Scalar) {
       tree.tag = Tag::File;
+    } else if (tag == "!credential" && tree.kind == Kind::Scalar) {
+      tree.tag = Tag::Credential;
     } else if (tag == "!include" && tree.kind == Kind::Scalar && !is_key()) {
       tree.tag = Tag::Include;
     } else if (tag.starts_with(kYamlTag)) {
@@ -221,9 +223,10 @@ class Builder : public YAML::EventHandler {
   }
 
   void wrong_tag(Node::Tree& tree, std::string_view tag) {
-    no_value(
-        tree, tag,
-        fmt::format("has a tag that means nothing here: {} (known tags: !env NAME, !file PATH, !include PATH)", tag));
+    no_value(tree, tag,
+             fmt::format("has a tag that means nothing here: {} (known tags: !env NAME, !file PATH, !credential NAME, "
+                         "!include PATH)",
+                         tag));
   }
 
   // Most values stand in the file as they are, so most need no memory of their own.

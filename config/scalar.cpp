@@ -151,6 +151,8 @@ std::string Node::text(std::string_view fallback) const {
       return from_environment().value_or(std::string(fallback));
     case Tag::File:
       return from_file().value_or(std::string(fallback));
+    case Tag::Credential:
+      return from_credential().value_or(std::string(fallback));
     case Tag::Include:  // a map or a list, which a node is at once
     case Tag::None:
       break;
@@ -180,7 +182,7 @@ std::optional<std::string_view> Node::word(std::string_view what) const {
   if (!present()) return std::nullopt;
   if (!is_scalar()) return must_be(what), std::nullopt;
   if (tree_->tag != Tag::None)
-    return mistake(fmt::format("must be {}; !env and !file give text only", what)), std::nullopt;
+    return mistake(fmt::format("must be {}; !env, !file and !credential give text only", what)), std::nullopt;
   return tree_->text;
 }
 

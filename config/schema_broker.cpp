@@ -69,7 +69,7 @@ constexpr auto kCertificate = std::to_array<SchemaKey>({
 });
 
 constexpr auto kUser = std::to_array<SchemaKey>({
-    {"password", "secret", "", "!file secrets/hmi", "Its password: best !file or !env."},
+    {"password", "secret", "", "!file secrets/hmi", "Its password: best !file, !credential or !env."},
     {"password_hash", "secret", "", "!file secrets/hmi.hash",
      "In place of the password what `ferrule passwd` makes of it."},
 });

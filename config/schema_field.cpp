@@ -61,7 +61,7 @@ constexpr auto kHttp = std::to_array<SchemaKey>({
 constexpr auto kHttpUser = std::to_array<SchemaKey>({
     {"role", "words read operate", "read", "operate",
      "Sees everything, or also writes values and decides over parked messages."},
-    {"password", "secret", "", "!file secrets/anna", "Its password: best !file or !env."},
+    {"password", "secret", "", "!file secrets/anna", "Its password: best !file, !credential or !env."},
     {"password_hash", "secret", "", "!file secrets/anna.hash",
      "In place of the password what `ferrule passwd` makes of it."},
 });

@@ -46,6 +46,7 @@ Json to_json(const Node::Tree& tree) {
     return list;
   }
   if (tree.tag == Tag::File) return "!file " + std::string(tree.text);
+  if (tree.tag == Tag::Credential) return "!credential " + std::string(tree.text);
   if (tree.tag == Tag::Env) return "!env " + std::string(tree.text);
   return scalar(tree.text, tree.quoted);
 }

@@ -39,7 +39,7 @@ constexpr auto kUplink = std::to_array<SchemaKey>({
     {"tls", "object uplink-tls", "", "{ca: system}", "Whom to trust, and who we are."},
     {"client_id", "text", "", "plant1", "Without it the gateway's id."},
     {"username", "text", "", "plant1", "For the login."},
-    {"password", "secret", "", "!file secrets/hq", "For the login: best !file or !env."},
+    {"password", "secret", "", "!file secrets/hq", "For the login: best !file, !credential or !env."},
     {"password_file", "path", "", "secrets/token",
      "In its place a file that is read for each connection: a token that changes."},
     {"sas", "object sas", "", "{key: !file secrets/sas}",

@@ -50,11 +50,29 @@ std::optional<std::string> Node::from_environment() const {
 
 std::optional<std::string> Node::from_file() const {
   if (tree_->text.empty()) return mistake("needs the path of a file: !file PATH"), std::nullopt;
-  const auto file = state_->directory / std::filesystem::path(tree_->text);  // an absolute path replaces the directory
+  return content_of(state_->directory / std::filesystem::path(tree_->text));  // an absolute path replaces the directory
+}
+
+std::optional<std::string> Node::from_credential() const {
+  const auto name = tree_->text;
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos) {
+    mistake("needs the name of a credential, which is no path: !credential NAME");
+    return std::nullopt;
+  }
+  auto hint = fmt::format("LoadCredential={}:PATH in the service's unit puts it there", name);
+  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+  if (directory == nullptr || *directory == '\0') {
+    mistake(fmt::format("credential {} is not there: $CREDENTIALS_DIRECTORY is not set", name), std::move(hint));
+    return std::nullopt;
+  }
+  return content_of(std::filesystem::path(directory) / name, std::move(hint));
+}
+
+std::optional<std::string> Node::content_of(const std::filesystem::path& file, std::string hint) const {
   std::string value;
   std::string why;
   if (!read_file(file, kMaxSecretFile, true, value, why)) {
-    mistake(fmt::format("file {} {}", file.string(), why));
+    mistake(fmt::format("file {} {}", file.string(), why), std::move(hint));
     return std::nullopt;
   }
   if (value.ends_with('\n')) value.pop_back();

@@ -56,8 +56,8 @@ std::vector<std::size_t> guessed_secrets(std::string_view line) {
     const auto value = line.find_first_not_of(" \t", colon + 1);
     if (value == std::string_view::npos || !names_secret(line.substr(begin, end - begin))) continue;
     const auto written = line.substr(value);
-    const bool elsewhere =
-        written.starts_with("!env ") || written.starts_with("!file ") || written[0] == '*' || written[0] == '#';
+    const bool elsewhere = written.starts_with("!env ") || written.starts_with("!file ") ||
+                           written.starts_with("!credential ") || written[0] == '*' || written[0] == '#';
     if (!elsewhere) result.push_back(value);
   }
   return result;

@@ -21,7 +21,7 @@ namespace ferrule::config {
 constexpr std::size_t kMaxFiles = 100;  ///< of one configuration, besides the first
 
 enum class Kind : std::uint8_t { Null, Scalar, List, Map };
-enum class Tag : std::uint8_t { None, Env, File, Include };
+enum class Tag : std::uint8_t { None, Env, File, Credential, Include };
 
 struct Entry {
   std::string_view key;

@@ -10,8 +10,8 @@
 namespace ferrule::gateway {
 
 /// Gathers parts of a configuration. Equal fingerprints mean that they say the same: the same keys in the same order
-/// with the same values, those of `!include`, `!env` and `!file` among them; comments and the way of writing do not
-/// count.
+/// with the same values, those of `!include`, `!env`, `!file` and `!credential` among them; comments and the way of
+/// writing do not count.
 class Fingerprint {
  public:
   /// `without` names keys of the map that do not count.

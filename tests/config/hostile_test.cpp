@@ -62,7 +62,8 @@ TEST(Hostile, RandomYamlIsRefusedOrRead) {
       "|-\n",        ">+2\n",      "&x ",        "*x",           "!env ",  "!!str ", "!<tag:a> ", "!",
       "%YAML 1.1\n", "%TAG ! a\n", "---",        "...",          "---\n",  "# c",    "@",         "~",
       "null",        "<<: ",       "0x1F",       "\\",           "\\x41",  "\u00e9", "\u4e2d",    "\r\n",
-      "\r",          "1:30",       "password: ", "\xEF\xBB\xBF", "\u2028", "''",     "\"\"",      "|9\n"};
+      "\r",          "1:30",       "password: ", "\xEF\xBB\xBF", "\u2028", "''",     "\"\"",      "|9\n",
+      "!credential "};
   std::mt19937 random(6);
   for (int i = 0; i < 20000; ++i) {
     std::string text;

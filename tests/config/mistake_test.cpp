@@ -191,7 +191,7 @@ const Row kValues[] = {
      "meter: 5\n"
      "       ^"},
     {"EnvironmentForAnInteger", "meter: {unit_id: !env HOME}\n",
-     "f:1:18: error: meter.unit_id: must be an integer; !env and !file give text only\n"
+     "f:1:18: error: meter.unit_id: must be an integer; !env, !file and !credential give text only\n"
      "meter: {unit_id: !env HOME}\n"
      "                 ^"},
     {"WideCharactersBefore", "meter: {name: \u4e2d\u4e2d, unit_id: 0}\n",
@@ -253,7 +253,7 @@ const Row kKeys[] = {
      "  name: !include other.yaml\n"
      "        ^"},
     {"TagOfAnotherType", "meter:\n  unit_id: !!float 5\n",
-     "f:2:12: error: meter.unit_id: has a tag that means nothing here: !!float (known tags: !env NAME, !file PATH, !include PATH)\n"
+     "f:2:12: error: meter.unit_id: has a tag that means nothing here: !!float (known tags: !env NAME, !file PATH, !credential NAME, !include PATH)\n"
      "  unit_id: !!float 5\n"
      "           ^"},
     {"KeyWithADotIsQuoted", "meter:\n  \"a.b\": 1\n",

@@ -83,6 +83,34 @@ TEST_F(Secrets, SayWhyAFileIsNotRead) {
   EXPECT_EQ(read("password: !file\n"), "mistake: needs the path of a file: !file PATH");
 }
 
+TEST_F(Secrets, ComeFromSystemdsCredentials) {
+  write("hq", "s3cret\n");
+  ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);
+  EXPECT_EQ(read("password: !credential hq\n"), "s3cret");
+  EXPECT_EQ(complaints("url: !credential hq\n",
+                       [](const Node& root) { root["url"].mistake("cannot read \"" + root["url"].text() + "\""); }),
+            "f:1:6: error: url: cannot read \"***\"\n"
+            "url: !credential hq\n"
+            "     ^");
+}
+
+TEST_F(Secrets, SayWhyACredentialIsNotThere) {
+  const std::string hint = " (LoadCredential=hq:PATH in the service's unit puts it there)";
+  ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);
+  EXPECT_EQ(read("password: !credential hq\n"), "mistake: file D/hq does not exist" + hint);
+  write("hq", std::string(65537, 'x'));
+  EXPECT_EQ(read("password: !credential hq\n"), "mistake: file D/hq is larger than 64KiB" + hint);
+  for (const auto* name : {"", ".", "..", "../hq", "/etc/passwd", "sub/hq"}) {
+    EXPECT_EQ(read(std::string("password: !credential ") + name + "\n"),
+              "mistake: needs the name of a credential, which is no path: !credential NAME")
+        << name;
+  }
+  ::unsetenv("CREDENTIALS_DIRECTORY");
+  EXPECT_EQ(complaints("hq: {password: !credential hq}\n", [](const Node& root) { root["hq"]["password"].secret(); }),
+            "f:1:16: error: hq.password: credential hq is not there: $CREDENTIALS_DIRECTORY is not set" + hint +
+                "\nhq: {password: !credential hq}\n               ^");
+}
+
 TEST_F(Secrets, AreTextAlsoForPlainReaders) {
   ::setenv("FERRULE_TEST_SECRET", "user1", 1);
   const auto document = parse("a: !env FERRULE_TEST_SECRET\nb: !env 'FERRULE_TEST_SECRET'\n");
@@ -143,7 +171,7 @@ TEST(Secret, OfTheWrongTypeIsHidden) {
             "key: {a: [***]}\n"
             "     ^");
   EXPECT_EQ(complaints("key: !vault hunter2\n", read),
-            "f:1:6: error: key: has a tag that means nothing here: !vault (known tags: !env NAME, !file PATH, !include PATH)\n"
+            "f:1:6: error: key: has a tag that means nothing here: !vault (known tags: !env NAME, !file PATH, !credential NAME, !include PATH)\n"
             "key: !vault ***\n"
             "     ^");
 }

@@ -321,6 +321,21 @@ def test_sighup_takes_over_users_and_rules(guarded):
         one.kill()
 
 
+def test_sighup_takes_over_a_credential_that_has_changed(make_gateway, tmp_path):
+    (tmp_path / "hmi").write_text("swordfish\n")
+    gateway = make_gateway()
+    gateway.config["broker"]["users"] = {"hmi": {**_USERS["hmi"], "password": "PASSWORD"}}
+    gateway.write()
+    gateway.file.write_text(gateway.file.read_text().replace('"PASSWORD"', "!credential hmi"))
+    gateway.start(env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    login = lambda password: _publish(gateway, "5", "plant1/a/b/set", "1", user="hmi", password=password)[0]
+    assert login("swordfish") == 0
+    (tmp_path / "hmi").write_text("marlin\n")
+    gateway.process.signal(signal.SIGHUP)
+    wait_until(lambda: login("marlin") == 0, 10, "the new password holds")
+    assert login("swordfish") != 0
+
+
 def test_sighup_with_a_mistake_changes_nothing(guarded):
     gateway = guarded(users=_USERS)
     gateway.config["broker"]["users"] = {"hmi": {"password": "new", "subscribe": ["a/#/b"]}}

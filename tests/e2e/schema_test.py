@@ -30,7 +30,7 @@ class Editor:
 
     def __init__(self, schema):
         self._settings = {"yaml": {"schemas": {schema.as_uri(): ["*.yaml"]}, "schemaStore": {"enable": False}, "validate": True,
-                                   "customTags": ["!env scalar", "!file scalar", "!include scalar"]}}
+                                   "customTags": ["!env scalar", "!file scalar", "!credential scalar", "!include scalar"]}}
         self._process = subprocess.Popen(["node", _SERVER, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._deadline = threading.Timer(100, self._process.kill)  # then `_receive` fails
         self._deadline.start()
@@ -94,6 +94,9 @@ def test_an_editor_finds_examples_right_and_broken_files_wrong(editor):
     assert len(examples) > 5
     for example in examples:
         assert editor.diagnostics(example.name, example.read_text()) == [], example.name
+    for tag in ("!env HQ", "!file secrets/hq", "!credential hq"):
+        text = _PLANT + f"uplinks: {{hq: {{url: mqtt://hq, password: {tag}, out: [{{from: '#'}}]}}}}\n"
+        assert editor.diagnostics(tag.split()[0][1:] + ".yaml", text) == [], tag
     broken = [
         ("a key that is not there", _PLANT.replace("bus: plc", "buss: plc"), 6, "buss"),
         ("a key of another type of bus", _PLANT.replace("host", "interface"), 3, "interface"),
