@@ -1,5 +1,5 @@
-"""A long run of everything at once: simulated devices, clients, a flapping uplink, reloads and writes; leaks, lost and wrong
-values, latency. scripts/soak runs it, soak_test.py a short form.
+"""A long run of everything at once: simulated devices, clients, a flapping uplink, reloads and writes; leaks, lost and wrong values, latency.
+scripts/soak runs it, soak_test.py a short form.
 
 Usage: soak.py MINUTES
 """
@@ -10,7 +10,7 @@ import dataclasses
 import json
 import pathlib
 import random
-import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -19,94 +19,58 @@ import time
 from rig.cloud import Cloud, Link
 from rig.clients import paho_client, paho_connect
 from rig.gateway import Gateway
-from rig.process import wait_until
-from rig.slaves import TcpSlave
+from rig.process import SLOWNESS, wait_until
+from rig.slaves import TickingSlave
+from soak_ledger import TIMEOUT, Ledger
+from soak_report import Report, Sample
 
 _UNITS_PER_BUS = 50
-_STEADY = 600  # seconds; before that what grows is caches and buffers that fill
-
-
-@dataclasses.dataclass
-class Report:
-    """What a run found."""
-    seconds: float = 0
-    values: int = 0
-    wrong: list = dataclasses.field(default_factory=list)
-    lost: int = 0
-    repeated: int = 0
-    cuts: int = 0
-    reloads: int = 0
-    writes: int = 0
-    bad_writes: list = dataclasses.field(default_factory=list)
-    latencies: list = dataclasses.field(default_factory=list)  # seconds from reading to client
-    memory: list = dataclasses.field(default_factory=list)  # (seconds, KiB)
-
-    def percentile(self, share: float) -> float:
-        ordered = sorted(self.latencies) or [0.0]
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-    def slope(self) -> float:
-        """KiB per minute by least squares, over the second half."""
-        points = self.memory[len(self.memory) // 2:]
-        if len(points) < 3:
-            return 0.0
-        middle_x = sum(x for x, _ in points) / len(points)
-        middle_y = sum(y for _, y in points) / len(points)
-        spread = sum((x - middle_x) ** 2 for x, _ in points)
-        return 60 * sum((x - middle_x) * (y - middle_y) for x, y in points) / spread
-
-    def failures(self) -> list:
-        found = []
-        if self.wrong:
-            found.append(f"wrong values: {self.wrong[:5]}")
-        if self.lost:
-            found.append(f"{self.lost} values that a local client got did not reach the cloud")
-        if self.bad_writes:
-            found.append(f"writes that failed: {self.bad_writes[:5]}")
-        if not self.values or not self.writes:
-            found.append("nothing flowed")
-        if self.seconds > _STEADY and self.slope() > 20:
-            found.append(f"memory grows by {self.slope():.0f} KiB a minute")
-        return found
-
-    def text(self) -> str:
-        last = self.memory[-1][1] if self.memory else 0
-        return "\n".join([
-            f"duration          {self.seconds:.0f} s",
-            f"values            {self.values} at local clients, {len(self.wrong)} wrong",
-            f"at the cloud      {self.lost} lost, {self.repeated} more than once, over {self.cuts} cuts of the uplink",
-            f"writes            {self.writes}, {len(self.bad_writes)} failed",
-            f"reloads           {self.reloads}",
-            f"latency           p50 {1e3 * self.percentile(0.5):.1f} ms, p99 {1e3 * self.percentile(0.99):.1f} ms",
-            f"memory            {last} KiB at the end, slope of the second half {self.slope():+.1f} KiB/min",
-            "verdict           " + ("; ".join(self.failures()) or "good")])
-
-
-def _expected(number: int) -> int:
-    return 1000 + number
+_SPARE_UNIT = 200  # of the device that reloads add and remove
+_STALL = 3000  # readings of a bus
+_ANSWERED = 60  # seconds in which every write has its answer
+_NEAR = 5  # seconds
 
 
 def _sections(devices: int, slaves: list, uplink_port: int) -> dict:
-    point = {"register": "holding", "type": "uint16"}
     return {
-        "buses": {f"bus{i}": {"type": "modbus-tcp", "host": "127.0.0.1", "port": slave.port} for i, slave in enumerate(slaves)},
-        "devices": {f"d{n}": {
-            "bus": f"bus{n // _UNITS_PER_BUS}", "unit_id": n % _UNITS_PER_BUS + 1, "interval": "1s",
-            "points": {"value": {**point, "address": 0}, "setpoint": {**point, "address": 1, "write": {"readback": "0s"}}}}
-            for n in range(devices)},
+        "buses": {f"bus{i}": {"type": "modbus-tcp", "host": "127.0.0.1", "port": slave.port, "timeout": f"{TIMEOUT:.0f}s", "retries": 0}
+                  for i, slave in enumerate(slaves)},
+        "devices": {f"d{n}": _device(n // _UNITS_PER_BUS, n % _UNITS_PER_BUS + 1) for n in range(devices)},
         "publish": {"when": "poll", "qos": 1, "retain": False},
         "uplinks": {"hq": {"url": f"mqtt://127.0.0.1:{uplink_port}", "client_id": "soak", "reconnect": "200ms..1s",
                            "out": [{"from": "plant1/+/value", "to": "{topic}", "qos": 1}]}}}
 
 
+def _device(bus: int, unit: int) -> dict:
+    return {"bus": f"bus{bus}", "unit_id": unit, "interval": "1s",
+            "points": {"value": {"register": "holding", "address": 0, "type": "uint64"},
+                       "setpoint": {"register": "holding", "address": 4, "type": "uint16", "write": {"readback": "1s"}}}}
+
+
+def _number(topic: str) -> int:
+    return int(topic.split("/")[1][1:])
+
+
+@dataclasses.dataclass
+class _Write:
+    device: int
+    value: int
+    sent: float  # seconds since 1970
+    answer: dict | None = None
+    answered: float = 0
+
+
 class Soak:
-    def __init__(self, directory: pathlib.Path, devices: int = 200, clients: int = 50, seed: int = 1):
-        self.directory, self.devices, self.clients = directory, devices, clients
+    """`stall`: of so many readings of a bus one comes too late."""
+
+    def __init__(self, directory: pathlib.Path, devices: int = 200, clients: int = 50, stall: int = _STALL, seed: int = 1):
+        self.directory, self.devices, self.clients, self.stall = directory, devices, clients, stall
         self.random = random.Random(seed)
-        self.report = Report()
+        self.ledger = Ledger()
+        self.report = Report(self.ledger)
         self._lock = threading.Lock()
-        self._local, self._cloud = set(), {}
-        self._results = {}
+        self._under_way = {}  # writes by device
+        self._doubtful = []
         self._stack = contextlib.ExitStack()
 
     def run(self, seconds: float, progress=lambda line: None) -> Report:
@@ -115,6 +79,8 @@ class Soak:
             self._drive(seconds, progress)
             self._finish()
         return self.report
+
+    # ---- the plant
 
     def _closing(self, thing):
         self._stack.callback(thing.close)
@@ -134,47 +100,33 @@ class Soak:
         return client
 
     def _set_up(self):
-        slaves = []
+        self.slaves = []
         for first in range(0, self.devices, _UNITS_PER_BUS):
-            numbers = range(first, min(first + _UNITS_PER_BUS, self.devices))
-            slaves.append(self._closing(TcpSlave(
-                {n % _UNITS_PER_BUS + 1: {("holding", 0): _expected(n), ("holding", 1): 0} for n in numbers})))
+            units = {n % _UNITS_PER_BUS + 1: n for n in range(first, min(first + _UNITS_PER_BUS, self.devices))}
+            self.slaves.append(self._closing(TickingSlave({**units, _SPARE_UNIT: self.devices}, self.stall)))
         cloud = self._closing(Cloud(self.directory / "cloud"))
         self.link = self._closing(Link(cloud.port))
-        self._client("cloud", cloud.port, ["plant1/+/value"], self._at_cloud)
-        self.gateway = self._closing(Gateway(self.directory, _sections(self.devices, slaves, self.link.port)))
+        self._client("cloud", cloud.port, ["plant1/+/value"],
+                     lambda client, userdata, message: self.ledger.cloud(_number(message.topic), message.payload))
+        self.gateway = self._closing(Gateway(self.directory, _sections(self.devices, self.slaves, self.link.port)))
         self.gateway.start()
-        share = -(-self.devices // self.clients)
+        wait_until(self.gateway.control.exists, 20, "the control socket is there")
+        everybody = range(self.devices + 1)
+        share = -(-len(everybody) // self.clients)
         for i in range(self.clients):
-            filters = [f"plant1/d{n}/value" for n in range(i * share, min((i + 1) * share, self.devices))]
+            filters = [f"plant1/d{n}/value" for n in everybody[i * share:(i + 1) * share]]
             if filters:
                 self._client(f"c{i}", self.gateway.port, filters, self._at_client)
         self.writer = self._client("writer", self.gateway.port, ["plant1/+/setpoint/set/result"], self._on_result)
 
     def _at_client(self, client, userdata, message):
-        now = time.time()
-        value = json.loads(message.payload)
-        number = int(message.topic.split("/")[1][1:])
-        with self._lock:
-            self.report.values += 1
-            if value["q"] == "good" and value["v"] != _expected(number):
-                self.report.wrong.append((message.topic, message.payload))
-            self._local.add((message.topic, value["ts"]))
-            if len(self.report.latencies) < 1_000_000:
-                self.report.latencies.append(now - value["ts"] / 1000)
+        self.ledger.local(_number(message.topic), message.payload, time.time())
 
-    def _at_cloud(self, client, userdata, message):
-        key = (message.topic, json.loads(message.payload)["ts"])
-        with self._lock:
-            self._cloud[key] = self._cloud.get(key, 0) + 1
-
-    def _on_result(self, client, userdata, message):
-        with self._lock:
-            self._results.setdefault(message.topic, []).append(json.loads(message.payload))
+    # ---- what happens to it, a turn a second
 
     def _drive(self, seconds: float, progress):
         began = time.monotonic()
-        up, turn, writes = True, 0, 0
+        up, turn = True, 0
         while (elapsed := time.monotonic() - began) < seconds:
             turn += 1
             if turn % 7 == 0:
@@ -182,33 +134,96 @@ class Soak:
                 self.link.restore() if up else self.link.cut(black_hole=self.random.random() < 0.2)
                 self.report.cuts += not up
             if turn % 5 == 0:
-                self.gateway.process.signal(signal.SIGHUP)
-                self.report.reloads += 1
-            self.writer.publish(f"plant1/d{self.random.randrange(self.devices)}/setpoint/set", self.random.randrange(65536), 1)
-            writes += 1
-            self.report.memory.append((elapsed, self._memory()))
+                self._reload(turn // 5 - 1)
+            self._write()  # behind a reload, which leaves it a second until the next
+            self.report.samples.append(Sample.of(self.gateway.process.child.pid, elapsed))
             if turn % 10 == 0:
-                progress(f"{elapsed:6.0f} s  {self.report.values} values, {len(self.report.wrong)} wrong, uplink "
-                         f"{'up' if up else 'cut'}, {self.report.memory[-1][1]} KiB")
+                progress(f"{elapsed:6.0f} s  {self.ledger.values} values, {len(self.ledger.wrong)} wrong, {self.ledger.lost} lost, uplink "
+                         f"{'up' if up else 'cut'}, {self.report.samples[-1].text()}")
             time.sleep(1)
         self.report.seconds = seconds
-        self.report.writes = writes
         self.link.restore()
 
-    def _memory(self) -> int:
-        status = pathlib.Path(f"/proc/{self.gateway.process.child.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0])
+    def _write(self):
+        """To a device that has no other write to answer: of several the last one would be sent only."""
+        with self._lock:
+            free = [n for n in range(self.devices) if n not in self._under_way]
+            write = _Write(self.random.choice(free), self.random.randrange(65536), time.time())
+            self._under_way[write.device] = write
+        self.report.writes += 1
+        self.writer.publish(f"plant1/d{write.device}/setpoint/set", write.value, 1)
+
+    def _on_result(self, client, userdata, message):
+        answer = json.loads(message.payload)
+        with self._lock:
+            write = self._under_way.pop(_number(message.topic), None)
+            if write is None:
+                return self.report.bad_writes.append(f"nobody asked for {message.topic}: {answer}")
+            if answer["result"] == "ok" and answer.get("v") == write.value:
+                return None
+            write.answer, write.answered = answer, time.time()
+            self._doubtful.append(write)
+        return None
+
+    def _reload(self, step: int):
+        """One of five changes, each of which has another end."""
+        config, ledger = self.gateway.config, self.ledger
+        extra, last_bus = f"d{self.devices}", len(self.slaves) - 1
+        restarted = contextlib.nullcontext()
+        if step % 5 in (0, 3):
+            expected = f"restarted: bus{last_bus}"
+            restarted = ledger.renewing(range(last_bus * _UNITS_PER_BUS, self.devices + 1))
+        if step % 5 == 0:
+            config["devices"][extra] = _device(last_bus, _SPARE_UNIT)
+            self._said = ledger.last(self.devices)
+        elif step % 5 == 1:
+            expected = "nonsense"
+        elif step % 5 == 2:
+            expected = "uplinks connecting anew: hq"
+            config["uplinks"]["hq"]["reconnect"] = f"200ms..{2 - step % 2}s"
+        elif step % 5 == 3:
+            del config["devices"][extra]
+            if ledger.last(self.devices) == self._said:
+                self.report.bad_reloads.append(f"{extra} was added and said nothing")
+        else:
+            expected = f"buses untouched: {last_bus + 1}"
+        self.gateway.config = {**config, "nonsense": {}} if expected == "nonsense" else config
+        self.gateway.write()
+        self.gateway.config = config
+        with restarted:
+            answer = self._ask("reload")
+        self.report.reloads += 1
+        text = answer["error"]["message"] if "error" in answer else answer["result"]["changes"]
+        if expected not in text or ("error" in answer) != (expected == "nonsense"):
+            self.report.bad_reloads.append(f"{expected} is not in: {text}")
+
+    def _ask(self, command: str) -> dict:
+        with socket.socket(socket.AF_UNIX) as client, client.makefile("rw") as lines:
+            client.settimeout(30 * SLOWNESS)
+            client.connect(str(self.gateway.control))
+            lines.write(json.dumps({"id": 1, "command": command}) + "\n")
+            lines.flush()
+            return json.loads(lines.readline())
+
+    # ---- what came of it
 
     def _finish(self):
-        wait_until(lambda: sum(map(len, self._results.values())) >= self.report.writes, 60, "an answer to each write")
-        with self._lock:
-            expected = set(self._local)
-        wait_until(lambda: expected <= self._cloud.keys() or not self.gateway.process.running, 120, "the queue is drained")
-        with self._lock:
-            self.report.lost = len(expected - self._cloud.keys())
-            self.report.repeated = sum(count > 1 for count in self._cloud.values())
-            self.report.bad_writes = [(topic, answer) for topic, answers in self._results.items()
-                                      for answer in answers if answer["result"] != "ok"]
+        wait_until(lambda: not self._under_way, _ANSWERED, "an answer to each write")
+        owed = self.ledger.owed()
+        wait_until(lambda: not owed & self.ledger.owed() or not self.gateway.process.running, 120, "the queue is drained")
+        self.report.lost_on_the_way = len(owed & self.ledger.owed())
+        self.report.stalls = sum(len(slave.stalls()) for slave in self.slaves)
+        for write in self._doubtful:
+            if write.answer["result"] in ("timeout", "uncertain") and self._was_disturbed(write):
+                self.report.unconfirmed += 1
+            else:
+                self.report.bad_writes.append(dataclasses.asdict(write))
+
+    def _was_disturbed(self, write: _Write) -> bool:
+        """Whether its bus was silent then, as the gateway said of others at it too, or begun anew."""
+        bus = write.device // _UNITS_PER_BUS
+        silent = any(device // _UNITS_PER_BUS == bus and write.sent - _NEAR <= at <= write.answered + _NEAR for device, at in self.ledger.silences)
+        return silent or any(begin <= write.answered and write.sent <= end for begin, end in self.ledger.renewals(write.device))
 
 
 def main() -> int:

@@ -32,6 +32,24 @@ class TcpSlave:
         self.process.kill()
 
 
+class TickingSlave:
+    """pymodbus on a free port; `units` are the devices' numbers. What they say changes with each reading, and each `stall`-th reading
+    comes too late: see ticking_slave.py."""
+
+    def __init__(self, units: dict, stall: int):
+        self.port = free_port()
+        program = pathlib.Path(__file__).with_name("ticking_slave.py")
+        self.process = Process([sys.executable, program, self.port, stall, *(f"{unit}={device}" for unit, device in units.items())])
+        wait_until(lambda: accepts(self.port), 15, "pymodbus accepts")
+
+    def stalls(self) -> list[tuple[float, float]]:
+        """In seconds since 1970."""
+        return [tuple(map(float, line.split())) for line in list(self.process.out)]
+
+    def close(self):
+        self.process.kill()
+
+
 class FaultySlave:
     """pymodbus on a free port; `answer(response_type=..., ...)` says how it answers from then on, as pymodbus calls it."""
 
