@@ -6,24 +6,14 @@
 #include <array>
 #include <charconv>
 
+#include "config/text.hpp"
+
 namespace ferrule::bridge {
 
 namespace {
 
 constexpr std::size_t kMostHead = 8192;
 constexpr std::size_t kMostStatusLine = 100;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 tl::unexpected<StreamEnd> too_slow() { return tl::unexpected(StreamEnd{"no answer in time"}); }
 
@@ -75,7 +65,8 @@ std::string_view HttpHead::field(std::string_view name) const {
     const auto line = rest.substr(0, rest.find("\r\n"));
     rest.remove_prefix(std::min(line.size() + 2, rest.size()));
     const auto colon = line.find(':');
-    if (colon != line.npos && same_word(line.substr(0, colon), name)) return trimmed(line.substr(colon + 1));
+    if (colon != line.npos && config::same_word(line.substr(0, colon), name))
+      return config::trimmed(line.substr(colon + 1));
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 
 #include "config/asked.hpp"
+#include "config/text.hpp"
 #include "config/tree.hpp"
 #include "config/utf8.hpp"
 
@@ -116,12 +117,6 @@ std::string out_of_range(T value, T min, T max, T lowest, T highest, Text text) 
                      : fmt::format("must be at most {}, is {}", text(max), text(value));
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
 }  // namespace
 
 namespace {
@@ -205,12 +200,10 @@ bool Node::boolean(bool fallback) const {
   constexpr std::array<std::string_view, 7> kTrue = {"yes", "on", "y", "1", "enabled", "enable", "t"};
   constexpr std::array<std::string_view, 7> kFalse = {"no", "off", "n", "0", "disabled", "disable", "f"};
   constexpr std::array<std::string_view, 2> kWords = {"true", "false"};
-  std::string lower(*value);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  std::string_view meant = nearest(lower, kWords);
-  if (std::find(kTrue.begin(), kTrue.end(), lower) != kTrue.end()) meant = "true";
-  if (std::find(kFalse.begin(), kFalse.end(), lower) != kFalse.end()) meant = "false";
+  const auto small = lower(*value);
+  std::string_view meant = nearest(small, kWords);
+  if (std::find(kTrue.begin(), kTrue.end(), small) != kTrue.end()) meant = "true";
+  if (std::find(kFalse.begin(), kFalse.end(), small) != kFalse.end()) meant = "false";
   mistake(fmt::format("must be true or false, is {}", quoted(*value)),
           meant.empty() ? "" : fmt::format("did you mean {}?", meant));
   return fallback;
@@ -284,8 +277,8 @@ std::pair<Milliseconds, Milliseconds> Node::duration_range(std::pair<Millisecond
             single ? fmt::format("did you mean {0}..{0}?", *written) : "");
     return fallback;
   }
-  const auto first = parse_duration(trimmed(written->substr(0, dots)));
-  const auto second = parse_duration(trimmed(written->substr(dots + 2)));
+  const auto first = parse_duration(trimmed(written->substr(0, dots), " "));
+  const auto second = parse_duration(trimmed(written->substr(dots + 2), " "));
   for (const auto* end : {&first, &second}) {
     if (*end) continue;
     mistake(fmt::format("{} of the range {}", end == &first ? "the first end" : "the second end", end->error().message),

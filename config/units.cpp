@@ -8,6 +8,8 @@
 #include <limits>
 #include <optional>
 
+#include "config/text.hpp"
+
 namespace ferrule::config {
 namespace {
 
@@ -71,13 +73,6 @@ std::optional<Part> take_part(std::string_view& rest) {
   part.blank = take_while(rest, [](char c) { return c == ' '; });
   part.unit = take_while(rest, is_letter);
   return part;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return result;
 }
 
 template <std::size_t N>

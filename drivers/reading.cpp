@@ -44,4 +44,17 @@ std::string_view name(Failure failure) {
   return "";
 }
 
+bool is_silent(Failure failure) {
+  switch (failure) {
+    case Failure::Timeout:
+    case Failure::BadReply:
+    case Failure::UnitOffline:
+    case Failure::PortLost:
+    case Failure::Stale:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace ferrule::drivers

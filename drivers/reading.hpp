@@ -38,6 +38,8 @@ enum class Failure : std::uint8_t {
 inline constexpr std::size_t kFailures = 12;  ///< how many enumerators there are, for tables by cause
 std::string_view name(Failure);  ///< "", "timeout", "bad-reply", "device-busy", "point-rejected", "unit-offline",
                                  ///< "port-lost", "invalid", "stale", "clamped", "unknown-code", "clock-not-set"
+/// Whether nothing is heard of the device, so that none of its values is known any more.
+bool is_silent(Failure);
 
 /// Index of a point in the list that its bus was built with: dense, constant after construction.
 using PointIndex = std::uint32_t;

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "gateway/result_message.hpp"
 #include "mapping/conversion.hpp"
 #include "mapping/json.hpp"
 #include "mqtt/properties.hpp"
@@ -220,12 +221,8 @@ std::optional<std::string> Commands::objection(Target& target, const tl::expecte
 }
 
 Commands::Reply Commands::reply_to(const mqtt::Publication& publication) const {
-  Reply reply{publication.topic + std::string(kResultSuffix), {}};
-  const auto properties = mqtt::Properties::trusted(publication.properties);
-  if (const auto data = properties.text(mqtt::PropertyId::CorrelationData)) {  // [MQTT-3.3.2-16]
-    reply.properties = mqtt::PropertyBuilder().add(mqtt::PropertyId::CorrelationData, *data).encoded();
-  }
-  const auto topic = properties.text(mqtt::PropertyId::ResponseTopic);
+  Reply reply{publication.topic + std::string(kResultSuffix), correlation_of(publication)};
+  const auto topic = mqtt::Properties::trusted(publication.properties).text(mqtt::PropertyId::ResponseTopic);
   if (!topic || !mqtt::is_valid_topic_name(*topic) || topic->starts_with('$')) return reply;
   // Nobody makes us publish what would pass for a reading or for a command, nor what he may not publish himself.
   const bool ours = topic->starts_with(own_prefix_) && !topic->ends_with(kResultSuffix);
@@ -246,22 +243,12 @@ void Commands::report(const Order& order, const WriteResult& result) {
 }
 
 void Commands::answer(const Reply& reply, const WritablePoint& point, const WriteResult& result) {
-  const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.utc().time_since_epoch());
-  mqtt::Publication publication;
-  publication.topic = reply.topic;
-  publication.payload = fmt::format(R"({{"ts":{},"result":"{}")", at.count(), name(result.outcome));
-  if (!result.why.empty()) {
-    publication.payload += ",\"why\":";
-    mapping::append_json(publication.payload, result.why);
-  }
-  if (result.read_back) {
-    publication.payload += ",\"v\":" + value_json(*result.read_back, point.words, point.digits);
-  }
-  publication.payload += '}';
-  publication.properties = reply.properties;
-  publication.qos = mqtt::Qos::AtLeastOnce;
-  publication.published = clock_.now();
-  way_.publish(std::make_shared<const mqtt::Publication>(std::move(publication)));
+  std::string more;
+  if (result.read_back) more = ",\"v\":" + value_json(*result.read_back, point.words, point.digits);
+  auto message = result_message(reply.topic, clock_.utc(), name(result.outcome), result.why, more);
+  message.properties = reply.properties;
+  message.published = clock_.now();
+  way_.publish(std::make_shared<const mqtt::Publication>(std::move(message)));
 }
 
 }  // namespace ferrule::gateway

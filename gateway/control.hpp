@@ -25,8 +25,8 @@ struct ControlCounters {
 /// protocol. Broker thread; ends before whatever its handlers use.
 class Control {
  public:
-  /// Makes the socket's directory when it is missing. The socket belongs to the group `ferrule`, if there is one, and
-  /// nobody else may use it. Throws config::Error when it cannot be opened. `commands` outlives it.
+  /// Makes the socket's directory when it is missing. The socket belongs to the group of its directory, and nobody
+  /// else may use it. Throws config::Error when it cannot be opened. `commands` outlives it.
   Control(mqtt::Loop& loop, const ControlCommands& commands, const std::string& path,
           const config::Location& where = {});
   ~Control();

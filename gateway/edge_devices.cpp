@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <memory>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "config/text.hpp"
 #include "mqtt/topic.hpp"
 
 namespace ferrule::gateway {
@@ -59,9 +58,7 @@ void check_names(const drivers::DeviceSettings& device, const bridge::EdgeDevice
   }
   std::set<std::string> seen;
   for (const auto& metric : edge.metrics) {
-    auto lower = metric.name;
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (!seen.insert(lower).second) {
+    if (!seen.insert(config::lower(metric.name)).second) {
       device.publish.warning(fmt::format("\"{}\" differs from another metric only by capital letters", metric.name));
     }
   }

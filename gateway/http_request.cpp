@@ -3,30 +3,19 @@
 #include <algorithm>
 #include <charconv>
 
+#include "config/text.hpp"
+
 namespace ferrule::gateway {
 
 namespace {
 
 constexpr std::string_view kLine = "\r\n";
 
-char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (small(c) >= 'a' && small(c) <= 'z') ||
+    return (c >= '0' && c <= '9') || (config::lower(c) >= 'a' && config::lower(c) <= 'z') ||
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   });
-}
-
-bool is_plain(std::string_view text) {
-  return std::ranges::none_of(text,
-                              [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 /// What stands before the next `separator`, which is taken away with it.
@@ -73,7 +62,7 @@ std::optional<std::string> HttpRequest::parameter(std::string_view name) const {
 std::string_view HttpRequest::cookie(std::string_view name) const {
   std::string_view rest = field("cookie");
   while (!rest.empty()) {
-    auto value = trimmed(take_until(rest, ";"));
+    auto value = config::trimmed(take_until(rest, ";"));
     if (take_until(value, "=") == name) return value;
   }
   return {};
@@ -81,7 +70,7 @@ std::string_view HttpRequest::cookie(std::string_view name) const {
 
 tl::expected<HttpRequest, int> parse_http_head(std::string_view head) {
   auto line = take_until(head, kLine);
-  if (!is_plain(line)) return tl::unexpected(400);
+  if (!config::is_plain(line)) return tl::unexpected(400);
   HttpRequest request;
   request.method = take_until(line, " ");
   auto target = take_until(line, " ");
@@ -92,10 +81,8 @@ tl::expected<HttpRequest, int> parse_http_head(std::string_view head) {
   while (!head.empty()) {
     auto value = take_until(head, kLine);
     const auto name = take_until(value, ":");
-    if (!is_token(name) || !is_plain(value)) return tl::unexpected(400);  // also a folded line
-    std::string key(name);
-    std::ranges::transform(key, key.begin(), small);
-    request.fields.emplace_back(std::move(key), trimmed(value));
+    if (!is_token(name) || !config::is_plain(value)) return tl::unexpected(400);  // also a folded line
+    request.fields.emplace_back(config::lower(name), config::trimmed(value));
   }
   return request;
 }

@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "drivers/serial_list.hpp"
+#include "gateway/durable_file.hpp"
 #include "gateway/settings.hpp"
 #include "mapping/json.hpp"
 
@@ -124,13 +125,12 @@ std::optional<std::string> write_configuration(const std::filesystem::path& file
   if (descriptor < 0) {
     return errno == EEXIST ? "is there already, and is not touched: name another file" : std::strerror(errno);
   }
-  const auto written = ::write(descriptor, text.data(), text.size());
-  const bool whole = written == std::ssize(text) && ::fsync(descriptor) == 0;
+  const bool whole = write_durably(descriptor, text);
   const int error = errno;
   ::close(descriptor);
   if (whole) return std::nullopt;
   ::unlink(file.c_str());
-  return written < 0 || written == std::ssize(text) ? std::strerror(error) : "the disk is full";
+  return std::strerror(error);
 }
 
 std::string first_configuration(const InitOptions& options) {

@@ -1,6 +1,7 @@
 #include "gateway/live.hpp"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -56,6 +57,31 @@ struct Live::Viewer {
   std::weak_ptr<Items> items;
 };
 
+/// What all who look at one moment are shown: each text is made once, and only when somebody looks.
+class Live::Texts {
+ public:
+  explicit Texts(const Gateway& gateway) : gateway_(gateway) {}
+
+  const std::string& status() {
+    if (status_.empty()) status_ = json_text(status_of(gateway_));
+    return status_;
+  }
+  const std::string& values(const std::string& device) {
+    auto& text = values_[device];
+    if (text.empty()) {
+      text = json_text({{"device", device},
+                        {"total", gateway_.settings().point_count},
+                        {"points", points_of(gateway_, device, kMostPoints)}});
+    }
+    return text;
+  }
+
+ private:
+  const Gateway& gateway_;
+  std::string status_;
+  std::map<std::string, std::string> values_;  // by device
+};
+
 Live::Live(mqtt::Loop& loop, const Gateway& gateway, const ControlCommands& commands,
            std::function<bool(const HttpGrant&)> holds)
     : gateway_(gateway), commands_(commands), holds_(std::move(holds)), self_(std::make_shared<Live*>(this)) {
@@ -88,7 +114,8 @@ void Live::open(const std::string& filter, const std::shared_ptr<Viewer>& viewer
   viewer->reply.on_gone([this, raw = viewer.get()] { forget(raw); });
   if (!viewer->watches) return;
   viewer->reply.event("events", json_text(events_of(gateway_, kEvents)));
-  show(*viewer);
+  Texts texts(gateway_);
+  show(*viewer, texts);
 }
 
 void Live::forget(const Viewer* viewer) {
@@ -99,22 +126,20 @@ void Live::forget(const Viewer* viewer) {
   if (const auto items = held->items.lock()) items->client_gone();
 }
 
-void Live::show(const Viewer& viewer) const {
+void Live::show(const Viewer& viewer, Texts& texts) const {
   auto reply = viewer.reply;
-  reply.event("status", json_text(status_of(gateway_)));
-  const json values{{"device", viewer.device},
-                    {"total", gateway_.settings().point_count},
-                    {"points", points_of(gateway_, viewer.device, kMostPoints)}};
-  reply.event("values", json_text(values));
+  reply.event("status", texts.status());
+  reply.event("values", texts.values(viewer.device));
 }
 
 void Live::tick() {
   const auto viewers = viewers_;  // those that end leave the list
+  Texts texts(gateway_);
   for (const auto& viewer : viewers) {
     if (!holds_(viewer->grant)) {
       viewer->reply.end();
     } else if (viewer->watches) {
-      show(*viewer);
+      show(*viewer, texts);
     }
   }
 }

@@ -37,10 +37,11 @@ class Live {
  private:
   class Items;
   struct Viewer;
+  class Texts;
 
   void open(const std::string& filter, const std::shared_ptr<Viewer>& viewer, bool unwrapped);
   void forget(const Viewer* viewer);
-  void show(const Viewer& viewer) const;
+  void show(const Viewer& viewer, Texts& texts) const;
   void tick();
 
   // Constant after construction.

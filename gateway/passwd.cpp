@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "config/error.hpp"
+#include "gateway/durable_file.hpp"
 #include "mqtt/crypto.hpp"
 #include "mqtt/password_file.hpp"
 
@@ -111,27 +112,14 @@ class Replacement {
   }
 
   void commit(std::string_view text) {
-    while (!text.empty()) {
-      const auto written = ::write(descriptor_, text.data(), text.size());
-      if (written < 0) fail(file_, fmt::format("cannot be written: {}", why()));
-      text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    if (::fsync(descriptor_) != 0 || ::rename(name_.c_str(), file_.c_str()) != 0) {
+    if (!write_durably(descriptor_, text) || ::rename(name_.c_str(), file_.c_str()) != 0) {
       fail(file_, fmt::format("cannot be written: {}", why()));
     }
     name_.clear();
-    sync_directory();
+    sync_directory(file_.parent_path());
   }
 
  private:
-  void sync_directory() const {
-    const auto directory = file_.has_parent_path() ? file_.parent_path() : std::filesystem::path(".");
-    const int opened = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (opened < 0) return;
-    ::fsync(opened);
-    ::close(opened);
-  }
-
   std::filesystem::path file_;
   std::string name_;  // empty: it has taken the file's place
   int descriptor_ = -1;

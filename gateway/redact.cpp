@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+
+#include "config/text.hpp"
 
 namespace ferrule::gateway {
 
@@ -12,15 +13,9 @@ constexpr std::array<std::string_view, 10> kSecret{"password", "passwd", "passph
                                                    "key",      "sas",    "credential", "auth",   "pin"};
 constexpr std::string_view kHidden = " '***'";
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 /// Where the value of the first key that sounds like a secret begins; npos when there is none.
 std::size_t secret_value(std::string_view line) {
-  const auto text = lower(line);
+  const auto text = config::lower(line);
   auto first = std::string::npos;
   for (const auto word : kSecret) {
     for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {

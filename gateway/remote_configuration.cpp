@@ -13,11 +13,11 @@
 
 #include "bridge/inbound.hpp"
 #include "config/error.hpp"
+#include "gateway/durable_file.hpp"
 #include "gateway/gateway.hpp"
+#include "gateway/result_message.hpp"
 #include "gateway/way_in.hpp"
-#include "mapping/json.hpp"
 #include "mqtt/log_limit.hpp"
-#include "mqtt/properties.hpp"
 
 namespace ferrule::gateway {
 
@@ -33,25 +33,11 @@ constexpr std::size_t kMostPayload = 16U << 20U;  // as of a file
 void write(const std::filesystem::path& file, const std::string& text, std::filesystem::perms mode) {
   const auto descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (descriptor < 0) throw std::system_error(errno, std::generic_category(), file.string());
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const auto got = ::write(descriptor, text.data() + written, text.size() - written);
-    if (got <= 0) break;
-    written += static_cast<std::size_t>(got);
-  }
-  const bool safe = written == text.size() && ::fsync(descriptor) == 0;
+  const bool safe = write_durably(descriptor, text);
   const auto why = errno;
   ::close(descriptor);
   if (!safe) throw std::system_error(why, std::generic_category(), file.string());
   std::filesystem::permissions(file, mode);
-}
-
-/// A rename is on disk when the directory is.
-void sync_directory(const std::filesystem::path& directory) {
-  const auto descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
 }
 
 /// The uplink that brought it; nothing when a client of ours did.
@@ -65,6 +51,7 @@ std::optional<std::string> uplink_of(const mqtt::Publication& request) {
 RemoteConfiguration::RemoteConfiguration(const RemoteSettings& settings, std::filesystem::path file, mqtt::Loop& loop,
                                          Gateway& gateway, Reload& reload)
     : settings_(settings),
+      request_topic_(settings.request_topic()),
       file_(std::filesystem::absolute(file)),
       candidate_(file_.parent_path() / ("." + file_.filename().string() + ".remote")),
       loop_(loop),
@@ -125,8 +112,8 @@ std::optional<std::string> RemoteConfiguration::objection() const {
   const auto name = uplink_of(*trial_->request);
   if (!name) return std::nullopt;
   const auto uplink = std::ranges::find(trial_->fresh.uplinks, *name, &bridge::UplinkSettings::name);
-  if (uplink != trial_->fresh.uplinks.end() && leads_to(uplink->in, settings_.topic + "/set")) return std::nullopt;
-  return fmt::format("uplink {} could not bring another: it has no `in` that leads to {}/set", *name, settings_.topic);
+  if (uplink != trial_->fresh.uplinks.end() && leads_to(uplink->in, request_topic_)) return std::nullopt;
+  return fmt::format("uplink {} could not bring another: it has no `in` that leads to {}", *name, request_topic_);
 }
 
 void RemoteConfiguration::apply() {
@@ -215,23 +202,10 @@ void RemoteConfiguration::answer(const mqtt::Publication& request, Result result
   spdlog::log(result == Result::Ok ? spdlog::level::info : spdlog::level::warn, "configuration from client {}: {}",
               mqtt::for_log(request.origin), outcome);
   gateway_.events().note("configuration", "client " + request.origin, outcome);
-  const auto at =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-  auto publication = std::make_shared<mqtt::Publication>();
-  publication->topic = settings_.topic + "/result";
-  publication->payload = fmt::format(R"({{"ts":{},"result":"{}")", at.count(), name);
-  if (!why.empty()) {
-    publication->payload += ",\"why\":";
-    mapping::append_json(publication->payload, why);
-  }
-  publication->payload += '}';
-  const auto properties = mqtt::Properties::trusted(request.properties);
-  if (const auto data = properties.text(mqtt::PropertyId::CorrelationData)) {  // [MQTT-3.3.2-16]
-    publication->properties = mqtt::PropertyBuilder().add(mqtt::PropertyId::CorrelationData, *data).encoded();
-  }
-  publication->qos = mqtt::Qos::AtLeastOnce;
-  publication->published = std::chrono::steady_clock::now();
-  gateway_.broker().publish(std::move(publication));
+  auto message = result_message(settings_.result_topic(), std::chrono::system_clock::now(), name, why);
+  message.properties = correlation_of(request);
+  message.published = std::chrono::steady_clock::now();
+  gateway_.broker().publish(std::make_shared<const mqtt::Publication>(std::move(message)));
 }
 
 }  // namespace ferrule::gateway

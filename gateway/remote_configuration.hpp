@@ -41,7 +41,7 @@ class RemoteConfiguration final : public mqtt::Consumer {
   RemoteConfiguration& operator=(const RemoteConfiguration&) = delete;
 
   tl::expected<mqtt::Ticket, mqtt::Reason> append(const mqtt::PublicationPtr& publication, bool durable) override;
-  bool subscribes(std::string_view topic) const override { return topic == settings_.topic + "/set"; }
+  bool subscribes(std::string_view topic) const override { return topic == request_topic_; }
 
  private:
   enum class Result : std::uint8_t { Ok, Rejected, RolledBack };
@@ -68,6 +68,7 @@ class RemoteConfiguration final : public mqtt::Consumer {
 
   // Constant after construction.
   const RemoteSettings settings_;
+  const std::string request_topic_;  // each publication is compared with it
   const std::filesystem::path file_;
   const std::filesystem::path candidate_;  // beside it, so that its relative paths mean the same
   mqtt::Loop& loop_;

@@ -37,7 +37,7 @@ std::optional<RemoteSettings> read_remote(const config::Node& node, const std::s
   RemoteSettings remote;
   const auto topic = node["topic"];
   remote.topic = topic.text(fmt::format("ferrule/{}/config", gateway));
-  if (!mqtt::is_valid_topic_name(remote.topic + "/result") || remote.topic.starts_with('$') ||
+  if (!mqtt::is_valid_topic_name(remote.result_topic()) || remote.topic.starts_with('$') ||
       remote.topic.starts_with(gateway + "/")) {
     topic.mistake("must be a topic of its own, not one below the gateway's readings", "e.g. ferrule/plant1/config");
   }

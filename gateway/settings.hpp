@@ -27,8 +27,11 @@ struct Fingerprints {
 
 /// Whether a configuration may come over MQTT; see RemoteConfiguration.
 struct RemoteSettings {
-  std::string topic;                         ///< requests at `TOPIC/set`, answers at `TOPIC/result`
+  std::string topic;
   std::chrono::milliseconds within{60'000};  ///< the uplinks have to be back
+
+  std::string request_topic() const { return topic + "/set"; }
+  std::string result_topic() const { return topic + "/result"; }
 };
 
 struct Settings {

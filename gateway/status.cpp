@@ -243,19 +243,19 @@ json status_of(const Gateway& gateway) {
   for (const auto& server : gateway.field().modbus_servers()) server_list.push_back(server_json(server));
   json uplink_list = json::array();
   for (const auto& uplink : uplinks) uplink_list.push_back(uplink_json(uplink));
+  const auto alarms = gateway.field().alarms();
   json alarm_list = json::array();
-  for (const auto& alarm : gateway.field().alarms()) alarm_list.push_back(alarm_json(alarm));
-  return {
-      {"version", FERRULE_VERSION},
-      {"id", gateway.settings().id},
-      {"uptime", seconds_since(gateway.started())},
-      {"summary", gateway.status_line()},
-      {"problems", problems(conditions(buses, uplinks, gateway.field().alarms(), std::chrono::steady_clock::now()))},
-      {"buses", std::move(bus_list)},
-      {"modbus_servers", std::move(server_list)},
-      {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
-      {"uplinks", std::move(uplink_list)},
-      {"alarms", std::move(alarm_list)}};
+  for (const auto& alarm : alarms) alarm_list.push_back(alarm_json(alarm));
+  return {{"version", FERRULE_VERSION},
+          {"id", gateway.settings().id},
+          {"uptime", seconds_since(gateway.started())},
+          {"summary", gateway.status_line()},
+          {"problems", problems(conditions(buses, uplinks, alarms, std::chrono::steady_clock::now()))},
+          {"buses", std::move(bus_list)},
+          {"modbus_servers", std::move(server_list)},
+          {"broker", broker_json(gateway.broker().counters(), gateway.listening())},
+          {"uplinks", std::move(uplink_list)},
+          {"alarms", std::move(alarm_list)}};
 }
 
 json devices_of(const Gateway& gateway) {

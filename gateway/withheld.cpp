@@ -6,7 +6,7 @@
 namespace ferrule::gateway {
 
 std::string withheld_topic(const Settings& settings) {
-  return settings.remote ? settings.remote->topic + "/set" : std::string();
+  return settings.remote ? settings.remote->request_topic() : std::string();
 }
 
 Withheld::Withheld(const Settings& settings, const std::string& uplink) : topic_(withheld_topic(settings)) {

@@ -20,20 +20,6 @@ using mqtt::sparkplug::Datatype;
 using mqtt::sparkplug::Metric;
 using mqtt::sparkplug::Quality;
 
-/// Whether nothing is heard of the device, so that none of its values is known any more.
-bool is_silent(Failure failure) {
-  switch (failure) {
-    case Failure::Timeout:
-    case Failure::BadReply:
-    case Failure::UnitOffline:
-    case Failure::PortLost:
-    case Failure::Stale:
-      return true;
-    default:
-      return false;
-  }
-}
-
 /// As it is shown elsewhere: 234 * 0.1 is 23.4.
 double shown(double value, int digits) {
   if (digits == 0) return value;
@@ -76,7 +62,7 @@ void append_metrics(std::string& out, std::span<const Sample> samples) {
     metric.timestamp = mqtt::sparkplug::milliseconds(sample.at);
     put_value(sample, metric);
     if (sample.quality != drivers::Quality::Good) {
-      metric.quality = is_silent(sample.failure) ? Quality::Stale : Quality::Bad;
+      metric.quality = drivers::is_silent(sample.failure) ? Quality::Stale : Quality::Bad;
       metric.cause = drivers::name(sample.failure);
     }
     payload.metrics.push_back(std::move(metric));

@@ -6,26 +6,19 @@
 #include <algorithm>
 #include <array>
 
+#include "config/text.hpp"
 #include "mqtt/crypto.hpp"
 
 namespace ferrule::mqtt {
 
 namespace {
 
+using config::is_plain;
+using config::same_word;
+using config::trimmed;
+
 constexpr std::string_view kEnd = "\r\n\r\n", kLine = "\r\n";
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 4.2.2
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// Whether a list such as "keep-alive, Upgrade" has the word.
 bool lists(std::string_view list, std::string_view word) {
@@ -36,11 +29,6 @@ bool lists(std::string_view list, std::string_view word) {
     list.remove_prefix(comma + 1);
   }
   return false;
-}
-
-bool is_plain(std::string_view text) {
-  return std::ranges::none_of(text,
-                              [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/text.hpp"
 #include "config/utf8.hpp"
 
 namespace ferrule::drivers::modbus {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxRecords = 20'000;
 constexpr std::size_t kMaxFields = 500;
+constexpr std::string_view kBlanks = " \t\r\n";
 std::size_t count_unquoted(std::string_view text, char wanted) {
   std::size_t count = 0;
   bool quoted = false;
@@ -38,13 +40,6 @@ std::vector<std::string_view> lines_of(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const auto begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
 class Reader {
@@ -89,7 +84,7 @@ class Reader {
     CsvField field{{}, column(begin)};
     if (begin < text_.size() && text_[begin] == '"') return read_quoted(begin);
     const auto end = std::min(text_.find_first_of(std::string{table_.separator, '\n'}, at_), text_.size());
-    field.text = trimmed(text_.substr(at_, end - at_));
+    field.text = config::trimmed(text_.substr(at_, end - at_), kBlanks);
     at_ = end;
     return field;
   }
@@ -109,9 +104,10 @@ class Reader {
       return field;
     }
     const auto end = std::min(text_.find_first_of(std::string{table_.separator, '\n'}, at_), text_.size());
-    if (!trimmed(text_.substr(at_ + 1, end - at_ - 1)).empty()) mistake(at_ + 1, "is behind the closing quote");
+    if (!config::trimmed(text_.substr(at_ + 1, end - at_ - 1), kBlanks).empty())
+      mistake(at_ + 1, "is behind the closing quote");
     at_ = end;
-    field.text = std::string(trimmed(field.text));
+    field.text = std::string(config::trimmed(field.text, kBlanks));
     return field;
   }
 

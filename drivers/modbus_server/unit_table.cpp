@@ -36,18 +36,7 @@ std::array<modbus::Range, 4> ranges_of(std::span<const ExposedPoint> points) {
 }
 
 /// Why there is no value, as a master is told (Modbus AP v1.1b3 7): the device cannot be reached, or it has none.
-std::uint8_t exception_for(Failure failure) {
-  switch (failure) {
-    case Failure::Timeout:
-    case Failure::BadReply:
-    case Failure::UnitOffline:
-    case Failure::PortLost:
-    case Failure::Stale:
-      return kTargetFailed;
-    default:
-      return kDeviceFailure;
-  }
-}
+std::uint8_t exception_for(Failure failure) { return is_silent(failure) ? kTargetFailed : kDeviceFailure; }
 
 // False when the registers cannot hold the value.
 bool put(const Shown& shown, const Encoding& encoding, modbus::RegisterImage& image) {

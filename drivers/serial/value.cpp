@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "config/text.hpp"
 #include "drivers/modbus/layout.hpp"
 
 namespace ferrule::drivers::serial {
@@ -16,14 +17,9 @@ namespace {
 using modbus::Decoded;
 using modbus::Kind;
 
-Decoded invalid() { return {false, Quality::Bad, Failure::Invalid}; }
+constexpr std::string_view kBlanks(" \t\r\n\0", 5);
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks(" \t\r\n\0", 5);
-  const auto first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
+Decoded invalid() { return {false, Quality::Bad, Failure::Invalid}; }
 
 template <class T, class... Base>
 std::optional<Value> whole_number(std::string_view text, Base... base) {
@@ -49,7 +45,7 @@ class Number {
     if (text.size() > digits_.size()) return;
     const bool negative = text.starts_with('-');
     if (negative) digits_[size_++] = '-';
-    if (negative || text.starts_with('+')) text = trimmed(text.substr(1));
+    if (negative || text.starts_with('+')) text = config::trimmed(text.substr(1), kBlanks);
     if (text.starts_with('-')) text = {};
     for (const char c : text) digits_[size_++] = comma && c == ',' ? '.' : c;
   }
@@ -63,13 +59,9 @@ class Number {
 std::optional<Value> boolean(std::string_view text) {
   constexpr std::array<std::string_view, 4> kYes{"1", "true", "on", "yes"};
   constexpr std::array<std::string_view, 4> kNo{"0", "false", "off", "no"};
-  std::array<char, 5> lower{};
-  if (text.size() > lower.size()) return std::nullopt;
-  std::ranges::transform(text, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
-  const std::string_view word(lower.data(), text.size());
-  if (std::ranges::find(kYes, word) != kYes.end()) return true;
-  if (std::ranges::find(kNo, word) != kNo.end()) return false;
+  const auto is_it = [text](std::string_view word) { return config::same_word(text, word); };
+  if (std::ranges::any_of(kYes, is_it)) return true;
+  if (std::ranges::any_of(kNo, is_it)) return false;
   return std::nullopt;
 }
 
@@ -88,7 +80,7 @@ Decoded text_of(std::string_view bytes, Encoding encoding) {
 }  // namespace
 
 Decoded decode_text(std::string_view text, const Encoding& encoding, bool comma, bool hex) {
-  text = trimmed(text);
+  text = config::trimmed(text, kBlanks);
   if (text.empty()) return invalid();
   const auto layout = modbus::layout_of(encoding);
   if (layout.kind == Kind::Text) return text_of(text, encoding);

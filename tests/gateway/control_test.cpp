@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "gateway/control_client.hpp"
+#include "tests/gateway/loop_fixture.hpp"
 
 namespace ferrule::gateway {
 namespace {
@@ -23,7 +24,7 @@ using nlohmann::json;
 using namespace std::chrono_literals;
 
 /// A control socket on a loop that runs on a thread of its own.
-class ControlTest : public testing::Test {
+class ControlTest : public LoopFixture {
  protected:
   ControlTest() {
     std::string name = (std::filesystem::temp_directory_path() / "ferrule-control-XXXXXX").string();
@@ -39,28 +40,18 @@ class ControlTest : public testing::Test {
       for (int i = 1; i <= end; ++i) reply.item(i);
       reply.result("done");
     });
-    thread_ = std::thread([this] { loop_.run(); });
+    run_loop();
   }
   ~ControlTest() override {
     on_loop([this] {
       control_.reset();
       kept_.clear();
     });
-    loop_.stop();
-    thread_.join();
+    end_loop();
     std::filesystem::remove_all(directory_);
   }
 
   std::string path() const { return (directory_ / "sub" / "control.sock").string(); }
-
-  void on_loop(const std::function<void()>& task) {
-    std::promise<void> done;
-    loop_.post([&] {
-      task();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
 
   ControlCounters counters() {
     ControlCounters counters;
@@ -75,11 +66,9 @@ class ControlTest : public testing::Test {
   }
 
   std::filesystem::path directory_;
-  mqtt::Loop loop_;
   std::vector<ControlReply> kept_;
   ControlCommands commands_;
   std::unique_ptr<Control> control_;
-  std::thread thread_;
 };
 
 /// A client that sends what it likes.

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <future>
 #include <optional>
 #include <thread>
+
+#include "tests/gateway/loop_fixture.hpp"
 
 namespace ferrule::gateway {
 namespace {
@@ -23,7 +24,7 @@ mqtt::ListenSettings any_port() {
 }
 
 /// A server on a loop that runs on a thread of its own.
-class HttpServerTest : public testing::Test {
+class HttpServerTest : public LoopFixture {
  protected:
   HttpServerTest() {
     server_ = std::make_unique<HttpServer>(loop_, any_port());
@@ -40,24 +41,14 @@ class HttpServerTest : public testing::Test {
       reply.event("begun", "1");
       streams_.push_back(std::move(reply));
     });
-    thread_ = std::thread([this] { loop_.run(); });
+    run_loop();
   }
   ~HttpServerTest() override {
     on_loop([this] {
       server_.reset();
       streams_.clear();
     });
-    loop_.stop();
-    thread_.join();
-  }
-
-  void on_loop(const std::function<void()>& task) {
-    std::promise<void> done;
-    loop_.post([&] {
-      task();
-      done.set_value();
-    });
-    done.get_future().wait();
+    end_loop();
   }
 
   HttpCounters counters() {
@@ -80,11 +71,9 @@ class HttpServerTest : public testing::Test {
     return static_cast<std::uint16_t>(std::stoi(name.substr(name.rfind(':') + 1)));
   }
 
-  mqtt::Loop loop_;
   std::vector<HttpReply> streams_;
   int gone_ = 0;
   std::unique_ptr<HttpServer> server_;
-  std::thread thread_;
 };
 
 /// A client that sends what it likes.
