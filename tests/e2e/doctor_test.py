@@ -1,7 +1,9 @@
 """The tools for the one who has to find out what is wrong."""
 
+import glob
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 
@@ -10,11 +12,11 @@ import pytest
 from rig.cloud import Cloud
 from rig.gateway import BINARY
 from rig.ports import free_port
-from rig.process import Process, wait_until
+from rig.process import SLOWNESS, Process, wait_until
 
 
-def _doctor(file, *arguments):
-    process = Process([BINARY, "doctor", file, "--socket", "/tmp/no-such-directory/none.sock", *arguments])
+def _doctor(file, before=(), env=None):
+    process = Process([*before, BINARY, "doctor", file, "--socket", "/tmp/no-such-directory/none.sock"], env=env)
     return process.wait(60), process.out, process.err
 
 
@@ -66,6 +68,47 @@ def test_doctor_names_what_is_wrong_with_the_command_that_mends_it(tmp_path, clo
         bad, line, command = _finding(out, begins)
         assert bad and detail in line and command.startswith(mend) or mend in command, (begins, out)
     assert out[-1].endswith(" found wrong")
+
+
+def _without_rights():
+    """What root lacks who may not read and write everything: then a file's mode counts for its owner."""
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+
+def test_doctor_finds_what_this_user_may_not_use(tmp_path):
+    state, tty = tmp_path / "closed", tmp_path / "tty"
+    state.mkdir(mode=0o500)
+    tty.touch(mode=0o400)
+    file = _write(tmp_path, gateway={"id": "p", "state_dir": str(state)}, buses={"line": {"type": "modbus-rtu", "port": str(tty)}},
+                  devices={"a": {"bus": "line", "unit_id": 1, "points": {"p": {"register": "holding", "address": 0}}}})
+    code, out, err = _doctor(file, before=_without_rights())
+    assert code == 1, err
+    for begins, detail, mend in ((f"state directory {state}", "cannot be written: Permission denied", "sudo install -d -o ferrule"),
+                                 (f"bus line: {tty}", "this user may not use it", "sudo usermod -aG dialout")):
+        bad, line, command = _finding(out, begins)
+        assert bad and detail in line and command.startswith(mend), out
+
+
+def test_doctor_finds_what_will_be_wrong(tmp_path, certificates):
+    free = shutil.disk_usage(tmp_path).free
+    nowhere = "x" * 64 + ".invalid"  # a label too long to be asked for
+    file = _write(tmp_path, queue={"max_size": f"{2 * free >> 20}MB"},
+                  uplinks={"hq": {"url": f"mqtts://{nowhere}", "out": [{"from": "#"}], "tls": {"ca": str(certificates / "expired.crt")}}})
+    code, out, err = _doctor(file)
+    assert code == 1, err
+    for begins, detail, mend in (("disk", " MB free, the queues may take ", "lower queue.max_size"),
+                                 (f"certificate {certificates}", " days ago", "openssl x509 -in "), ("uplink hq", nowhere, "getent hosts")):
+        bad, line, command = _finding(out, begins)
+        assert bad and detail in line and mend in command, out
+
+
+@pytest.mark.skipif(SLOWNESS > 1, reason="the sanitizers and libfaketime intercept the same functions")
+def test_doctor_finds_that_the_clock_is_not_set(tmp_path):
+    library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")[0]
+    code, out, err = _doctor(_write(tmp_path), env={**os.environ, "LD_PRELOAD": library, "FAKETIME": "@2020-01-01 00:00:00"})
+    assert code == 1, err
+    bad, line, command = _finding(out, "clock")
+    assert bad and "not set" in line and command == "sudo timedatectl set-ntp true", out
 
 
 def test_doctor_ends_at_a_configuration_with_mistakes(tmp_path):

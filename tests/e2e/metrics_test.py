@@ -1,6 +1,7 @@
 """The numbers, by the programs that will read them."""
 
 import http.client
+import json
 import pathlib
 import re
 import socket
@@ -128,6 +129,32 @@ def test_alert_rules_please_promtool(tmp_path):
     assert checked.returncode == 0, checked
     tested = subprocess.run(["promtool", "test", "rules", _ROOT / "tests/ops/alerts_test.yaml"], capture_output=True, text=True)
     assert tested.returncode == 0, tested
+
+
+def _under(node, key):
+    """Every value of that key, at any depth."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+    return ([node[key]] if isinstance(node, dict) and key in node else []) + [one for child in children for one in _under(child, key)]
+
+
+def test_dashboard_asks_what_promtool_understands(tmp_path):
+    dashboard = json.loads((_ROOT / "ops/grafana-dashboard.json").read_text())
+    variables = {f"${variable['name']}": "gw.*" for variable in dashboard["templating"]["list"]}
+    expressions = _under(dashboard["panels"], "expr")
+    assert len(expressions) >= 20
+    for name, value in variables.items():
+        expressions = [expression.replace(name, value) for expression in expressions]
+    assert not [expression for expression in expressions if "$" in expression]
+    rules = tmp_path / "rules.yaml"  # JSON is YAML
+    rules.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": [
+        {"record": f"panel:{i}", "expr": expression} for i, expression in enumerate(expressions)]}]}))
+    checked = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True)
+    assert checked.returncode == 0 and f"{len(expressions)} rules found" in checked.stdout, checked
+
+
+def test_every_alert_has_a_test():
+    alerts = set(re.findall(r"alert: (\w+)", (_ROOT / "ops/prometheus-alerts.yaml").read_text()))
+    assert alerts and alerts == set(re.findall(r"alertname: (\w+)", (_ROOT / "tests/ops/alerts_test.yaml").read_text()))
 
 
 def test_gateway_without_http_listens_nowhere_else(make_gateway):

@@ -3,6 +3,7 @@
 import gzip
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import urllib.request
@@ -119,6 +120,21 @@ def test_values_are_live_and_a_write_goes_to_the_device_and_back_on_every_screen
     _is_content(browser)
 
 
+# From now on: when the page shows that the gateway is dead, and for how long its own clock stood still at most.
+_WATCH_FOR_DEATH = """
+    const began = performance.now()
+    let last = began
+    window.late = 0
+    const watch = setInterval(() => {
+      const now = performance.now()
+      window.late = Math.max(window.late, now - last - 50)
+      last = now
+      if (!document.body.classList.contains('dead')) return
+      window.died = now - began
+      clearInterval(watch)
+    }, 50)"""
+
+
 def test_cut_device_cut_uplink_and_a_gateway_that_is_gone_are_said_in_words_and_heal(site, browser):
     _log_in(browser, site)
     browser.do("click", selector="#values tr:nth-child(1) button")
@@ -136,8 +152,11 @@ def test_cut_device_cut_uplink_and_a_gateway_that_is_gone_are_said_in_words_and_
     browser.wait_for("#verdict", "All is well", timeout=40)
     wait_until(lambda: browser.evaluate("document.querySelectorAll('#trend .gap').length > 0"), 10, "the trend has a gap")
     _is_content(browser)
+    browser.evaluate(_WATCH_FOR_DEATH)
     site.gateway.kill()
     browser.wait_for("#verdict", "The gateway has not answered for", timeout=10)
+    died, late = browser.evaluate("[window.died, window.late]")
+    assert died - late < 3000, f"shown after {died:.0f} ms, of which the machine held the page up for {late:.0f} ms"
     assert browser.text("#alarm") == "The gateway does not answer." and browser.evaluate("document.body.className") == "dead"
     site.start()
     browser.wait_for("#verdict", "Log in", timeout=40)  # its sessions ended with it
@@ -165,10 +184,66 @@ def test_topics_are_filtered_and_held_refused_messages_dropped_and_configuration
     browser.do("click", selector="#ask button[value=yes]")
     wait_until(lambda: browser.text("#parked-list") == "", 20, "it is gone")
     browser.wait_for("#events", "1 parked messages of uplink hq dropped")
+    browser.do("fill", selector="#events-form input", text="Parked MESSAGES")
+    browser.do("press", key="Enter")
+    wait_until(lambda: browser.evaluate("[...document.querySelectorAll('#events li')].map((one) => one.textContent.includes('dropped'))") == [True],
+               20, "one event has these words")
+    browser.do("fill", selector="#events-form input", text="")
+    browser.do("press", key="Enter")
+    browser.wait_for("#events", "login user anna")
+    browser.do("click", selector="#events-form button")
     site.gateway.config["buses"]["line1"]["hots"] = "x"
     site.gateway.write()
     site.gateway.process.signal(1)
     browser.wait_for("#mistakes", "hots: unknown key")
+    browser.wait_for("#events-form button", "Go on (1 new)")
+    assert "reload-failed" not in browser.text("#events")
+    browser.do("click", selector="#events-form button")
+    browser.wait_for("#events", "reload-failed gateway")
+    _is_content(browser)
+
+
+# What a person cannot get at: parts of the page beyond the window, and of a section beyond what is shown of it. Lists may be scrolled,
+# but have to show something.
+_OUT_OF_SIGHT = """
+    [...document.querySelectorAll('html, body, header, main, section, .scroll')].filter((one) => one.offsetParent !== null || one === document.documentElement)
+      .map((one) => {
+        const box = one.getBoundingClientRect(), name = `${one.tagName} ${one.className} ${one.id}`
+        if (box.bottom > innerHeight + 1 || box.right > innerWidth + 1) return `${name} ends at ${box.right}, ${box.bottom}`
+        if (one.scrollWidth > one.clientWidth + 1) return `${name} is wider than what is shown of it`
+        if (one.classList.contains('scroll')) return one.clientHeight < 40 && one.scrollHeight > one.clientHeight + 1 ? `${name} has ${one.clientHeight} pixels` : ''
+        return one.scrollHeight > one.clientHeight + 1 ? `${name} is longer than what is shown of it` : ''
+      }).filter((why) => why)"""
+
+
+def test_plant_of_many_devices_is_on_one_screen(make_gateway, closing, tmp_path, browser):
+    units = range(1, 17)
+    slave = closing(TcpSlave({unit: plant.CELLS for unit in units}))
+    few = {name: plant.POINTS[name] for name in ("uint16", "float64", "string")}
+    buses = {"line1": plant.tcp_bus(slave.port), "line2": plant.tcp_bus(slave.port) | {"host": "localhost"}, "gone": plant.tcp_bus(free_port())}
+    devices = {f"{bus}-meter-with-a-long-name-{unit}": plant.device(bus, unit) | {"points": few} for bus in buses for unit in units}
+    port = free_port()
+    gateway = make_gateway(buses=buses, devices=devices, uplinks={f"cloud{i}": plant.uplink(free_port()) for i in (1, 2, 3)})
+    gateway.config["gateway"]["http"] = f"127.0.0.1:{port}"
+    gateway.write()
+    gateway.start()
+    wait_until(lambda: accepts(port), 10, "the page is served")
+    browser.do("goto", url=f"http://127.0.0.1:{port}/")
+    browser.wait_for("#verdict", "problems: bus gone")
+    browser.wait_for("#uplinks", "the oldest for ")
+    rows = wait_until(lambda: (all_rows := browser.evaluate(
+        "[...document.querySelectorAll('#devices tr')].map((row) => [...row.cells].map((cell) => cell.textContent))")) and
+        all(row[1] == "ok" for row in all_rows if row[0].startswith("line1-")) and all_rows, 20, "the devices of the line are good")
+    titles, good = [row[0] for row in rows if len(row) == 1], [row for row in rows if row[0].startswith("line1-")]
+    assert len(rows) == 51 and len(good) == 16
+    assert re.fullmatch(rf"line1 \(127\.0\.0\.1:{slave.port}\): \d+ % busy", titles[0]) and "refused" in titles[2], titles
+    for _, state, reply, last in good:
+        assert state == "ok" and re.fullmatch(r"\d+(\.\d)? ms", reply) and re.fullmatch(r"\d+(\.\d)? s ago", last), good
+    assert all(row[1].startswith("failing: ") and row[2:] == ["–", "never"] for row in rows if row[0].startswith("gone-")), rows[-1]
+    assert re.search(r"cloud1: [a-z-]+\d+ messages waiting, the oldest for \d+(\.\d)? s", browser.text("#uplinks")), browser.text("#uplinks")
+    assert browser.evaluate(_OUT_OF_SIGHT) == []
+    browser.evaluate("document.querySelector('.values').style.fontSize = '60px'")
+    assert browser.evaluate(_OUT_OF_SIGHT) != []  # it would be seen
     _is_content(browser)
 
 

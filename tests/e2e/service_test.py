@@ -1,5 +1,6 @@
 """The gateway as a service: a clean stop within 2 s in every state, and what it tells the service manager."""
 
+import re
 import signal
 import socket
 import time
@@ -11,6 +12,7 @@ import ledger
 import plant
 from rig.clients import Mosquitto, Paho
 from rig.cloud import Link, NeverAnswers, NeverConnects
+from rig.ports import free_port
 from rig.process import wait_until
 from rig.slaves import TcpSlave
 
@@ -127,6 +129,21 @@ def test_tells_the_service_manager(make_gateway, service_manager):
     assert len([message for message in messages() if "WATCHDOG=1" in message]) - seen >= 5
     gateway.stop()
     assert any("STOPPING=1" in message for message in messages())
+
+
+def test_tells_the_service_manager_how_it_is(make_gateway, service_manager, closing):
+    environment, messages = service_manager
+    slave = closing(TcpSlave({1: plant.CELLS}))
+    gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port), "gone": plant.tcp_bus(free_port())},
+                           devices={"plc": plant.device("field"), "dead": plant.device("gone")},
+                           uplinks={"hq": plant.uplink(free_port())}).start(environment)
+    def told():
+        return [line for message in messages() for line in message.splitlines() if line.startswith("STATUS=")]
+    wait_until(told, 10, "a status")
+    assert re.fullmatch(r"STATUS=[01]/2 devices ok, uplink hq [a-z-]+, queue \d+", told()[0]), told()
+    wait_until(lambda: told()[-1].startswith("STATUS=1/2 devices ok, uplink hq "), 30, "one device is good, one is not")
+    gateway.stop()
+    assert told()[-1] == "STATUS=stopping"
 
 
 def test_never_tells_ready_when_it_cannot_start(make_gateway, service_manager):
