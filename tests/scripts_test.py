@@ -162,4 +162,9 @@ def test_ci_leaves_out_what_would_take_too_long(tmp_path):
     result = _ci(tmp_path, ("3 passed, 0 failed, 0 skipped", 0), ("2 passed, 0 failed, 0 skipped", 0), minutes=16)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "5 passed, 0 failed, 1 skipped"
-    assert [line.strip() for line in (tmp_path / "calls").read_text().splitlines()] == ["./scripts/test --retry", "./scripts/fuzz 5 broker=20"]
+    assert [line.strip() for line in (tmp_path / "calls").read_text().splitlines()] == ["./scripts/test --retry", "./scripts/fuzz 53"]
+
+
+def test_ci_fuzzes_each_target_for_a_minute_when_there_is_time(tmp_path):
+    _ci(tmp_path, ("3 passed, 0 failed, 0 skipped", 0), ("2 passed, 0 failed, 0 skipped", 0), ("9 passed, 0 failed, 0 skipped", 0), minutes=5)
+    assert (tmp_path / "calls").read_text().splitlines()[-1].strip() == "./scripts/fuzz 60"
