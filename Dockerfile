@@ -1,22 +1,21 @@
 # A gateway in a container: docker build -t ferrule . && docker run -p 1883:1883 -v ./ferrule.yaml:/etc/ferrule/ferrule.yaml:ro ferrule
 # Serial ports: --device /dev/serial/by-id/... --group-add dialout
+# The image has the Debian package, built as scripts/package builds it, which also tries what the second stage does.
 FROM debian:12-slim AS build
-WORKDIR /src
+WORKDIR /build/source
 COPY . .
-RUN bash -c 'source scripts/lib/packages.sh && apt-get update && need_packages build' \
- && cmake --preset release -DFERRULE_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr \
- && cmake --build build/release --target ferrule \
- && bash scripts/lib/runtime-packages.sh build/release/gateway/ferrule > /runtime-packages
+ENV DEB_BUILD_OPTIONS=nocheck DEB_BUILD_PROFILES=nocheck
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends build-essential \
+ && apt-get build-dep -y --no-install-recommends ./ \
+ && dpkg-buildpackage --unsigned-changes --build=binary
 
 FROM debian:12-slim
-COPY --from=build /runtime-packages /tmp/runtime-packages
-RUN apt-get update && xargs apt-get install -y --no-install-recommends ca-certificates < /tmp/runtime-packages \
- && rm -rf /var/lib/apt/lists/* /tmp/runtime-packages \
- && useradd --system --home-dir /var/lib/ferrule --shell /usr/sbin/nologin --groups dialout ferrule \
+COPY --from=build /build/ferrule_*.deb /tmp/
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates /tmp/ferrule_*.deb \
+ && rm -rf /var/lib/apt/lists/* /tmp/ferrule_*.deb \
  && install -d -o ferrule -g ferrule -m 0750 /var/lib/ferrule /run/ferrule
-COPY --from=build /src/build/release/gateway/ferrule /usr/bin/ferrule
-COPY config/templates /usr/share/ferrule/templates
-COPY config/examples/minimal.yaml /etc/ferrule/ferrule.yaml
 ENV STATE_DIRECTORY=/var/lib/ferrule RUNTIME_DIRECTORY=/run/ferrule FERRULE_CONTROL=/run/ferrule/control.sock
 USER ferrule
 VOLUME /var/lib/ferrule

@@ -7,7 +7,6 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(tl-expected REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(Protobuf REQUIRED)
@@ -18,6 +17,11 @@ pkg_check_modules(libpcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(muparser REQUIRED IMPORTED_TARGET muparser)
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libserialport REQUIRED IMPORTED_TARGET libserialport)
+
+# A header, whose package file refuses machines of 32 bits.
+find_path(TL_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)
+add_library(tl::expected INTERFACE IMPORTED)
+target_include_directories(tl::expected INTERFACE ${TL_EXPECTED_INCLUDE})
 
 # Debian's PahoMqttCpp package file names a static C library that its shared library does not need.
 find_library(PAHO_MQTT_C paho-mqtt3as REQUIRED)

@@ -151,11 +151,16 @@ def test_ci_fails_with_any_of_its_steps_and_runs_the_others(tmp_path):
 
 def test_the_debian_package_builds_with_what_the_scripts_install():
     """debian/control and scripts/lib/packages.sh name the same libraries."""
-    listed = subprocess.run(["bash", "-c", f"source {_SCRIPTS}/lib/packages.sh; package_packages"], text=True, capture_output=True)
+    listed = subprocess.run(["bash", "-c", f"source {_SCRIPTS}/lib/packages.sh; test_packages"], text=True, capture_output=True)
     installed = {word for word in listed.stdout.split() if word.startswith("lib") and word.endswith("-dev")}
     control = (_SCRIPTS.parent / "debian/control").read_text()
     needed = {word.strip(",") for word in control.split("Package:")[0].split() if word.startswith("lib")}
     assert needed == installed
+
+
+def test_package_knows_the_architectures_that_it_is_for():
+    result = subprocess.run([_SCRIPTS / "package", "sparc"], text=True, capture_output=True)
+    assert result.returncode == 64 and "[amd64|arm64|armhf]" in result.stderr
 
 
 def test_ci_leaves_out_what_would_take_too_long(tmp_path):

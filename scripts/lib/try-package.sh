@@ -1,29 +1,113 @@
-# Runs as root in a fresh Debian without systemd as its first process, with the package in /ferrule.deb: installs, starts as the service's user,
-# installs over itself, removes and purges.
+# Runs as root in a fresh Debian without systemd as its first process, with the package in /ferrule.deb.
+#   install         an older version of it, which is the same but for its number; needs the network
+#   run [EMULATOR]  starts it as the service's user, upgrades it while a message waits in a queue, removes and purges it
 export DEBIAN_FRONTEND=noninteractive
-apt-get install -y --no-install-recommends /ferrule.deb
+configuration=/etc/ferrule/ferrule.yaml
+state=/var/lib/ferrule
 
-ferrule check /etc/ferrule/ferrule.yaml
-printf 'buses: {a: {type: modbus-tcp, host: b}}\ndevices: {m: {bus: a, template: eastron-sdm630}}\n' >/library.yaml
-ferrule check /library.yaml
-test "$(stat -c %U:%G:%a /etc/ferrule/secrets)" = root:ferrule:750
-id -nG ferrule | grep -qw dialout
+install_older() {
+  dpkg-deb --raw-extract /ferrule.deb /older
+  sed -i 's/^Version: .*/Version: 0.0.1/' /older/DEBIAN/control
+  dpkg-deb --build /older /older.deb
+  apt-get install -y --no-install-recommends /older.deb
+}
+
+# Whatever the machine can run itself; another architecture's program in the emulator.
+ferrule() { $emulator /usr/bin/ferrule "$@"; }
+
+as_service() { exec setpriv --reuid=ferrule --regid=ferrule --init-groups "$@"; }
+
+check_files() {
+  test -e /usr/lib/udev/rules.d/60-ferrule.rules
+  test -e /usr/share/bash-completion/completions/ferrule
+  dpkg-query --show --showformat '${Conffiles}' ferrule | grep -qw "$configuration"
+  test "$(stat -c %U:%G:%a /etc/ferrule/secrets)" = root:ferrule:750  # by tmpfiles
+  id -nG ferrule | grep -qw dialout                                   # by sysusers
+  verbs=$(ferrule --help | sed -n '/^Subcommands:/,$s/^  \([a-z]\+\) .*/\1/p')
+  test "$(echo "$verbs" | wc -l)" -gt 15
+  for page in ferrule $(printf 'ferrule-%s ' $verbs); do test -s "/usr/share/man/man1/$page.1.gz"; done
+  # The bill of materials has every library that dpkg-shlibdeps found.
+  libraries=$(dpkg-query --show --showformat '${Depends}\n' ferrule | tr ',' '\n' | sed -n 's/^ *\(lib[^ ]*\).*/\1/p')
+  test "$(echo "$libraries" | wc -l)" -gt 10
+  for library in $libraries; do grep -qF "\"name\": \"$library\"" /usr/share/doc/ferrule/sbom.cdx.json; done
+}
+
+check_examples() {
+  ferrule check "$configuration"
+  printf 'buses: {a: {type: modbus-tcp, host: b}}\ndevices: {m: {bus: a, template: eastron-sdm630}}\n' >/library.yaml
+  ferrule check /library.yaml
+}
 
 # As the unit starts it.
-mkdir -p -m 750 /var/lib/ferrule && chown ferrule:ferrule /var/lib/ferrule
-status=0
-setpriv --reuid=ferrule --regid=ferrule --init-groups timeout --signal=TERM 3 ferrule run /etc/ferrule/ferrule.yaml || status=$?
-test "$status" = 124  # it ran until it was told to stop
-test -n "$(ls -A /var/lib/ferrule)" || touch /var/lib/ferrule/queue-of-a-test
+start() {
+  (as_service $emulator /usr/bin/ferrule run "$configuration") &
+  gateway=$!
+  tries=0
+  until mosquitto_pub -q 1 -t started -m yes; do
+    tries=$((tries + 1))
+    test "$tries" -lt 100
+    sleep 0.2
+  done
+}
+stop() {
+  kill -TERM "$gateway"
+  wait "$gateway"
+}
 
-ls -A /var/lib/ferrule >/before
-echo '# changed' >>/etc/ferrule/ferrule.yaml
-apt-get install -y --reinstall -o Dpkg::Options::=--force-confdef /ferrule.deb
-tail -n 1 /etc/ferrule/ferrule.yaml | grep -qx '# changed'
-ls -A /var/lib/ferrule | cmp - /before
+queued() { (as_service $emulator /usr/bin/ferrule queue export --queued --state-dir "$state"); }
 
-apt-get remove -y ferrule
-test -e /etc/ferrule/ferrule.yaml
-ls -A /var/lib/ferrule | cmp - /before
-apt-get purge -y ferrule
-test ! -e /etc/ferrule && test ! -e /var/lib/ferrule
+try_upgrade() {
+  cat >"$configuration" <<'END'
+version: 1
+gateway: {id: plant1}
+broker: {listen: [{bind: 127.0.0.1, port: 1883}]}
+uplinks:
+  hq: {url: "mqtt://127.0.0.1:1884", out: [{from: "plant1/#", to: "sites/{topic}", qos: 1}]}
+END
+  cp "$configuration" /changed.yaml
+  start
+  mosquitto_pub -q 1 -t plant1/kept -m before-the-upgrade  # acknowledged: it is on disk
+  stop
+  queued | grep -qF before-the-upgrade
+
+  apt-get install -y /ferrule.deb
+  test "$(dpkg-query --show --showformat '${Version}' ferrule)" != 0.0.1
+  cmp "$configuration" /changed.yaml
+  queued | grep -qF before-the-upgrade
+
+  mosquitto -p 1884 &
+  cloud=$!
+  timeout 20 sh -c 'until mosquitto_sub -p 1884 -q 1 -c -i cloud -t "sites/#" -E; do sleep 0.2; done'
+  start
+  test "$(mosquitto_sub -p 1884 -q 1 -c -i cloud -t 'sites/#' -C 1 -W 60)" = before-the-upgrade
+  stop
+  kill "$cloud"
+  queued >/left
+  test ! -s /left
+}
+
+try_removal() {
+  ls -A "$state" >/before
+  apt-get remove -y ferrule
+  test -e "$configuration"
+  ls -A "$state" | cmp - /before
+  apt-get purge -y ferrule
+  test ! -e /etc/ferrule && test ! -e "$state"
+}
+
+run() {
+  emulator=${1:-}
+  ip link set lo up
+  install -d -o ferrule -g ferrule -m 750 "$state" /run/ferrule  # StateDirectory, RuntimeDirectory
+  check_files
+  check_examples
+  start  # with the configuration as shipped
+  stop
+  try_upgrade
+  try_removal
+}
+
+case $1 in
+  install) install_older ;;
+  run) run "${2:-}" ;;
+esac

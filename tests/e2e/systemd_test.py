@@ -23,8 +23,12 @@ def _find(root: pathlib.Path, name: str) -> pathlib.Path:
     return file
 
 
+def _setting(unit: pathlib.Path, name: str) -> list:
+    return re.search(rf"^{name}=(.+)$", unit.read_text(), re.MULTILINE)[1].split()
+
+
 def _command(unit: pathlib.Path) -> list:
-    return re.search(r"^ExecStart=(.+)$", unit.read_text(), re.MULTILINE)[1].split()
+    return _setting(unit, "ExecStart")
 
 
 def _analyze(*arguments):
@@ -57,6 +61,39 @@ def test_unit_starts_the_installed_program_with_the_installed_configuration(inst
     assert subprocess.run([str(installed) + program, "check", str(installed) + file], capture_output=True).returncode == 0
 
 
+def test_reload_of_the_unit_asks_the_gateway_and_fails_when_it_says_no(installed):
+    program, *words = _setting(_find(installed, "ferrule.service"), "ExecReload")
+    assert words == ["reload"]
+    # Without a gateway that could say yes.
+    assert subprocess.run([str(installed) + program, *words, "--socket", "/nonexistent/control.sock"], capture_output=True).returncode != 0
+
+
+def test_unit_is_not_started_again_with_a_wrong_command_line_or_configuration(installed, tmp_path):
+    unit = _find(installed, "ferrule.service")
+    program = str(installed) + _command(unit)[0]
+    (tmp_path / "wrong.yaml").write_text("broker: 7\n")
+    codes = [subprocess.run([program, *words], capture_output=True).returncode
+             for words in (["run", "--no-such-option"], ["run", tmp_path / "wrong.yaml"])]
+    assert sorted(_setting(unit, "RestartPreventExitStatus")) == sorted(map(str, codes)) == ["64", "78"]
+    assert _setting(unit, "Restart") == ["on-failure"]
+
+
 def test_user_of_the_unit_is_created(installed):
-    user = re.search(r"^User=(\S+)$", _find(installed, "ferrule.service").read_text(), re.MULTILINE)[1]
-    assert re.search(rf"^u {user} ", _find(installed, "ferrule.conf").read_text(), re.MULTILINE)
+    [user] = _setting(_find(installed, "ferrule.service"), "User")
+    [sysusers] = installed.rglob("sysusers.d/ferrule.conf")
+    assert re.search(rf"^u {user} ", sysusers.read_text(), re.MULTILINE)
+    assert re.search(rf"^m {user} dialout$", sysusers.read_text(), re.MULTILINE)
+
+
+def test_place_for_secrets_and_rule_for_serial_adapters_are_installed(installed, tmp_path):
+    [tmpfiles] = installed.rglob("tmpfiles.d/ferrule.conf")
+    # Owners, who need not exist here, left out: what systemd makes of it.
+    line = re.fullmatch(r"d (\S+) (\d+) root ferrule", tmpfiles.read_text().splitlines()[-1])
+    own = tmp_path / "own.conf"
+    own.write_text(f"d {line[1]} {line[2]} - -\n")
+    (tmp_path / "root").mkdir()
+    subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path / 'root'}", own], check=True)
+    assert oct((tmp_path / "root/etc/ferrule/secrets").stat().st_mode & 0o777) == "0o750"
+    [rules] = installed.rglob("udev/rules.d/60-ferrule.rules")
+    [rule] = [line for line in rules.read_text().splitlines() if not line.startswith("#")]
+    assert re.fullmatch(r'\w+=="add", SUBSYSTEM=="usb-serial", DRIVER=="ftdi_sio", ATTR\{latency_timer\}="1"', rule)
