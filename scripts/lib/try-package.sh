@@ -17,6 +17,12 @@ ferrule() { $emulator /usr/bin/ferrule "$@"; }
 
 as_service() { exec setpriv --reuid=ferrule --regid=ferrule --init-groups "$@"; }
 
+# The installed package that is, or provides, the one of that name.
+provider() {
+  dpkg-query --show --showformat '${Package} ${Provides}\n' |
+    awk -F '[, ]+' -v wanted="$1" '{ for (i = 1; i <= NF; i++) if ($i == wanted) { print $1; exit } }'
+}
+
 check_files() {
   test -e /usr/lib/udev/rules.d/60-ferrule.rules
   test -e /usr/share/bash-completion/completions/ferrule
@@ -29,7 +35,7 @@ check_files() {
   # The bill of materials has every library that dpkg-shlibdeps found.
   libraries=$(dpkg-query --show --showformat '${Depends}\n' ferrule | tr ',' '\n' | sed -n 's/^ *\(lib[^ ]*\).*/\1/p')
   test "$(echo "$libraries" | wc -l)" -gt 10
-  for library in $libraries; do grep -qF "\"name\": \"$library\"" /usr/share/doc/ferrule/sbom.cdx.json; done
+  for library in $libraries; do grep -qF "\"name\": \"$(provider "$library")\"" /usr/share/doc/ferrule/sbom.cdx.json; done
 }
 
 check_examples() {
@@ -43,7 +49,7 @@ start() {
   (as_service $emulator /usr/bin/ferrule run "$configuration") &
   gateway=$!
   tries=0
-  until mosquitto_pub -q 1 -t started -m yes; do
+  until mosquitto_pub -h 127.0.0.1 -q 1 -t started -m yes; do
     tries=$((tries + 1))
     test "$tries" -lt 100
     sleep 0.2
@@ -66,7 +72,7 @@ uplinks:
 END
   cp "$configuration" /changed.yaml
   start
-  mosquitto_pub -q 1 -t plant1/kept -m before-the-upgrade  # acknowledged: it is on disk
+  mosquitto_pub -h 127.0.0.1 -q 1 -t plant1/kept -m before-the-upgrade  # acknowledged: it is on disk
   stop
   queued | grep -qF before-the-upgrade
 
@@ -77,9 +83,9 @@ END
 
   mosquitto -p 1884 &
   cloud=$!
-  timeout 20 sh -c 'until mosquitto_sub -p 1884 -q 1 -c -i cloud -t "sites/#" -E; do sleep 0.2; done'
+  timeout 20 sh -c 'until mosquitto_sub -h 127.0.0.1 -p 1884 -q 1 -c -i cloud -t "sites/#" -E; do sleep 0.2; done'
   start
-  test "$(mosquitto_sub -p 1884 -q 1 -c -i cloud -t 'sites/#' -C 1 -W 60)" = before-the-upgrade
+  test "$(mosquitto_sub -h 127.0.0.1 -p 1884 -q 1 -c -i cloud -t 'sites/#' -C 1 -W 60)" = before-the-upgrade
   stop
   kill "$cloud"
   queued >/left

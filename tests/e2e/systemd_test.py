@@ -91,9 +91,9 @@ def test_place_for_secrets_and_rule_for_serial_adapters_are_installed(installed,
     line = re.fullmatch(r"d (\S+) (\d+) root ferrule", tmpfiles.read_text().splitlines()[-1])
     own = tmp_path / "own.conf"
     own.write_text(f"d {line[1]} {line[2]} - -\n")
-    (tmp_path / "root").mkdir()
-    subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path / 'root'}", own], check=True)
-    assert oct((tmp_path / "root/etc/ferrule/secrets").stat().st_mode & 0o777) == "0o750"
+    (tmp_path / "made").mkdir()
+    subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path / 'made'}", own], check=True)
+    assert oct((tmp_path / "made/etc/ferrule/secrets").stat().st_mode & 0o777) == "0o750"
     [rules] = installed.rglob("udev/rules.d/60-ferrule.rules")
     [rule] = [line for line in rules.read_text().splitlines() if not line.startswith("#")]
     assert re.fullmatch(r'\w+=="add", SUBSYSTEM=="usb-serial", DRIVER=="ftdi_sio", ATTR\{latency_timer\}="1"', rule)
