@@ -86,7 +86,7 @@ std::vector<AlarmRule> read_alarms(const drivers::Layers& layers, const drivers:
 
 std::string_view name(Priority priority) { return kPriorities[static_cast<std::size_t>(priority)].word; }
 
-bool Alarm::update(const AlarmRule& rule, double value, Time at, Tick seen) {
+bool Alarm::update(const AlarmRule& rule, double value, Time at, Tick seen, bool clock_is_set) {
   const double slack = active_ ? rule.hysteresis : 0;
   const bool beyond = rule.is == AlarmRule::Is::Above   ? value > rule.limit - slack
                       : rule.is == AlarmRule::Is::Below ? value < rule.limit + slack
@@ -104,6 +104,7 @@ bool Alarm::update(const AlarmRule& rule, double value, Time at, Tick seen) {
   }
   active_ = active;
   since_ = at;
+  since_is_right_ = clock_is_set;
   return true;
 }
 

@@ -44,14 +44,15 @@ class Alarm {
   using Time = std::chrono::system_clock::time_point;
   using Tick = std::chrono::steady_clock::time_point;
 
-  /// Takes a value that was read then; whether there is news.
-  bool update(const AlarmRule& rule, double value, Time at, Tick seen);
+  /// Takes a value that was read then; whether there is news. `clock_is_set`: `at` is right.
+  bool update(const AlarmRule& rule, double value, Time at, Tick seen, bool clock_is_set);
   /// Somebody has taken notice; whether there was something to take notice of.
   bool acknowledge(std::string by);
 
   bool active() const { return active_; }
   bool acknowledged() const { return acknowledged_; }
-  Time since() const { return since_; }          ///< when it became active, or normal
+  Time since() const { return since_; }  ///< when it became active, or normal
+  bool since_is_right() const { return since_is_right_; }
   const std::string& by() const { return by_; }  ///< who acknowledged it; empty: nobody
 
  private:
@@ -60,6 +61,7 @@ class Alarm {
   bool acknowledged_ = true;
   Tick beyond_since_{};  // set: the delay runs
   Time since_{};
+  bool since_is_right_ = true;
   std::string by_;
 };
 

@@ -79,7 +79,7 @@ void Mapper::publish_point(const drivers::Reading& reading, std::vector<mqtt::Pu
   const bool is_bad = state.quality == Quality::Bad;
   const bool is_control = format_of(reading) == Format::WirenBoard;
   if (!is_control || !is_bad) {  // a control that cannot be read keeps its value
-    auto publication = begin_publication(reading);
+    auto publication = begin_publication(reading.point, reading.seen);
     append_payload(publication->payload, sample(reading.point, reading.at));
     publications.push_back(std::move(publication));
   }
@@ -88,7 +88,7 @@ void Mapper::publish_point(const drivers::Reading& reading, std::vector<mqtt::Pu
     error->published = reading.seen;
     publications.push_back(std::move(error));
   }
-  published(reading);
+  published(reading.point, reading.seen);
 }
 
 /// Behind the values, so that who hears of an alarm has what it is about.
@@ -98,7 +98,8 @@ void Mapper::watch(const drivers::Reading& reading, std::vector<mqtt::Publicatio
   if (found == alarms_.end() || state.quality == Quality::Bad || is_none(state.value)) return;
   const auto& rules = mappings_.points[reading.point].rule->alarms;
   for (std::size_t i = 0; i < rules.size(); ++i) {
-    if (found->second[i].update(rules[i], as_number(state.value), state.at, state.seen)) {
+    if (found->second[i].update(rules[i], as_number(state.value), state.at, state.seen,
+                                state.failure != drivers::Failure::ClockNotSet)) {
       publications.push_back(announce(reading.point, i, reading.seen));
     }
   }
@@ -137,10 +138,10 @@ void Mapper::publish_devices(std::span<const drivers::Reading> readings,
         std::find_if(first, readings.end(), [&](const auto& other) { return topic(other) != topic(*first); });
     if (std::any_of(first, end, [&](const auto& reading) { return due(reading); })) {
       take_samples({first, end});
-      auto publication = begin_publication(*first);
+      auto publication = begin_publication(first->point, first->seen);
       append_device_payload(publication->payload, samples_);
       publications.push_back(std::move(publication));
-      std::for_each(first, end, [&](const auto& reading) { published(reading); });
+      std::for_each(first, end, [&](const auto& reading) { published(reading.point, reading.seen); });
     }
     first = end;
   }
@@ -169,30 +170,39 @@ void Mapper::take_samples(std::span<const drivers::Reading> answer) {
   }
 }
 
-/// The expression's result. One whose inputs are not good is none either, for the cause of the first of them.
+/// The expression's result, which is no better than its inputs: Bad or Uncertain for the cause of the first that is.
 Judged Mapper::calculate(const drivers::Reading& reading) const {
   if (reading.quality == Quality::Bad) return {{}, reading.quality, reading.failure};
   std::array<double, kMaxNames> values;
   std::size_t count = 0;
+  Judged judged{{}, reading.quality, reading.failure};
   const auto& inputs = mappings_.inputs.find(reading.point)->second;
   for (const auto input : inputs) {
-    const auto& state = states_[input];
-    if (input != reading.point && (state.quality == Quality::Bad || is_none(state.value))) {
-      return {{}, state.quality, state.failure};
+    if (input == reading.point) {
+      values[count++] = as_number(keep(reading.value));
+      continue;
     }
-    values[count++] = as_number(input == reading.point ? keep(reading.value) : copy(state.value));
+    const auto& state = states_[input];
+    if (state.quality == Quality::Bad) return {{}, Quality::Bad, state.failure};
+    if (is_none(state.value)) return {{}, Quality::Bad, drivers::Failure::Invalid};  // never read
+    if (judged.quality == Quality::Good) {
+      judged.quality = state.quality;
+      judged.failure = state.failure;
+    }
+    values[count++] = as_number(state.value);
   }
   const double result =
       expressions_.find(mappings_.points[reading.point].rule)->second.evaluate({values.data(), count});
   if (!std::isfinite(result)) return {{}, Quality::Bad, drivers::Failure::Invalid};
-  return {result, reading.quality, reading.failure};
+  judged.value = result;
+  return judged;
 }
 
 /// Takes the outcome of a reading into the point's state.
 void Mapper::conclude(const drivers::Reading& reading, Judged judged) {
   auto& state = states_[reading.point];
   if (judged.quality != Quality::Bad) convert(mappings_.points[reading.point].rule->conversion, judged);
-  if (judged.quality == Quality::Good && clock_is_set_) {
+  if (judged.quality != Quality::Bad && clock_is_set_) {  // whatever else is to be said of it: its time is wrong
     judged.quality = Quality::Uncertain;
     judged.failure = drivers::Failure::ClockNotSet;
   }
@@ -223,19 +233,32 @@ void Mapper::gather(const drivers::Reading& reading, std::vector<mqtt::Publicati
   const auto& rule = *mappings_.points[reading.point].rule;
   const auto& state = states_[reading.point];
   auto& window = windows_[reading.point];
-  if (window.is_open() && !window.holds(reading.at)) {
-    auto publication = begin_publication(reading);
-    window.append_json(publication->payload, rule.publish.window, rule.digits);
-    if (!rule.unit.empty()) {
-      publication->payload += R"(,"unit":)";
-      append_json(publication->payload, rule.unit);
-    }
-    publication->payload += '}';
-    publications.push_back(std::move(publication));
-    published(reading);
-  }
+  if (window.is_open() && !window.holds(reading.at)) publish_window(reading.point, window, reading.seen, publications);
   if (!window.holds(reading.at)) window.open(rule.publish.window, reading.at);
-  window.add(as_number(state.value), is_none(state.value) ? Quality::Bad : state.quality, state.failure);
+  window.add(as_number(state.value), is_none(state.value) ? Quality::Bad : state.quality, state.failure, reading.at);
+}
+
+void Mapper::publish_window(drivers::PointIndex point, const Window& window, std::chrono::steady_clock::time_point now,
+                            std::vector<mqtt::PublicationPtr>& publications) {
+  const auto& rule = *mappings_.points[point].rule;
+  auto publication = begin_publication(point, now);
+  window.append_json(publication->payload, rule.publish.window, rule.digits);
+  if (!rule.unit.empty()) {
+    publication->payload += R"(,"unit":)";
+    append_json(publication->payload, rule.unit);
+  }
+  publication->payload += '}';
+  publications.push_back(std::move(publication));
+  published(point, now);
+}
+
+void Mapper::end_windows(std::chrono::steady_clock::time_point now, std::vector<mqtt::PublicationPtr>& publications) {
+  const std::scoped_lock lock(mutex_);
+  for (auto& [point, window] : windows_) {
+    window.end_early();
+    publish_window(point, window, now, publications);
+  }
+  windows_.clear();
 }
 
 Format Mapper::format_of(const drivers::Reading& reading) const {
@@ -248,19 +271,20 @@ Sample Mapper::sample(drivers::PointIndex point, std::chrono::system_clock::time
 }
 
 /// All but the payload.
-std::shared_ptr<mqtt::Publication> Mapper::begin_publication(const drivers::Reading& reading) {
-  const auto& mapping = mappings_.points[reading.point];
+std::shared_ptr<mqtt::Publication> Mapper::begin_publication(drivers::PointIndex point,
+                                                             std::chrono::steady_clock::time_point now) {
+  const auto& mapping = mappings_.points[point];
   auto publication = pool_.take();
   publication->topic = mapping.topic;
   publication->qos = mapping.rule->publish.qos;
   publication->retain = mapping.rule->publish.retain;
-  publication->published = reading.seen;
+  publication->published = now;
   return publication;
 }
 
-void Mapper::published(const drivers::Reading& reading) {
-  auto& state = states_[reading.point];
-  state.sent = reading.seen;
+void Mapper::published(drivers::PointIndex point, std::chrono::steady_clock::time_point now) {
+  auto& state = states_[point];
+  state.sent = now;
   state.has_published = true;
   if (state.quality != Quality::Bad) state.published = copy(state.value);
   state.published_quality = state.quality;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -54,6 +55,8 @@ class Mapper {
 
   /// Appends what is to be published of `readings`, in their order.
   void map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
+  /// Appends what the windows under way have gathered, for a bus that ends. Any thread.
+  void end_windows(std::chrono::steady_clock::time_point now, std::vector<mqtt::PublicationPtr>& publications);
   /// Somebody has taken notice of the point's alarm of that number; what is to be published then, nothing when nobody
   /// needed to. Any thread.
   mqtt::PublicationPtr acknowledge(drivers::PointIndex point, std::size_t alarm, std::string by,
@@ -89,20 +92,23 @@ class Mapper {
   void publish_devices(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
   void publish_point(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
   void take_samples(std::span<const drivers::Reading> answer);
-  std::shared_ptr<mqtt::Publication> begin_publication(const drivers::Reading& reading);
-  void published(const drivers::Reading& reading);
+  std::shared_ptr<mqtt::Publication> begin_publication(drivers::PointIndex point,
+                                                       std::chrono::steady_clock::time_point now);
+  void published(drivers::PointIndex point, std::chrono::steady_clock::time_point now);
   void watch(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
   mqtt::PublicationPtr announce(drivers::PointIndex point, std::size_t alarm,
                                 std::chrono::steady_clock::time_point now) const;
   void gather(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
+  void publish_window(drivers::PointIndex point, const Window& window, std::chrono::steady_clock::time_point now,
+                      std::vector<mqtt::PublicationPtr>& publications);
 
   const BusMappings mappings_;
   PublicationPool& pool_;
   std::unordered_map<const PointRule*, Expression> expressions_;
-  mutable std::mutex mutex_;  // the bus's thread writes states_ and alarms_, others read them and acknowledge
+  mutable std::mutex mutex_;  // the bus's thread writes what follows, others read it, acknowledge and end windows
   std::vector<State> states_;
   ClockCheck clock_is_set_;                                             // empty once it is
-  std::unordered_map<drivers::PointIndex, Window> windows_;             // of the points that have one
+  std::map<drivers::PointIndex, Window> windows_;                       // under way
   std::unordered_map<drivers::PointIndex, std::vector<Alarm>> alarms_;  // of the points that have some
   std::vector<Sample> samples_;                                         // of a message under way
 };

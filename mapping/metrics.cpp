@@ -15,16 +15,16 @@ namespace ferrule::mapping {
 
 namespace {
 
-using drivers::Failure;
 using mqtt::sparkplug::Datatype;
 using mqtt::sparkplug::Metric;
 using mqtt::sparkplug::Quality;
 
-/// As it is shown elsewhere: 234 * 0.1 is 23.4.
+/// As it is shown elsewhere (see append_json): 234 * 0.1 is 23.4, and a float of 230.1 is that.
 double shown(double value, int digits) {
   if (digits == 0) return value;
   std::array<char, 32> text;
-  const auto end = fmt::format_to_n(text.data(), text.size(), "{:.{}g}", value, digits).out;
+  const auto end = digits == 9 ? fmt::format_to_n(text.data(), text.size(), "{}", static_cast<float>(value)).out
+                               : fmt::format_to_n(text.data(), text.size(), "{:.{}g}", value, digits).out;
   std::from_chars(text.data(), end, value);
   return value;
 }

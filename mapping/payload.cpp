@@ -210,6 +210,9 @@ void append_alarm_payload(std::string& out, const PointMapping& mapping, const K
     out += R"(,"text":)";
     append_json(out, rule.text);
   }
+  if (!alarm.since_is_right()) {
+    fmt::format_to(std::back_inserter(out), R"(,"err":"{}")", drivers::name(Failure::ClockNotSet));
+  }
   if (!alarm.by().empty()) {
     out += R"(,"by":)";
     append_json(out, alarm.by());

@@ -50,7 +50,8 @@ void Window::open(const WindowRule& rule, Time at) {
   end_ = begin_ + rule.every;
 }
 
-void Window::add(double value, Quality quality, Failure failure) {
+void Window::add(double value, Quality quality, Failure failure, Time at) {
+  at_ = at;
   if (quality != Quality::Good) {
     ++doubtful_;
     failure_ = failure;

@@ -34,8 +34,10 @@ class Window {
 
   bool is_open() const { return end_ > begin_; }
   bool holds(Time at) const { return begin_ <= at && at < end_; }
-  void open(const WindowRule& rule, Time at);                                  ///< empty, around `at`
-  void add(double value, drivers::Quality quality, drivers::Failure failure);  ///< `value` counts unless it is Bad
+  void open(const WindowRule& rule, Time at);  ///< empty, around `at`
+  /// A reading at that time, which it holds; `value` counts unless it is Bad.
+  void add(double value, drivers::Quality quality, drivers::Failure failure, Time at);
+  void end_early() { end_ = at_; }  ///< with its last reading
   /// `{"ts":END,"from":BEGIN,"min":1,"max":3,"mean":2,"last":3,"count":3,"q":"good"` without the brace behind it. Good
   /// when every reading was, Bad when none had a value; numbers with that many significant digits.
   void append_json(std::string& out, const WindowRule& rule, int digits) const;
@@ -43,6 +45,7 @@ class Window {
  private:
   Time begin_;
   Time end_;
+  Time at_;  // of the last reading
   double min_ = 0;
   double max_ = 0;
   double sum_ = 0;

@@ -5,7 +5,7 @@
 
 namespace {
 
-std::uint64_t count = 0;
+thread_local std::uint64_t count = 0;
 
 }  // namespace
 

@@ -1,10 +1,10 @@
-// Counts what the whole program takes from the heap.
+// Counts what is taken from the heap, by a program that is linked with it.
 #pragma once
 
 #include <cstdint>
 
 namespace ferrule::bench {
 
-std::uint64_t allocations();  ///< so far; for programs of one thread
+std::uint64_t allocations();  ///< of the calling thread, so far
 
 }  // namespace ferrule::bench

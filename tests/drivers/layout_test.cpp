@@ -5,10 +5,12 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "drivers/modbus/counter.hpp"
 #include "drivers/modbus/decode.hpp"
 #include "drivers/modbus/layout.hpp"
+#include "drivers/modbus/write.hpp"
 
 namespace ferrule::drivers::modbus {
 namespace {
@@ -217,6 +219,39 @@ RC_GTEST_PROP(Encode, OfABitFieldTouchesNoOtherBit, (std::uint32_t raw, std::uin
   RC_ASSERT(decode(registers, encoding).value == Value(std::uint64_t{part}));
   const auto mask = ones(count) << bit;
   RC_ASSERT((join(registers, encoding.byte_order) & ~mask) == (raw & ~mask));
+}
+
+RC_GTEST_PROP(Scaling, IsUndoneByWritingWhatWasRead, (std::int32_t raw)) {
+  auto encoding =
+      of(Type::Int32, *rc::gen::element(ByteOrder::ABCD, ByteOrder::BADC, ByteOrder::CDAB, ByteOrder::DCBA));
+  encoding.scale = *rc::gen::element(1.0, 0.1, 0.01, 0.5, 3.7, -0.001, 10.0);
+  encoding.offset = *rc::gen::element(0.0, -40.0, 273.15, 100'000.0);
+  encoding.scale_factor = 2;
+  const auto factor = static_cast<std::uint16_t>(*rc::gen::inRange(-6, 7));
+  const auto registers_of = [&](std::int32_t count) {
+    Registers registers(3, swaps_bytes(encoding.byte_order) ? swapped(factor) : factor);
+    spread(static_cast<std::uint32_t>(count), encoding.byte_order, std::span(registers).first(2));
+    return registers;
+  };
+  const auto registers = registers_of(raw);
+  RC_ASSERT(holds(registers, decode(registers, encoding).value, encoding));
+  const auto next = registers_of(raw == std::numeric_limits<std::int32_t>::max() ? raw - 1 : raw + 1);
+  RC_ASSERT(!holds(registers, decode(next, encoding).value, encoding));
+}
+
+RC_GTEST_PROP(Strings, AreReadAsTheyWereWritten, ()) {
+  const auto pieces = *rc::gen::container<std::vector<std::string>>(
+      rc::gen::element<std::string>("a", "Z", "0", " ", "\"", "\n", "ü", "€", "😀"));
+  std::string text;
+  for (const auto& piece : pieces) text += piece;
+  text.erase(text.find_last_not_of(" \n") + 1);
+  RC_PRE(text.size() <= 120);
+  auto encoding = text_of(static_cast<std::uint16_t>(text.size() + *rc::gen::inRange<std::size_t>(1, 5)));
+  encoding.byte_order = *rc::gen::element(ByteOrder::ABCD, ByteOrder::BADC, ByteOrder::CDAB, ByteOrder::DCBA);
+  encoding.packing = *rc::gen::element(Packing::Two, Packing::One);
+  Registers registers(modbus::registers_of(encoding), 0x5555);
+  RC_ASSERT(encode(text, encoding, registers));
+  RC_ASSERT(decode(registers, encoding).value == Value(text));
 }
 
 // Polls a guard with a reading and, where it is doubted, a second one. Whether the value is trusted.

@@ -48,6 +48,24 @@ TEST(Alarm, IsPublishedRetainedBehindTheValueItIsAbout) {
   EXPECT_EQ(p.published().back()->qos, mqtt::Qos::AtLeastOnce);
 }
 
+TEST(Alarm, ThatWasRaisedBeforeTheClockWasSetSaysSoUntilItChanges) {
+  auto p = plant("{high: {above: 90}}", "type: int16, format: raw");
+  bool set = false;
+  p.check_clock([&](auto) { return set; });
+  const auto alarm = [](Plant::Lines lines) { return lines.back().substr(lines.back().find(' ') + 1); };
+  EXPECT_EQ(
+      alarm(p.poll(0s, {{"p", 91.0}})),
+      R"({"ts":1700000000000,"state":"active","acknowledged":false,"v":91,"priority":"medium","err":"clock-not-set"})");
+  set = true;
+  p.poll(1s, {{"p", 92.0}});
+  EXPECT_EQ(
+      p.acknowledge("hmi"),
+      R"(plant/m/p/alarm/high {"ts":1700000000000,"state":"active","acknowledged":true,"v":92,"priority":"medium",)"
+      R"("err":"clock-not-set","by":"hmi"})");
+  EXPECT_EQ(alarm(p.poll(2s, {{"p", 1.0}})),
+            R"({"ts":1700000002000,"state":"normal","acknowledged":true,"v":1,"priority":"medium","by":"hmi"})");
+}
+
 TEST(Alarm, StaysUntilTheValueIsBackByItsHysteresis) {
   auto p = plant("{high: {above: 90, hysteresis: 5}, low: {below: 10, hysteresis: 5}}");
   EXPECT_THAT(news(p, 50.0, 0s), ElementsAre("high normal", "low normal"));

@@ -88,7 +88,28 @@ TEST(Expression, UsesTheOtherPointsOfTheSamePollWhateverTheirOrder) {
 TEST(Expression, HasNoValueBeforeItsInputsWereRead) {
   auto plant = Plant::with_points(kCalculated);
   EXPECT_EQ(power_of(plant.poll(0s, {{"power", std::uint64_t{1}}, {"voltage", 230.0}})),
-            R"({"ts":1700000000000,"v":null,"q":"uncertain"})");
+            R"({"ts":1700000000000,"v":null,"q":"bad","err":"invalid"})");
+}
+
+TEST(Expression, IsNoBetterThanItsInputs) {
+  auto plant = Plant::with_points(
+      "{sum: {register: input, address: 0, expression: value + level + mode, clamp: {max: 100}}, "
+      "level: {register: input, address: 1, clamp: {max: 50}}, mode: {register: input, address: 2, enum: {0: a, 1: "
+      "b}}}");
+  const auto sum = [&](std::chrono::seconds at, std::uint64_t value, std::uint64_t level, std::uint64_t mode) {
+    const auto lines = plant.poll(at, {{"sum", value}, {"level", level}, {"mode", mode}});
+    return lines.front();
+  };
+  const std::string head = R"(plant/m/sum {"ts":17000000)";
+  EXPECT_EQ(sum(0s, 1, 2, 0), head + R"(00000,"v":3,"q":"good"})");
+  EXPECT_EQ(sum(1s, 1, 51, 0), head + R"(01000,"v":51,"q":"uncertain","err":"clamped"})");
+  EXPECT_EQ(sum(2s, 1, 2, 7), head + R"(02000,"v":10,"q":"uncertain","err":"unknown-code"})");
+  EXPECT_EQ(sum(3s, 1, 51, 7), head + R"(03000,"v":58,"q":"uncertain","err":"clamped"})") << "the first's";
+  EXPECT_EQ(sum(4s, 98, 2, 7), head + R"(04000,"v":100,"q":"uncertain","err":"clamped"})") << "its own comes last";
+  EXPECT_EQ(sum(5s, 1, 2, 1), head + R"(05000,"v":4,"q":"good"})");
+  const auto lines =
+      plant.poll(6s, {{"sum", std::uint64_t{1}}, {"level", std::uint64_t{51}}, {"mode", {}, Failure::Timeout}});
+  EXPECT_EQ(lines.front(), head + R"(05000,"v":4,"q":"bad","err":"timeout"})") << "a bad one before an uncertain one";
 }
 
 TEST(Expression, IsBadForTheCauseOfItsInput) {

@@ -1,12 +1,10 @@
 #include "mapping/payload.hpp"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "mqtt/sparkplug_payload.hpp"
 #include "tests/mapping/plant.hpp"
 
 namespace ferrule::mapping {
@@ -135,28 +133,6 @@ TEST(Payload, OneThatIsNotRetainedHasTheAnswerOnly) {
               ElementsAre(R"(plant/m {"ts":1700000001000,"q":"good","v":{"b":2}})"));
 }
 
-std::string sparkplug(const std::string& line) {
-  using namespace mqtt::sparkplug;
-  const auto payload = decode(line.substr(line.find(' ') + 1)).value();
-  std::string text = fmt::format("{} {}", line.substr(0, line.find(' ')), payload.timestamp.value());
-  for (const auto& metric : payload.metrics) {
-    text += fmt::format("; {} {} {} ", metric.name, metric.timestamp.value(),
-                        metric.datatype ? static_cast<int>(*metric.datatype) : 0);
-    std::visit(
-        [&](const auto& value) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::monostate>) {
-            text += "null";
-          } else {
-            text += fmt::format("{}", value);
-          }
-        },
-        metric.value);
-    if (metric.quality) text += fmt::format(" {} {}", static_cast<int>(*metric.quality), metric.cause);
-    EXPECT_FALSE(metric.alias || metric.historical || payload.seq);
-  }
-  return text;
-}
-
 TEST(Payload, SparkplugHasTheMetricsOfADeviceThatAreDue) {
   auto plant = Plant::with_points(
       "{f: {register: input, address: 0, type: float32}, i: {register: input, address: 2, type: int16}, "
@@ -170,19 +146,19 @@ TEST(Payload, SparkplugHasTheMetricsOfADeviceThatAreDue) {
                                 {"s", std::string("x")},
                                 {"e", std::uint64_t{1}}});
   ASSERT_EQ(lines.size(), 1U);
-  EXPECT_EQ(sparkplug(lines[0]),
+  EXPECT_EQ(sparkplug_text(lines[0]),
             "plant/m 1700000000005; f 1700000000005 10 1.5; i 1700000000005 4 18446744073709551611; "
             "u 1700000000005 8 5; b 1700000000005 11 true; s 1700000000005 12 x; e 1700000000005 12 auto");
   EXPECT_FALSE(plant.published().front()->retain);
   lines = plant.poll(1s, {{"f", 1.5}, {"i", std::int64_t{-6}}, {"u", std::uint64_t{5}}});
   ASSERT_EQ(lines.size(), 1U);
-  EXPECT_EQ(sparkplug(lines[0]), "plant/m 1700000001000; i 1700000001000 4 18446744073709551610");
+  EXPECT_EQ(sparkplug_text(lines[0]), "plant/m 1700000001000; i 1700000001000 4 18446744073709551610");
   EXPECT_THAT(plant.poll(2s, {{"f", 1.5}, {"i", std::int64_t{-6}}}), IsEmpty());
 }
 
 TEST(Payload, SparkplugHasScaledValuesAsTheyAreShownElsewhere) {
   auto plant = Plant::with_points("{t: {register: input, address: 0, type: int16, scale: 0.1}}", "{format: sparkplug}");
-  EXPECT_EQ(sparkplug(plant.registers(0s, "t", {234}).at(0)), "plant/m 1700000000000; t 1700000000000 10 23.4");
+  EXPECT_EQ(sparkplug_text(plant.registers(0s, "t", {234}).at(0)), "plant/m 1700000000000; t 1700000000000 10 23.4");
 }
 
 TEST(Payload, SparkplugHasTheQualityAndTheCauseOfWhatIsNotGood) {
@@ -190,9 +166,9 @@ TEST(Payload, SparkplugHasTheQualityAndTheCauseOfWhatIsNotGood) {
       Plant::with_points("{a: {register: input, address: 0}, b: {register: input, address: 1, enum: {0: \"off\"}}}",
                          "{format: sparkplug}");
   plant.poll(0s, {{"a", std::uint64_t{7}}});
-  EXPECT_EQ(sparkplug(plant.poll(1s, {{"a", {}, Failure::Timeout}, {"b", {}, Failure::PointRejected}}).at(0)),
+  EXPECT_EQ(sparkplug_text(plant.poll(1s, {{"a", {}, Failure::Timeout}, {"b", {}, Failure::PointRejected}}).at(0)),
             "plant/m 1700000001000; a 1700000000000 8 7 500 timeout; b 1700000001000 0 null 0 point-rejected");
-  EXPECT_EQ(sparkplug(plant.poll(2s, {{"b", std::uint64_t{4}}}).at(0)),
+  EXPECT_EQ(sparkplug_text(plant.poll(2s, {{"b", std::uint64_t{4}}}).at(0)),
             "plant/m 1700000002000; b 1700000002000 12 4 0 unknown-code");
 }
 
@@ -214,6 +190,39 @@ TEST(Payload, ValuesReadBeforeTheClockIsSetAreUncertain) {
               ElementsAre(R"(plant/m/t {"ts":1700000001000,"v":1,"q":"good"})"));
   set = false;
   EXPECT_THAT(plant.poll(2s, {{"t", std::uint64_t{1}}}), IsEmpty()) << "a clock that was right once is kept right";
+}
+
+/// What each format says of a value that was read before the clock was set, and of the next.
+Lines before_and_after(const std::string& publish, const std::string& keys = "") {
+  bool set = false;
+  auto plant = Plant::with_points("{t: {register: input, address: 0" + keys + "}}", "{" + publish + "}");
+  plant.check_clock([&](auto) { return set; });
+  auto lines = plant.poll(0s, {{"t", std::uint64_t{7}}});
+  set = true;
+  for (auto& line : plant.poll(1s, {{"t", std::uint64_t{7}}})) lines.push_back(line);
+  return lines;
+}
+
+TEST(Payload, EveryFormatWithRoomForItSaysThatTheClockWasNotSet) {
+  EXPECT_THAT(before_and_after("format: json-device"),
+              ElementsAre(R"(plant/m {"ts":1700000000000,"q":"uncertain","v":{"t":7},"err":{"t":"clock-not-set"}})",
+                          R"(plant/m {"ts":1700000001000,"q":"good","v":{"t":7}})"));
+  EXPECT_THAT(
+      before_and_after("format: influx"),
+      ElementsAre(R"(plant/m/t m,point=t value=7i,quality="uncertain",error="clock-not-set" 1700000000000000000)",
+                  R"(plant/m/t m,point=t value=7i,quality="good" 1700000001000000000)"));
+  EXPECT_THAT(before_and_after("payload: '{value} {quality} {error}'"),
+              ElementsAre("plant/m/t 7 uncertain clock-not-set", "plant/m/t 7 good "));
+  const auto metrics = before_and_after("format: sparkplug");
+  ASSERT_EQ(metrics.size(), 2U);
+  EXPECT_EQ(sparkplug_text(metrics[0]), "plant/m 1700000000000; t 1700000000000 8 7 0 clock-not-set");
+  EXPECT_EQ(sparkplug_text(metrics[1]), "plant/m 1700000001000; t 1700000001000 8 7");
+}
+
+TEST(Payload, AWrongTimeIsSaidBeforeAnythingElseOfAValue) {
+  EXPECT_THAT(before_and_after("format: json", ", clamp: {max: 5}"),
+              ElementsAre(R"(plant/m/t {"ts":1700000000000,"v":5,"q":"uncertain","err":"clock-not-set"})",
+                          R"(plant/m/t {"ts":1700000001000,"v":5,"q":"uncertain","err":"clamped"})"));
 }
 
 TEST(Payload, MistakesSayWhatIsWrong) {

@@ -7,6 +7,7 @@
 
 #include "config/error.hpp"
 #include "drivers/modbus/decode.hpp"
+#include "mqtt/sparkplug_payload.hpp"
 
 namespace ferrule::mapping {
 
@@ -72,9 +73,19 @@ Plant::Lines Plant::feed(std::chrono::milliseconds at, std::vector<drivers::Read
   }
   published_.clear();
   mapper_->map(readings, published_);
+  return lines();
+}
+
+Plant::Lines Plant::lines() const {
   Lines lines;
   for (const auto& publication : published_) lines.push_back(publication->topic + ' ' + publication->payload);
   return lines;
+}
+
+Plant::Lines Plant::end_windows() {
+  published_.clear();
+  mapper_->end_windows({}, published_);
+  return lines();
 }
 
 Plant::Lines Plant::poll(std::chrono::milliseconds at, std::initializer_list<Input> inputs) {
@@ -92,6 +103,28 @@ Plant::Lines Plant::registers(std::chrono::milliseconds at, std::string_view poi
   const auto index = index_of(point);
   auto decoded = drivers::modbus::decode(registers, points_[index]);
   return feed(at, {{static_cast<drivers::PointIndex>(index), decoded.quality, decoded.failure, decoded.value, {}, {}}});
+}
+
+std::string sparkplug_text(const std::string& line) {
+  using namespace mqtt::sparkplug;
+  const auto payload = decode(line.substr(line.find(' ') + 1)).value();
+  std::string text = fmt::format("{} {}", line.substr(0, line.find(' ')), payload.timestamp.value());
+  for (const auto& metric : payload.metrics) {
+    text += fmt::format("; {} {} {} ", metric.name, metric.timestamp.value(),
+                        metric.datatype ? static_cast<int>(*metric.datatype) : 0);
+    std::visit(
+        [&](const auto& value) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::monostate>) {
+            text += "null";
+          } else {
+            text += fmt::format("{}", value);
+          }
+        },
+        metric.value);
+    if (metric.quality) text += fmt::format(" {} {}", static_cast<int>(*metric.quality), metric.cause);
+    if (metric.alias || metric.historical || payload.seq) text += " with what an edge node adds";
+  }
+  return text;
 }
 
 std::vector<std::string> mistakes(const std::string& yaml) {

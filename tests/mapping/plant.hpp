@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <initializer_list>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,13 @@ class Plant {
   /// Of the registers of one point, first one first.
   Lines registers(std::chrono::milliseconds at, std::string_view point, std::vector<std::uint16_t> registers);
 
+  /// What windows under way have gathered: "TOPIC PAYLOAD".
+  Lines end_windows();
+  /// Readings as they are, without a word of what comes of them.
+  void map(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications) {
+    mapper_->map(readings, publications);
+  }
+
   const std::vector<mqtt::PublicationPtr>& published() const { return published_; }  ///< by the last poll
   const std::vector<mqtt::PublicationPtr>& announcements() const { return mappings_.announcements; }
   std::vector<PointStatus> snapshot() const { return mapper_->snapshot(); }
@@ -46,6 +55,7 @@ class Plant {
  private:
   std::size_t index_of(std::string_view point) const;
   Lines feed(std::chrono::milliseconds at, std::vector<drivers::Reading> readings);
+  Lines lines() const;  ///< of what was published
 
   std::vector<drivers::PointSettings> points_;
   BusMappings mappings_;
@@ -53,6 +63,10 @@ class Plant {
   std::unique_ptr<Mapper> mapper_;
   std::vector<mqtt::PublicationPtr> published_;
 };
+
+/// A line of `format: sparkplug` to read: "TOPIC TIME; NAME TIME DATATYPE VALUE; ...", with quality and cause behind a
+/// value that is not good.
+std::string sparkplug_text(const std::string& line);
 
 /// Every mistake as `LINE:COLUMN path: message`; empty when there is none.
 std::vector<std::string> mistakes(const std::string& yaml);

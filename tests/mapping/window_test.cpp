@@ -63,6 +63,17 @@ TEST(Window, BeginsAnewWhenTheClockIsSetBack) {
               ElementsAre(R"(plant/m/p {"ts":1700000010000,"from":1700000000000,"last":2,"q":"good","unit":"V"})"));
 }
 
+TEST(Window, UnderWayIsPublishedAtTheEndUpToItsLastReading) {
+  auto p = plant("{every: 1m, values: [mean, count]}");
+  EXPECT_THAT(p.end_windows(), IsEmpty());
+  p.poll(0s, {{"p", 1.0}});
+  p.poll(7s, {{"p", 2.0}});
+  EXPECT_THAT(p.end_windows(),
+              ElementsAre(R"(plant/m/p {"ts":1700000007000,"from":1699999980000,"mean":1.5,"count":2,"q":"good",)"
+                          R"("unit":"V"})"));
+  EXPECT_THAT(p.end_windows(), IsEmpty()) << "once";
+}
+
 TEST(Window, MistakesSayWhatIsWrong) {
   const auto of = [](const std::string& keys) {
     return point_mistakes("{register: holding, address: 0, " + keys + "}");
