@@ -1,6 +1,7 @@
 // The table of keys as JSON Schema (draft-07), for editors.
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -133,6 +134,22 @@ Json any_of(std::string_view shape) {
   return {{"anyOf", std::move(list)}};
 }
 
+/// Of what buses the devices and points are that have a key: `can` for those of `point/can`. Empty: of any.
+std::string_view bus_of(const SchemaKey& key) {
+  static const auto kBuses = [] {
+    std::map<const SchemaKey*, std::string_view> buses;
+    for (const auto& section : schema_sections()) {
+      for (const std::string_view kind : {"described/", "point/"}) {
+        if (!section.name.starts_with(kind)) continue;
+        for (const auto* one : keys_of(section)) buses[one] = section.name.substr(kind.size());
+      }
+    }
+    return buses;
+  }();
+  const auto found = kBuses.find(&key);
+  return found == kBuses.end() ? std::string_view() : found->second;
+}
+
 Json property(const SchemaKey& key) {
   auto schema = any_of(key.shape);
   // Beside a $ref nothing else counts in draft-07.
@@ -140,6 +157,11 @@ Json property(const SchemaKey& key) {
   Json described = {{"description", key.says}};
   if (!key.fallback.empty() && key.fallback != kRequired) described["default"] = value_of(key.fallback);
   described["examples"] = Json::array({value_of(key.example)});
+  // For forms, which know more than an editor: it has to be there, unless a template has it.
+  if (const auto bus = bus_of(key); !bus.empty()) {
+    described["x-bus"] = bus;
+    if (key.fallback == kRequired) described["x-required"] = true;
+  }
   described.update(schema);
   return described;
 }

@@ -144,7 +144,7 @@ std::string first_configuration(const InitOptions& options) {
       "gateway:\n"
       "  id: {1}\n"
       "  #state_dir: /var/lib/ferrule         # queues and sessions; this is the default\n"
-      "  {5}http: {6}             # the page, on this machine; docs/page.md\n"
+      "  #http: 127.0.0.1:8080                # the page, on this machine; docs/page.md\n"
       "\n"
       "buses:\n"
       "{2}"
@@ -156,8 +156,7 @@ std::string first_configuration(const InitOptions& options) {
       "  listen: [{{bind: 127.0.0.1, port: 1883}}]  # from the network only with users: docs/access.md\n"
       "{4}",
       options.file.filename().string(), quoted(id), buses_text(options), devices_text(options),
-      uplinks_text(options.cloud, id), options.http.empty() ? "#" : "",
-      options.http.empty() ? "127.0.0.1:8080" : options.http);
+      uplinks_text(options.cloud, id));
 }
 
 int init(InitOptions options) {

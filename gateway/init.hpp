@@ -14,7 +14,6 @@ struct InitOptions {
   std::vector<std::string> tcp;  ///< `HOST` or `HOST:PORT` of Modbus TCP devices
   std::vector<std::string> rtu;  ///< serial ports with Modbus RTU devices
   std::string cloud;             ///< the URL of a broker; empty: none
-  std::string http{};            ///< where the page is served; empty: nowhere
 };
 
 /// The text of a configuration with a bus for each of them, and of the machine itself.

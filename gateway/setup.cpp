@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "config/error.hpp"
+#include "config/schema.hpp"
 #include "drivers/serial_list.hpp"
 #include "gateway/host_port.hpp"
 #include "gateway/http_access.hpp"
@@ -36,6 +38,19 @@ std::optional<std::string> trouble_with(const std::filesystem::path& file) {
   } catch (const config::Error& error) {
     return error.what();
   }
+}
+
+/// Of other files than the one in question only the place: who names them may be one who may not read them.
+std::vector<std::string> texts_of(const std::vector<config::Mistake>& mistakes, const std::string& file) {
+  std::vector<std::string> texts;
+  for (auto mistake : mistakes) {
+    if (mistake.where.file != file) {
+      mistake.message = "`ferrule check` says what is wrong in this file";
+      mistake.source_line.clear();
+    }
+    texts.push_back(mistake.text());
+  }
+  return texts;
 }
 
 HttpSettings settings_at(const std::string& place) {
@@ -65,7 +80,10 @@ class SetUp {
     }
     for (const auto& page : setup_files()) serve(page);
     on("GET", "/api/v1/setup", [this](const json&) { return tell(); });
-    on("POST", "/api/v1/setup", [this](const json& body) { return make(body); });
+    on("GET", "/api/v1/schema", [](const json&) {
+      return HttpResponse{200, "application/schema+json", config::json_schema()};
+    });
+    on("POST", "/api/v1/setup", [this](const json& body) { return take(body); });
     loop_.on_signal({SIGTERM, SIGINT}, [this](int) { loop_.stop(); });
   }
 
@@ -111,26 +129,27 @@ class SetUp {
                           {"there", std::filesystem::exists(file_, unknown)},
                           {"trouble", trouble ? json(*trouble) : json()},
                           {"id", default_id()},
+                          {"place", server_.name()},
                           {"ports", std::move(ports)}});
   }
 
-  HttpResponse make(const json& body) {
-    try {
-      InitOptions options;
-      options.file = file_;
-      options.id = body.value("id", "");
-      options.tcp = body.value("tcp", std::vector<std::string>());
-      options.rtu = body.value("rtu", std::vector<std::string>());
-      options.cloud = body.value("cloud", "");
-      options.http = server_.name();
-      const auto text = first_configuration(options);
-      parse_settings(text, file_.string());
-      if (const auto why = write_configuration(file_, text)) return error_response(409, "not-written", *why);
-    } catch (const config::Error& error) {
-      return error_response(400, "mistakes", error.what());
-    } catch (const json::exception&) {
-      return error_response(400, "bad-request", "id and cloud are text, tcp and rtu lists of it");
+  /// `text` as a configuration: what is wrong with it, or that nothing is; with `write` the file is made of it.
+  HttpResponse take(const json& body) {
+    if (!body.is_object() || !body.contains("text") || !body["text"].is_string()) {
+      return error_response(400, "bad-request", "text is the whole of the file");
     }
+    const auto& text = body["text"].get_ref<const std::string&>();
+    std::vector<std::string> warnings;
+    try {
+      warnings = texts_of(parse_settings(text, file_.string()).warnings, file_.string());
+    } catch (const config::Error& error) {
+      return error_response(400, "mistakes",
+                            fmt::format("{}", fmt::join(texts_of(error.mistakes(), file_.string()), "\n")));
+    }
+    if (const auto write = body.find("write"); write == body.end() || *write != true) {
+      return json_response({{"warnings", std::move(warnings)}});
+    }
+    if (const auto why = write_configuration(file_, text)) return error_response(409, "not-written", *why);
     return tell();
   }
 

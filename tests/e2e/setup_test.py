@@ -48,8 +48,13 @@ def test_broken_configuration_is_shown_and_runs_once_it_is_mended(set_up, tmp_pa
     assert 'plant.yaml:2:' in found["trouble"] and 'did you mean "host"?' in found["trouble"], found
     assert _ask(port, Host="evil.example")[0] == 403
     assert _ask(port, "POST", {}, **{"Content-Type": "text/plain"})[0] == 415
-    status, answer = _ask(port, "POST", {"id": "plant1"})
+    status, answer = _ask(port, "POST", {"text": "version: 1\n", "write": True})
     assert status == 409 and "is there already" in answer["error"]["message"]
+    assert [_ask(port, "POST", body)[0] for body in ({}, [], {"text": 1}, {"text": "version: 2\n"})] == [400] * 4
+    assert _ask(port, "POST", {"text": "version: 1\n"}) == (200, {"warnings": []})
+    (tmp_path / "other.yaml").write_text("bind: a secret\n")
+    told = _ask(port, "POST", {"text": "broker: {listen: !include other.yaml}\n"})[1]["error"]["message"]
+    assert f"{tmp_path}/other.yaml:1:" in told and "secret" not in told, told
     broker = free_port()
     file.write_text(f"version: 1\nbroker: {{listen: [{{port: {broker}}}]}}\n")
     assert _ask(port)[1]["ready"] is True
@@ -58,26 +63,95 @@ def test_broken_configuration_is_shown_and_runs_once_it_is_mended(set_up, tmp_pa
     assert process.wait(20) == 0
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
-def test_form_makes_a_first_configuration(set_up, closing, tmp_path):
+@pytest.fixture
+def form(set_up, closing, tmp_path):
+    """The form in a browser, for a file that is not there yet."""
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium is not installed")
     file = tmp_path / "plant.yaml"
     _, port = set_up(file)
     browser = closing(Browser())
     browser.do("goto", url=f"http://127.0.0.1:{port}/")
     browser.wait_for("#verdict", "is not there yet")
-    browser.do("fill", selector="#id", text="plant7")
-    browser.do("fill", selector="#tcp", text="10.0.0.5 plc2:1502")
-    browser.do("fill", selector="#cloud", text="hq.example")
-    browser.do("click", selector="#form button")
-    browser.wait_for("#refused", "uplinks.cloud.url")
-    assert not file.exists()
-    browser.do("fill", selector="#cloud", text="mqtt://hq.example")
-    browser.do("click", selector="#form button")
-    browser.wait_for("#verdict", "the gateway starts")
-    checked = subprocess.run([BINARY, "check", file], capture_output=True, text=True)
-    assert checked.returncode == 0 and "3 buses, 3 devices" in checked.stdout, checked
-    text = file.read_text()
-    assert 'id: "plant7"' in text and f"http: 127.0.0.1:{port}" in text and 'host: "plc2", port: 1502' in text
+    wait_until(lambda: browser.evaluate("document.querySelector('#uplinks button') !== null"), 20, "the form is there")
+    browser.file, browser.place = file, f"127.0.0.1:{port}"
+    return browser
+
+
+def _fill(browser, **fields):
+    for where, fill in fields.items():
+        for name, text in fill.items():
+            selector = f"{where} [name={name}]"
+            kind = browser.evaluate(f"document.querySelector({json.dumps(selector)})?.tagName ?? ''")
+            assert kind, f"there is no {selector}"
+            browser.do("select" if kind == "SELECT" else "fill", selector=selector, text=text)
+
+
+def test_form_of_the_schema_makes_a_first_configuration(form):
+    _fill(form, **{"#gateway": {"id": "plant7"}})
+    form.do("click", selector=".add-bus")
+    _fill(form, **{"#buses .bus": {"name": "plc", "type": "modbus-tcp"}})
+    _fill(form, **{"#buses .bus": {"host": "10.0.0.5"}})
+    assert form.evaluate("document.querySelector('#buses [name=host]').required")
+    form.do("click", selector=".add-device")
+    _fill(form, **{"#devices .device": {"name": "boiler", "bus": "plc"}})
+    assert not form.evaluate("document.querySelector('#devices [name=frame]') !== null"), "a key of serial sensors"
+    form.do("click", selector=".add-point")
+    _fill(form, **{".point": {"name": "flow", "register": "input", "address": "0x10", "type": "float32", "unit": "l/s"}})
+    form.do("click", selector=".add-uplink")
+    _fill(form, **{".uplink": {"name": "hq", "url": "hq.example", "password": "!file secrets/hq"}})
+    form.do("click", selector=".add-out")
+    _fill(form, **{".out": {"from": "plant7/#", "to": "sites/{topic}"}})
+    form.do("click", selector="#make")
+    form.wait_for("#refused", "uplinks.hq.url")  # in the words of `ferrule check`
+    assert not form.file.exists()
+    (form.file.parent / "secrets").mkdir()
+    (form.file.parent / "secrets/hq").write_text("a password\n")
+    _fill(form, **{".uplink": {"url": "mqtt://hq.example"}})
+    form.do("click", selector="#make")
+    form.wait_for("#fine", "nothing wrong")
+    form.do("click", selector="#write")
+    form.wait_for("#verdict", "the gateway starts")
+    assert form.file.read_text() == f"""version: 1
+gateway:
+  id: plant7
+  http: "{form.place}"
+buses:
+  plc: {{type: modbus-tcp, host: "10.0.0.5"}}
+devices:
+  boiler:
+    bus: plc
+    points:
+      flow: {{register: input, address: 0x10, type: float32, unit: l/s}}
+uplinks:
+  hq:
+    url: "mqtt://hq.example"
+    password: !file secrets/hq
+    out:
+      - {{from: "plant7/#", to: "sites/{{topic}}"}}
+"""
+    checked = subprocess.run([BINARY, "check", form.file], capture_output=True, text=True)
+    assert checked.returncode == 0 and "1 buses, 1 devices, 1 points, 1 uplinks" in checked.stdout, checked
+    said = form.do("complaints")
+    assert not said["foreign"] and not [line for line in said["complaints"] if "status of 400" not in line], said
+
+
+def test_every_field_of_the_form_is_named_explained_and_checked(form):
+    form.do("click", selector=".add-bus")
+    _fill(form, **{"#buses .bus": {"name": "line1", "type": "modbus-rtu"}})
+    form.evaluate("document.querySelectorAll('#buses details, #gateway details').forEach((one) => { one.open = true })")
+    wait_until(lambda: form.evaluate("document.querySelector('#buses [name=turnaround]') !== null"), 20, "More is open")
+    unnamed = form.evaluate("""[...document.querySelectorAll('form input, form select')].filter((one) =>
+        !document.querySelector(`label[for="${one.id}"]`)?.textContent || !document.getElementById(one.getAttribute('aria-describedby'))).length""")
+    assert unnamed == 0
+    assert form.evaluate("document.querySelector('#buses [name=port]').getAttribute('list')") == "ports"
+    assert form.evaluate("document.querySelector('#buses [name=turnaround]').placeholder") == "100ms"
+    assert form.evaluate("[...document.querySelector('#buses [name=parity]').options].map((one) => one.value).join()") == ",none,even,odd"
+    for name, wrong, right in (("retries", "11", "10"), ("timeout", "5", "5s"), ("baud", "fast", "19200")):
+        for text, fine in ((wrong, False), (right, True), ("", True)):
+            _fill(form, **{"#buses .bus": {name: text}})
+            assert form.evaluate(f"document.querySelector('#buses [name={name}]').validity.valid") == fine, (name, text)
+    assert form.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_setup_is_for_this_machine_only(tmp_path):
