@@ -73,7 +73,7 @@ HttpAccess::HttpAccess(HttpSettings settings, mqtt::PasswordChecker& passwords, 
       sessions_(kMostSessions),
       buckets_(kMostAddresses) {}
 
-bool HttpAccess::too_fast(const std::string& address) {
+std::optional<HttpDenial> HttpAccess::too_fast(const std::string& address) {
   const auto now = clock_.now();
   const auto key = mqtt::address_key(address);
   const bool fresh = buckets_.find(key) == nullptr;
@@ -81,16 +81,14 @@ bool HttpAccess::too_fast(const std::string& address) {
   const auto passed = std::chrono::duration<double>(now - bucket.at).count();
   bucket.left = fresh ? kBurst : std::min(kBurst, bucket.left + passed * kRate);
   bucket.at = now;
-  if (bucket.left < 1) return true;
+  if (bucket.left < 1) return denial(429, "too-fast", "too many requests from this address; wait a second");
   --bucket.left;
-  return false;
+  return std::nullopt;
 }
 
 /// To whoever asks.
 std::optional<HttpDenial> HttpAccess::objection(const HttpRequest& request) {
-  if (too_fast(request.address)) {
-    return denial(429, "too-fast", "too many requests from this address; wait a second");
-  }
+  if (auto why = too_fast(request.address)) return why;
   const auto site = request.field("sec-fetch-site");  // as browsers send it, whatever the page says
   if (!site.empty() && site != "same-origin" && site != "none") {
     return denial(403, "cross-site", "a page of another site asks");

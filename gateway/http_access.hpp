@@ -59,6 +59,8 @@ class HttpAccess {
   void log_in(const HttpRequest& request, const std::string& user, std::string password, Done done);
   std::string log_out(const HttpGrant& grant);  ///< the value of a Set-Cookie field that removes the cookie
   bool holds(const HttpGrant& grant) const;     ///< whether its session still lasts
+  /// Counts a request of this address, as every admit does; why it is one too many, if so.
+  std::optional<HttpDenial> too_fast(const std::string& address);
   bool has_users() const { return !settings_->users.empty(); }
 
  private:
@@ -74,7 +76,6 @@ class HttpAccess {
   };
 
   std::optional<HttpDenial> objection(const HttpRequest& request);
-  bool too_fast(const std::string& address);
   tl::expected<HttpGrant, HttpDenial> admit_token(const HttpRequest& request, std::string_view token);
   tl::expected<HttpGrant, HttpDenial> admit_session(const HttpRequest& request);
   LoggedIn begin_session(const HttpRequest& request, const std::string& user);

@@ -13,6 +13,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::uint64_t kMostValues = 10'000;  // in one answer
+
 /// The one answer of a command.
 class Answer final : public ControlReply::State {
  public:
@@ -27,13 +29,6 @@ class Answer final : public ControlReply::State {
  private:
   HttpReply reply_;
 };
-
-HttpResponse denied(const HttpDenial& denial) {
-  auto response = error_response(denial.status, denial.code, denial.message);
-  if (denial.status == 401) response.fields.emplace_back("WWW-Authenticate", "Bearer");
-  if (denial.status == 429) response.fields.emplace_back("Retry-After", "1");
-  return response;
-}
 
 /// False when it is there and is no number.
 bool add_number(const HttpRequest& request, const char* name, json& command) {
@@ -76,6 +71,13 @@ json session_json(const HttpGrant& grant, bool has_users) {
 
 }  // namespace
 
+HttpResponse denied(const HttpDenial& denial) {
+  auto response = error_response(denial.status, denial.code, denial.message);
+  if (denial.status == 401) response.fields.emplace_back("WWW-Authenticate", "Bearer");
+  if (denial.status == 429) response.fields.emplace_back("Retry-After", "1");
+  return response;
+}
+
 HttpApi::HttpApi(HttpServer& server, const ControlCommands& commands, HttpAccess& access, Live& live)
     : server_(server), commands_(commands), access_(access), live_(live) {
   serve_reading();
@@ -94,7 +96,9 @@ void HttpApi::serve_reading() {
        [](const HttpRequest& request, json& command) { return add_number(request, "limit", command); });
   read("/api/v1/values", "points", [](const HttpRequest& request, json& command) {
     add_text(request, "device", command);
-    return true;
+    command["limit"] = kMostValues;
+    return add_number(request, "after", command) && add_number(request, "limit", command) &&
+           command["limit"] <= kMostValues;
   });
   read("/api/v1/queue", "queue", [](const HttpRequest& request, json& command) {
     add_text(request, "uplink", command);
@@ -116,7 +120,7 @@ void HttpApi::read(const std::string& path, const std::string& command, Fill fil
     if (!grant) return;
     json body{{"command", command}};
     if (!fill(request, body)) {
-      return reply.respond(error_response(400, "bad-request", "a number of the query is none"));
+      return reply.respond(error_response(400, "bad-request", "a number of the query is none, or too large"));
     }
     ask(*grant, body, std::move(reply));
   });

@@ -13,6 +13,9 @@
 
 namespace ferrule::gateway {
 
+/// As an answer: a denied login says how to log in, one that came too fast when to come again.
+HttpResponse denied(const HttpDenial& denial);
+
 /// Adds `/api/v1/...` to the server; docs/api.md and docs/openapi.json say what. Whoever may read may ask; what changes
 /// something is for the role `operate`, as JSON, and with the session's X-CSRF-Token if it came by a login. Broker
 /// thread; outlives the server, and ends before all else that it is given.

@@ -104,6 +104,10 @@ void Live::tap(const std::string& filter, HttpReply reply, const HttpGrant& gran
 
 /// Items come from the loop later: none is lost before the stream has begun.
 void Live::open(const std::string& filter, const std::shared_ptr<Viewer>& viewer, bool unwrapped) {
+  const auto is_theirs = [&](const auto& other) { return other->grant.user == viewer->grant.user; };
+  if (std::ranges::count_if(viewers_, is_theirs) >= kMostStreams) {
+    return viewer->reply.respond(error_response(429, "too-many-streams", "this user has as many streams as one may"));
+  }
   const auto items = std::make_shared<Items>(viewer->reply, unwrapped);
   viewer->items = items;
   const json request{{"command", "tap"}, {"filter", filter}};

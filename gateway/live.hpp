@@ -18,8 +18,9 @@ class Gateway;
 /// Broker thread; outlives the HTTP server, and ends before the commands. Costs nothing while nobody looks.
 class Live {
  public:
-  static constexpr std::size_t kMostPoints = 500;  ///< in one event; a device's name chooses among more
-  static constexpr std::size_t kEvents = 50;       ///< of the event log, told at the beginning
+  static constexpr std::size_t kMostPoints = 500;    ///< in one event; a device's name chooses among more
+  static constexpr std::ptrdiff_t kMostStreams = 8;  ///< of a user, a token, or of all who need not say who they are
+  static constexpr std::size_t kEvents = 50;         ///< of the event log, told at the beginning
 
   /// `holds`: whether who opened a stream may still have it.
   Live(mqtt::Loop& loop, const Gateway& gateway, const ControlCommands& commands,

@@ -95,9 +95,10 @@ void Operation::open_http(mqtt::Loop& loop, const HttpSettings& settings) {
     http_->on("GET", path,
               [response = std::move(response)](const HttpRequest&, HttpReply reply) { reply.respond(response()); });
   };
-  answer("/metrics", [this] {
+  http_->on("GET", "/metrics", [this](const HttpRequest& request, HttpReply reply) {
+    if (const auto why = access_->too_fast(request.address)) return reply.respond(denied(*why));
     counters_.http = http_->counters();
-    return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_of(gateway_, counters_)};
+    reply.respond({200, "text/plain; version=0.0.4; charset=utf-8", metrics_of(gateway_, counters_)});
   });
   // That there is an answer says that the loop runs, and it runs once the broker listens.
   answer("/healthz", [] { return HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}; });

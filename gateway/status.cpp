@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "gateway/control_commands.hpp"
 #include "gateway/gateway.hpp"
@@ -269,11 +270,15 @@ json devices_of(const Gateway& gateway) {
   return devices;
 }
 
-json points_of(const Gateway& gateway, std::string_view device, std::size_t most) {
+json points_of(const Gateway& gateway, std::string_view device, std::size_t most, std::size_t after) {
   json points = json::array();
   for (const auto& point : gateway.field().points()) {
     if (points.size() >= most) break;
     if (!device.empty() && point.device != device) continue;
+    if (after > 0) {
+      --after;
+      continue;
+    }
     const bool known = !point.value.empty();
     points.push_back({{"device", point.device},
                       {"point", point.point},
@@ -310,7 +315,15 @@ void add_status_commands(ControlCommands& commands, const Gateway& gateway) {
     if (device != request.body.end() && !device->is_string()) {
       return reply.error("bad-request", "\"device\" is a device's name");
     }
-    reply.result(points_of(gateway, device == request.body.end() ? std::string() : device->get<std::string>()));
+    const auto number = [&](const char* name, std::size_t otherwise) {
+      const auto given = request.body.find(name);
+      if (given == request.body.end()) return std::optional(otherwise);
+      return given->is_number_unsigned() ? std::optional(given->get<std::size_t>()) : std::nullopt;
+    };
+    const auto limit = number("limit", SIZE_MAX), after = number("after", 0);
+    if (!limit || !after) return reply.error("bad-request", "\"limit\" and \"after\" are numbers of points");
+    reply.result(
+        points_of(gateway, device == request.body.end() ? std::string() : device->get<std::string>(), *limit, *after));
   });
 }
 

@@ -32,7 +32,8 @@ std::vector<std::string> problems(const std::vector<Condition>& conditions);
 nlohmann::json status_of(const Gateway& gateway);
 nlohmann::json devices_of(const Gateway& gateway);
 /// Of one device, or of all when its name is empty; `most` at most.
-nlohmann::json points_of(const Gateway& gateway, std::string_view device = {}, std::size_t most = SIZE_MAX);
+nlohmann::json points_of(const Gateway& gateway, std::string_view device = {}, std::size_t most = SIZE_MAX,
+                         std::size_t after = 0);
 nlohmann::json events_of(const Gateway& gateway, std::size_t limit);  ///< the newest, the oldest of them first
 
 /// Adds the commands `status`, `devices`, `points` and `events`; `gateway` outlives `commands`.

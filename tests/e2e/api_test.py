@@ -221,14 +221,42 @@ def test_streams_tell_values_events_and_publications(site, tmp_path):
     assert api.ask("GET", "tap?filter=a/%23/b")[0] == 400
 
 
-def test_seventeenth_stream_is_refused_and_the_rest_is_served(site):
-    api = site()
-    streams = [api.open("GET", "tap") for _ in range(16)]
+def test_ninth_stream_of_a_user_and_seventeenth_of_all_are_refused_and_the_rest_is_served(site):
+    names = ("one", "two", "three")
+    tokens = {name: f"{_TOKEN}-{name}" for name in names}
+    api = site({"tokens": {name: {"token": token} for name, token in tokens.items()}})
+
+    def stream(name, path="tap"):
+        return api.open("GET", path, Authorization=f"Bearer {tokens[name]}")
+    streams = [stream(name) for name in names[:2] for _ in range(8)]
     assert {answer.status for answer in streams} == {200}
-    assert api.open("GET", "live").status == 503
-    assert api.get("status")["id"] == "plant1"
+    assert stream("one", "live").status == 429 and stream("three").status == 503
+    assert api.get("status", Authorization=f"Bearer {tokens['one']}")["id"] == "plant1"
     streams.pop().close()
-    wait_until(lambda: api.open("GET", "tap").status == 200, 10, "there is room again")
+    wait_until(lambda: stream("two").status == 200, 10, "there is room again")
+
+
+def test_values_come_in_pages(site):
+    api = site()
+    everything = [point["point"] for point in api.get("values")]
+    assert len(everything) == 3
+
+    def page(query):
+        return [point["point"] for point in api.get(f"values?{query}")]
+    assert page("limit=2") == everything[:2] and page("limit=2&after=2") == everything[2:] and page("after=3&device=plc") == []
+    for wrong in ("limit=10001", "limit=some", "after=-1"):
+        assert api.ask("GET", f"values?{wrong}")[0] == 400, wrong
+
+
+def test_metrics_count_into_the_requests_of_an_address(site):
+    port = site().port
+
+    def status(path):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20 * SLOWNESS)
+        connection.request("GET", path)
+        return connection.getresponse().status
+    wait_until(lambda: 429 in [status("/metrics") for _ in range(50)], 100, "too many requests")
+    assert status("/healthz") == 200
 
 
 def test_parked_messages_are_listed_retried_and_dropped(site, closing, tmp_path):

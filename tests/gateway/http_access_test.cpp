@@ -211,6 +211,8 @@ TEST_F(HttpAccessTest, AnAddressHasTwoHundredRequestsAtOnceAndFiftyASecond) {
   };
   EXPECT_EQ(served("127.0.0.1"), 200);
   EXPECT_EQ(access.admit(from("127.0.0.1", "localhost")).error().status, 429);
+  EXPECT_EQ(access.too_fast("127.0.0.1")->status, 429);
+  EXPECT_FALSE(access.too_fast("127.0.0.3"));
   EXPECT_EQ(served("127.0.0.2"), 200);
   clock_.advance(1s);
   EXPECT_EQ(served("127.0.0.1"), 50);
