@@ -79,6 +79,19 @@ def _names() -> list[str]:
 _SHOWN_BY = re.findall(r"`((?:bridge|e2e|mqtt)\.[^`]+)`", (_TESTS.parent / "docs/durability.md").read_text())
 
 
+def test_what_security_is_shown_by_exists():
+    page = (_TESTS.parent / "docs/security.md").read_text()
+    measures = page.partition("## Measures")[2].partition("## Known gaps")[0]
+    rows = [row for row in re.findall(r"^\|(.+)\|$", measures, re.M)[2:]]
+    assert len(rows) > 15
+    for row in rows:
+        assert "`" in row.split("|")[-1], f"nothing shows: {row}"
+    named = set(re.findall(r"`([\w/]+_test\.(?:py|cpp)|\w+/)`", page)) - {"tests/"}
+    assert len(named) > 15
+    for name in named:
+        assert (_TESTS / "e2e" / name if name.endswith(".py") else _TESTS / name).exists(), f"docs/security.md names {name}, which is not there"
+
+
 @pytest.mark.parametrize("pattern", sorted(set(_SHOWN_BY)))
 def test_what_durability_is_shown_by_exists(pattern):
     regex = re.compile(pattern.replace("\\|", "|"))  # a table's column cannot hold a bare one
