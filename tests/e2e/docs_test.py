@@ -1,4 +1,4 @@
-"""What the pages say: every configuration is checked, every command is run, or parsed where a test cannot run it."""
+"""What the pages say: every configuration is checked, every command is run, or listed with the reason why a test cannot."""
 
 import configparser
 import functools
@@ -197,12 +197,15 @@ def _has_preset(command: str) -> bool:
     return all(wanted <= {one["name"] for one in presets[kind]} for kind in ("configurePresets", "buildPresets"))
 
 
+# All that is ever run here. Whatever else a page says has to be listed below: this may be somebody's own machine.
+_HARMLESS = {"ferrule", "curl", "cp", "mosquitto_pub", "mosquitto_sub", "systemctl"}
 # What no test can run: a pattern, why, and what there is to be seen all the same.
 _NOT_RUN = [
     (r"\./scripts/(demo|test|package|soak|faults)\b.*", "takes minutes, and installs packages; has tests of its own", lambda command: not _misspelt(command)),
     (r"(sudo )?apt(-get)? .*", "needs root and a network", None),
     (r"sudoedit \S+", "is an editor", None),
-    (r"sudo systemd-sysusers && .*", "needs root and systemd; systemd_test.py looks at the unit", None),
+    (r"sudo systemd-sysusers && .*|sudo systemctl daemon-reload && .*", "needs root and systemd; systemd_test.py looks at the unit", None),
+    (r"sudo raspi-config .*|echo dtoverlay=\S+ \| sudo tee -a /boot/firmware/config.txt|sudo reboot", "is for a Raspberry Pi", None),
     (r"journalctl -u ferrule.*", "needs systemd", None),
     (r"docker .*", "needs a container engine", lambda _: (SOURCE / "Dockerfile").is_file()),
     (r"(sudo )?cmake .*", "builds and installs everything", _has_preset),
@@ -286,12 +289,16 @@ class Machine:
         if why := _misspelt(command):
             return why
         here = self._here(command)
+        if foreign := {shlex.split(part)[0] for part in re.split(r"[&|;]+", here) if part.strip()} - _HARMLESS:
+            return f"{foreign}: is nothing that is run here, and stands in no list of what is not"
         if restarted := re.fullmatch(r"ferrule run (\S+)", here):
             return self.restart(self.home / restarted[1]) or ""
         if re.fullmatch(r"systemctl (re(start|load)|enable --now) ferrule", here):
             return self.restart(self.etc / "ferrule.yaml") or ""
         if new := re.match(r"ferrule init (\S+)", here):
             (self.home / new[1]).unlink(missing_ok=True)
+        if here.startswith("systemctl"):
+            return "is not what systemctl is asked here"
         endless = re.match(r"ferrule (simulate|trace|tap|top)\b|mosquitto_sub\b", here) and not re.search(r"--(count|pcap)|-C ", here)
         process = Process(["bash", "-c", ("exec " if endless else "") + here.removesuffix("&")], env=self.env, cwd=self.home,
                           stdin="a password\n")
