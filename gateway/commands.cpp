@@ -68,6 +68,21 @@ std::string brief(const Value& value, const EnumWords& words = {}, int digits = 
   return value_json(text->substr(0, kMostAudited) + "...", words, digits);
 }
 
+/// What a boolean may be called; nothing for any other value.
+std::optional<bool> switched(const Value& value) {
+  if (const auto number = number_of(value); number == 0 || number == 1) return number == 1;
+  const auto* text = std::get_if<std::string>(&value);
+  if (text != nullptr && (*text == "on" || *text == "true" || *text == "1")) return true;
+  if (text != nullptr && (*text == "off" || *text == "false" || *text == "0")) return false;
+  return std::nullopt;
+}
+
+/// Text for itself, neither in JSON's quotes nor in an object.
+bool is_plain_text(std::string_view payload) {
+  return !payload.empty() && payload.size() <= kMostPayload && payload[0] != '"' && payload[0] != '{' &&
+         mqtt::is_valid_utf8(payload);
+}
+
 }  // namespace
 
 std::string value_json(const Value& value, const EnumWords& words, int digits) {
@@ -89,9 +104,15 @@ std::optional<Value> command_value(std::string_view payload) {
   return value_of(json);
 }
 
-tl::expected<Value, std::string> wanted_value(std::string_view payload, const EnumWords& words) {
+tl::expected<Value, std::string> wanted_value(std::string_view payload, const EnumWords& words, drivers::Type type) {
   auto value = command_value(payload);
-  if (!words.empty()) return code_of(value ? *value : Value(std::string(payload.substr(0, kMostPayload))), words);
+  const Value plain(std::string(payload.substr(0, kMostPayload)));
+  if (!words.empty()) return code_of(value.value_or(plain), words);
+  if (type == drivers::Type::Bool) {
+    if (const auto state = switched(value.value_or(plain))) return *state;
+  } else if (type == drivers::Type::String && is_plain_text(payload)) {
+    return plain;
+  }
   if (value) return *std::move(value);
   return tl::unexpected<std::string>(
       "the payload is no JSON number, boolean or string, nor an object that has one as \"v\"");
@@ -141,7 +162,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Commands::append(const mqtt::Publicatio
     return mqtt::Ticket{0};
   }
   ++received_;
-  auto value = wanted_value(publication->payload, point.words);
+  auto value = wanted_value(publication->payload, point.words, point.type);
   const auto told = later(order(point, who, value.value_or(payload)), done);
   if (publication->retain) value = tl::unexpected<std::string>("a command must not be retained");
   carry_out(found->second, std::move(value), publication->expires.value_or(drivers::TimePoint::max()), told);

@@ -31,10 +31,11 @@ struct WritablePoint {
   EnumWords words{};  ///< an enum's: nothing else may be written
   std::string device{}, name{};
   int digits = 0;  ///< of its values: see mapping::append_json
+  drivers::Type type = drivers::Type::Uint16;
 };
 
 /// Takes commands from the broker and gives each to its bus at most once. A command is a JSON number, boolean or
-/// string, or an object that has it as "v"; for an enum a word of it, with or without quotes, or a code. Its answer
+/// string, or an object that has it as "v", or what wanted_value takes for the point's type. Its answer
 /// `{"ts":..,"result":"ok|rejected|timeout|uncertain","why":"..","v":..}`, with the value that was read back, goes to
 /// the publication's Response Topic with its Correlation Data [MQTT-3.3.2-15] [MQTT-3.3.2-16] if its publisher might
 /// publish there itself, else to `<topic>/set/result`. A client's command under the gateway's name to a point that is
@@ -119,8 +120,10 @@ std::string value_json(const drivers::Value& value, const EnumWords& words, int 
 /// The value in a command's payload; nothing when there is none.
 std::optional<drivers::Value> command_value(std::string_view payload);
 
-/// What is to be written of a command for a point, which may be an enum; else why nothing.
-tl::expected<drivers::Value, std::string> wanted_value(std::string_view payload, const EnumWords& words);
+/// What is to be written of a command for a point, which may be an enum; else why nothing. A boolean may also be called
+/// `on` or `off`, 1 or 0, and a string needs no quotes.
+tl::expected<drivers::Value, std::string> wanted_value(std::string_view payload, const EnumWords& words,
+                                                       drivers::Type type);
 
 /// Which of the limits a value violates; nothing when none.
 std::optional<std::string> violated_limit(const drivers::Value& value, const drivers::WriteSettings& limits);

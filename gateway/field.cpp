@@ -24,7 +24,7 @@ std::vector<WritablePoint> writable_points(const Settings& settings) {
         if (point.write) {
           const auto& mapping = settings.mappings[bus].points[index];
           writable.push_back({mapping::command_topic(mapping), bus, index, *point.write, mapping.rule->conversion.words,
-                              device.name, point.name, mapping.rule->digits});
+                              device.name, point.name, mapping.rule->digits, point.type});
         }
         ++index;
       }
@@ -186,6 +186,16 @@ void Field::take(Line& line, std::span<const drivers::Reading> readings) {
   });
 }
 
+/// For a bus that has ended: what was gathered goes out, behind the last that it read.
+void Field::end_windows(Line& line) {
+  std::vector<mqtt::PublicationPtr> batch;
+  line.mapper.end_windows(clock_.now(), batch);
+  if (batch.empty()) return;
+  way_.post([this, batch = std::move(batch)] {
+    for (const auto& publication : batch) broker_.publish(publication);
+  });
+}
+
 // Modbus servers
 
 /// Takes the place of those that there are, which have been stopped. They reach the buses by a list of their own: their
@@ -225,7 +235,10 @@ void Field::stop_polling() {
   stopping_ = true;
   for (auto& line : lines_) line->bus->request_stop();
   renewal_.reset();
-  for (auto& line : lines_) line->bus->stop();
+  for (auto& line : lines_) {
+    line->bus->stop();
+    end_windows(*line);
+  }
 }
 
 // Renewal
@@ -249,7 +262,10 @@ void Field::renew(Settings fresh, Renewed done) {
   std::erase_if(to_start_, [&](Line* line) { return std::ranges::count(renewal.ending, line) > 0; });
   for (auto* line : renewal.ending) line->bus->request_stop();
   renewal.waits = std::thread([this, ending = renewal.ending] {
-    for (auto* line : ending) line->bus->stop();
+    for (auto* line : ending) {
+      line->bus->stop();
+      end_windows(*line);
+    }
     way_.post([this] { finish_renewal(); });  // behind the last that they read
   });
 }

@@ -78,6 +78,7 @@ class Field {
   void start_next();
   static bool submit(Line& line, drivers::WriteRequest&& request);
   void take(Line& line, std::span<const drivers::Reading> readings);
+  void end_windows(Line& line);
   void publish(mqtt::PublicationPtr publication);
   void make_servers(const Settings& settings);
   void exchange_servers(std::unique_ptr<ModbusServers> servers);

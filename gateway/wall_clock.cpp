@@ -4,13 +4,16 @@
 
 namespace ferrule::gateway {
 
-bool clock_is_set(ClockTrust trust, std::chrono::system_clock::time_point now) {
+int kernel_clock_state() {
+  timex state{};
+  return ::adjtimex(&state);
+}
+
+bool clock_is_set(ClockTrust trust, std::chrono::system_clock::time_point now, int (*kernel)()) {
   using namespace std::chrono;
   constexpr auto kNoEarlier = sys_days{2025y / January / 1};
   if (now < kNoEarlier) return false;
-  if (trust == ClockTrust::Plausible) return true;
-  timex state{};
-  return ::adjtimex(&state) != TIME_ERROR;  // adjtimex(2): the clock is not synchronized
+  return trust == ClockTrust::Plausible || kernel() != TIME_ERROR;
 }
 
 }  // namespace ferrule::gateway

@@ -60,6 +60,19 @@ def test_polling_and_connections_do_not_notice(clock, cloud, make_gateway, closi
     assert "lost" not in gateway.process.stderr_text
 
 
+def test_values_read_before_the_clock_is_set_say_so_until_it_is(clock, make_gateway, closing):
+    slave = closing(TcpSlave({1: plant.CELLS}))
+    clock.jump(-50 * 365 * _DAY)  # a gateway without a battery
+    gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port)},
+                           devices={"plc": plant.one_point("field", when="poll")}).start(clock.environment)
+    subscriber = closing(Paho(4).subscribe(gateway.port, "plant1/plc/uint16", qos=1))
+    before = _next_with_time(subscriber, clock)
+    assert (before["v"], before["q"], before["err"]) == (65535, "uncertain", "clock-not-set")
+    clock.jump(0)
+    after = _next_with_time(subscriber, clock)
+    assert (after["v"], after["q"], after.get("err")) == (65535, "good", None)
+
+
 # FAULTS 23
 @pytest.mark.parametrize("jump", [365 * _DAY, -_DAY], ids=["a_year_ahead", "a_day_back"])
 def test_queue_outlives_it(jump, clock, cloud, link, make_gateway, closing):

@@ -10,9 +10,9 @@ from rig.cloud import Link
 from rig.slaves import TcpSlave
 
 # Written values, and what comes back as the point's value.
-_WRITES = [("uint16", "7", 7), ("int16_scaled", "-1.5", -1.5), ("coil_off", "true", True), ("bit_field", "2", 2),
+_WRITES = [("uint16", "7", 7), ("int16_scaled", "-1.5", -1.5), ("coil_off", "on", True), ("bit_field", "2", 2),
            ("float32_cdab", '{"v": 21.5}', 21.5), ("uint64", "18446744073709551613", 18446744073709551613),
-           ("int8_high", "-7", -7), ("scale_factor", "12.3", 12.3), ("string", '"OK"', "OK")]
+           ("int8_high", "-7", -7), ("scale_factor", "12.3", 12.3), ("string", "OK", "OK")]
 
 
 def _writable(**limits) -> dict:

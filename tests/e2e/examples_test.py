@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from rig.gateway import BINARY
-from rig.process import Process
+from rig.process import SLOWNESS, Process
 
 _SOURCE = pathlib.Path(__file__).parents[2]
 _EXAMPLES = sorted((_SOURCE / "config/examples").glob("*.yaml"))
@@ -123,13 +123,16 @@ uplinks:
     assert process.wait(10) == 0, process.err
     assert process.out == [
         "bus        plc: 10.0.0.5:502",
-        "request    every 1 s: unit 7, function 3, 4 holding registers from 300: 07 03 01 2C 00 04",
+        "request    every 1 s: unit 7, function 3, 4 holding registers from 300",
+        "           00 01 00 00 00 06 07 03 01 2C 00 04",
         "           for 2 points",
         "decode     register 2 to 3 of the answer",
         "           float32, CDAB",
+        "           00 00 42 28 is 42",
         "unit       m",
         "publish    when quality changes, or the value by 2 %; again after 5 min",
         "           as json, QoS 1, retained",
+        'payload    of 42: {"ts":1700000000000,"v":42,"q":"good","unit":"m"}',
         "topic      g/m/level",
         "alarm      above 9.5: g/m/level/alarm/full",
         "commands   g/m/level/set, by function 16",
@@ -140,3 +143,28 @@ uplinks:
     process = Process([BINARY, "explain", _SOURCE / "config/examples/system.yaml", "box/busy"])
     assert process.wait(10) == 0, process.err
     assert process.out[:2] == ["bus        here: this machine", "driver     device box, point busy"]
+
+
+def _big_plant(file, written_out: bool):
+    """100,020 points: 1,667 devices of 60, from one template or each written down."""
+    points = "".join(f"      p{i}: {{register: holding, address: {i}, type: int16{', scale: 0.1, unit: V' if i % 2 else ''}}}\n"
+                     for i in range(60))
+    with file.open("w") as out:
+        out.write("gateway: {id: big, state_dir: /tmp}\ntemplates:\n  meter:\n    points:\n" + points + "buses:\n")
+        out.writelines(f"  b{bus}: {{type: modbus-tcp, host: h{bus}}}\n" for bus in range(9))
+        out.write("devices:\n")
+        for i in range(1667):
+            out.write(f"  d{i}:\n    bus: b{i // 200}\n    unit_id: {i % 200 + 1}\n")
+            out.write("    points:\n" + points if written_out else "    template: meter\n")
+
+
+@pytest.mark.parametrize("written_out", [False, True], ids=["of_a_template", "written_out"])
+def test_a_hundred_thousand_points_are_checked_within_300_megabytes(written_out, tmp_path):
+    if SLOWNESS > 1:
+        pytest.skip("a sanitizer's memory is not the gateway's")
+    file = tmp_path / "plant.yaml"
+    _big_plant(file, written_out)
+    child = os.posix_spawn(BINARY, [BINARY, "check", str(file)], os.environ)
+    _, status, used = os.wait4(child, 0)
+    assert status == 0
+    assert 20_000 < used.ru_maxrss < 300_000, "KiB"

@@ -85,6 +85,26 @@ def test_only_the_bus_that_changed_restarts_while_all_else_goes_on_under_load(ru
     assert _status(running)["uplinks"][0]["queued"] > len(times), "what waits for the cloud goes on waiting"
 
 
+def test_a_window_under_way_is_published_when_its_bus_restarts_and_at_the_end(running, closing):
+    seen = closing(Mosquitto(5).subscribe(running.port, "plant1/plc/p", qos=1))
+
+    def gather(address):
+        window = {"every": "24h", "values": ["last", "count"]}
+        running.config["devices"]["plc"] = _device("changing", address, window=window)
+        _reload(running)
+        wait_until(lambda: _bus(running, "changing") and _polls(running, "changing") > 3, 20, "some values are gathered")
+
+    def window_of(address):
+        window = wait_until(lambda: (found := json.loads(seen.next().payload)).get("last") == address and found, 20, "it comes")
+        assert window["count"] >= 3 and window["q"] == "good" and window["from"] < window["ts"], window
+
+    gather(102)
+    gather(103)
+    window_of(102)
+    running.stop()
+    window_of(103)
+
+
 def _times(subscriber, until):
     """Of the values that arrive, up to the one that is `until` or later: their times in milliseconds since 1970."""
     times = []

@@ -308,11 +308,35 @@ TEST_F(CommandsTest, AreTurnedAwayWhenTheirBusHasNoRoom) {
 TEST(WantedValue, OfAnEnumIsAWordOfItOrACode) {
   const EnumWords words{{0, "off"}, {1, "auto"}, {7, "true"}};
   for (const auto* payload : {"auto", "\"auto\"", R"({"v":"auto"})", "1", "1.0", R"({"v":1})"}) {
-    EXPECT_EQ(wanted_value(payload, words), Value(std::int64_t{1})) << payload;
+    EXPECT_EQ(wanted_value(payload, words, drivers::Type::Uint16), Value(std::int64_t{1})) << payload;
   }
   for (const auto* payload : {"on", "2", "1.5", "\"Auto\"", "", R"({"v":"on"})", "null"}) {
-    EXPECT_EQ(wanted_value(payload, words).error(), "it is none of: off, auto, true") << payload;
+    EXPECT_EQ(wanted_value(payload, words, drivers::Type::Bool).error(), "it is none of: off, auto, true") << payload;
   }
+}
+
+TEST(WantedValue, OfABooleanIsAWordForItOrOneOrZero) {
+  for (const auto* payload : {"on", "true", "1", "1.0", "\"on\"", R"({"v":"on"})", R"({"v":1})", R"({"v":true})"}) {
+    EXPECT_EQ(wanted_value(payload, {}, drivers::Type::Bool), Value(true)) << payload;
+  }
+  for (const auto* payload : {"off", "false", "0", "\"off\"", R"({"v":0})"}) {
+    EXPECT_EQ(wanted_value(payload, {}, drivers::Type::Bool), Value(false)) << payload;
+  }
+  EXPECT_EQ(wanted_value("2", {}, drivers::Type::Bool), Value(std::uint64_t{2})) << "which its driver refuses";
+  for (const auto* payload : {"", "On", "yes", "null"}) {
+    EXPECT_FALSE(wanted_value(payload, {}, drivers::Type::Bool)) << payload;
+  }
+  EXPECT_FALSE(wanted_value("off", {}, drivers::Type::Uint16));
+}
+
+TEST(WantedValue, OfAStringNeedsNoQuotes) {
+  const auto text = [](std::string_view payload) { return wanted_value(payload, {}, drivers::Type::String); };
+  for (const auto* payload : {"OK", "\"OK\"", R"({"v":"OK"})"}) EXPECT_EQ(text(payload), Value(std::string("OK")));
+  for (const auto* payload : {"12", "on", "Halle 3, Süd", "null", "[a"}) {
+    EXPECT_EQ(text(payload), Value(std::string(payload)));
+  }
+  for (const auto* payload : {"", "\"OK", R"({"x":1})", "\xFF"}) EXPECT_FALSE(text(payload)) << payload;
+  EXPECT_FALSE(text(std::string(5000, 'x')));
 }
 
 TEST_F(CommandsTest, ForAnEnumWriteTheCode) {
