@@ -1,6 +1,7 @@
 """The shipped examples pass `ferrule check`, and the one that systemd starts runs unchanged."""
 
 import json
+import os
 import pathlib
 
 import pytest
