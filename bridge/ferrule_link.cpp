@@ -131,7 +131,9 @@ void FerruleWorker::wait_for_work() {
   std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, events, 0}}};
   const bool at_once = more_ || has_orders();
   const auto next = std::min({keep_alive_.next(), renewal_.next(), gathers_until_.value_or(Time::max())});
+  if (!at_once) moves(stream_ ? std::max(next, now()) : Time::max());
   ::poll(ready.data(), ready.size(), at_once ? 0 : stream_ ? until(next) : -1);
+  moves();
   if (ready[0].revents != 0) wakener_.clear();
   readable_ = more_ || ready[1].revents != 0;
 }
@@ -194,6 +196,7 @@ Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& addr
 /// False when the time is over or the link is to stop.
 bool FerruleWorker::wait_for(int descriptor, short events, Time end) {
   while (!stopping()) {
+    moves(end);
     std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {descriptor, events, 0}}};
     if (::poll(ready.data(), ready.size(), until(end)) == 0) return false;
     if (ready[1].revents != 0) return true;

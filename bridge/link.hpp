@@ -105,6 +105,8 @@ class Link {
   /// been before. The link is not used again but to be destroyed.
   virtual void disconnect(std::chrono::milliseconds grace) = 0;
   virtual std::uint64_t dropped() const { return 0; }  ///< QoS 0
+  /// By when its thread expected to be back from what it does or waits for: long ago when it is stuck.
+  virtual std::chrono::steady_clock::time_point due() const { return std::chrono::steady_clock::time_point::max(); }
 };
 
 }  // namespace ferrule::bridge

@@ -62,7 +62,9 @@ class PahoWorker final : public LinkWorker {
 void PahoWorker::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
+    waits();
     progress_.wait(lock, [this] { return stopping_ || lost_ || !orders_.empty(); });
+    moves();
     if (stopping_) return;
     if (lost_) {
       lock.unlock();
@@ -115,6 +117,7 @@ void PahoWorker::perform(LinkOrder order) {
 Attempt PahoWorker::attempt(const Endpoint&, const std::string& address, int mqtt_version) {
   close();
   Attempt failed;
+  moves();
   try {
     open_connection(address, mqtt_version);
     connection_->connect();
@@ -175,7 +178,9 @@ bool PahoWorker::wait_for_turn(mqtt::Qos qos) {
     if (qos == mqtt::Qos::ExactlyOnce) return !connection_->storing();
     return qos == mqtt::Qos::AtLeastOnce || unqueued_in_paho_ < kUnqueuedInPaho;
   };
+  waits();
   if (connection_) progress_.wait(lock, [&] { return stopping_ || lost_ || free(); });
+  moves();
   if (qos == mqtt::Qos::AtMostOnce) ++unqueued_in_paho_;
   return connection_ && !stopping_ && !lost_;
 }

@@ -33,6 +33,7 @@ LinkWorker::LinkWorker(const UplinkSettings& settings, LinkState& state, LinkEve
 
 void LinkWorker::run() {
   pthread_setname_np(pthread_self(), "uplink");
+  moves();
   work();
   if (say_goodbye()) owner_.on_disconnected("stopped");
   {
@@ -41,6 +42,7 @@ void LinkWorker::run() {
     progress_.notify_all();
   }
   close();
+  waits();
   const std::lock_guard lock(mutex_);
   finished_ = true;
   progress_.notify_all();
@@ -80,6 +82,7 @@ void LinkWorker::connect() {
                                return attempt(endpoint, address, version);
                              },
                              [this] { return stopping(); });
+  moves();
   if (!answer.connected) return lose(answer.cause);
   answer.limits = restricted(std::move(answer.limits));
   session_lost_ = !answer.session_present;
@@ -101,7 +104,9 @@ std::vector<std::string> LinkWorker::look_up(const Endpoint& endpoint, std::stri
     progress_.notify_all();
   };
   mark(true);
+  waits();  // name servers take what time they like, and come back
   auto addresses = resolve_(endpoint, error);
+  moves();
   mark(false);
   return addresses;
 }

@@ -1,6 +1,7 @@
 // A link whose work is done on a thread of its own, because a name server or a commit may take its time.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -35,6 +36,7 @@ class LinkWorker {
   void stop(std::chrono::milliseconds grace);                // Any thread.
   bool wait_until_finished(std::chrono::milliseconds time);  ///< false at once while a name is looked up
   std::uint64_t dropped() const;                             // Any thread.
+  std::chrono::steady_clock::time_point due() const { return due_; }  // Any thread. See Link.
 
  protected:
   // Called on the link's thread.
@@ -50,6 +52,11 @@ class LinkWorker {
   void connect_elsewhere();
   void lose(std::string cause);
   bool stopping() const;
+  /// It goes on, or will by `due`.
+  void moves(std::chrono::steady_clock::time_point due = std::chrono::steady_clock::now()) {
+    due_.store(due, std::memory_order_relaxed);
+  }
+  void waits() { moves(std::chrono::steady_clock::time_point::max()); }  ///< for work, or for who has no deadline
 
   // Constant after construction
   const UplinkSettings settings_;
@@ -71,6 +78,7 @@ class LinkWorker {
   LinkLimits restricted(LinkLimits limits) const;
 
   const Dialer::Resolve resolve_;
+  std::atomic<std::chrono::steady_clock::time_point> due_ = std::chrono::steady_clock::time_point::max();
   // Guarded by mutex_
   bool looking_up_ = false, ended_ = false, finished_ = false;
   bool looking_for_first_ = false, resolving_first_ = false, first_found_ = false;
@@ -96,6 +104,7 @@ class ThreadedLink final : public Link {
   void look_for_first() override;
   void disconnect(std::chrono::milliseconds grace) override;
   std::uint64_t dropped() const override;
+  std::chrono::steady_clock::time_point due() const override { return worker_->due(); }
 
  private:
   const std::shared_ptr<LinkWorker> worker_;  // shared with its thread

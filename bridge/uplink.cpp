@@ -503,5 +503,6 @@ void Uplink::retry_parked(std::vector<Seq> seqs, std::function<void(std::size_t)
 }
 
 UplinkStatus Uplink::status() const { return impl_->status(); }
+std::chrono::steady_clock::time_point Uplink::due() const { return impl_->due(); }
 
 }  // namespace ferrule::bridge

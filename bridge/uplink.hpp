@@ -92,6 +92,7 @@ class Uplink final : public mqtt::Consumer {
   /// what comes meanwhile joins it, and exchanges under way go on where the cloud and the client id are the same.
   void change(UplinkSettings settings, std::chrono::milliseconds grace);
   UplinkStatus status() const;
+  std::chrono::steady_clock::time_point due() const;  ///< see Link
 
   // For people who look after what the cloud refused. `told` is called on the broker thread; nothing is when the file
   // cannot be read (which is logged).

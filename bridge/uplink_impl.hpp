@@ -37,6 +37,9 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   Impl(UplinkSettings settings, Impl& before);
 
   void use(std::unique_ptr<Link> link) { link_ = std::move(link); }
+  std::chrono::steady_clock::time_point due() const {
+    return link_ ? link_->due() : std::chrono::steady_clock::time_point::max();
+  }
   LinkState& link_state() { return *state_; }
   const UplinkSettings& settings() const { return settings_; }
 

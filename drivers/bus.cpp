@@ -68,6 +68,7 @@ class Bus::Impl {
 
   void start();
   void request_stop() { stop_.request(); }
+  TimePoint due() const { return stop_.due(); }
   void stop();
   bool submit(WriteRequest&& request) { return writes_.push(std::move(request)); }
   WireTrace& trace() { return trace_; }
@@ -175,6 +176,7 @@ void Bus::Impl::loop() {
   ::pthread_setname_np(::pthread_self(), ("bus-" + settings_.name).substr(0, 15).c_str());
   for (std::size_t task = 0; task < driver_->task_count(); ++task) schedule_.add(driver_->task(task), clock_.now());
   while (!stop_.requested()) {
+    stop_.moves();
     serve_writes();
     serve_pass();
     const auto now = clock_.now();
@@ -194,6 +196,7 @@ void Bus::Impl::loop() {
   driver_->close();
   writes_.close();
   passes_.close();
+  stop_.moves(TimePoint::max());
 }
 
 /// Nothing to ask until `due`: watches the port meanwhile, and closes it when it is to be closed so early.
@@ -436,6 +439,7 @@ void Bus::start() { impl_->start(); }
 void Bus::request_stop() { impl_->request_stop(); }
 void Bus::stop() { impl_->stop(); }
 BusStatus Bus::status() const { return impl_->status(); }
+TimePoint Bus::due() const { return impl_->due(); }
 WireTrace& Bus::trace() { return impl_->trace(); }
 bool Bus::submit(WriteRequest&& request) { return impl_->submit(std::move(request)); }
 bool Bus::pass(PassRequest&& request) { return impl_->pass(std::move(request)); }

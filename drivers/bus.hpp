@@ -86,6 +86,8 @@ class Bus {
   void stop();               ///< request_stop, then join
   BusStatus status() const;  ///< Any thread.
   WireTrace& trace();        ///< Any thread. What goes over its wire.
+  /// Any thread. By when its thread expected to be back from what it does or waits for: long ago when it is stuck.
+  TimePoint due() const;
 
   /// Any thread. The write jumps the queue of reads: it waits for one transaction at most. `request.done` is called on
   /// the bus's thread. False, and `done` is not called, when too many wait already or the bus has stopped.

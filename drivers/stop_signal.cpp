@@ -42,6 +42,13 @@ void StopSignal::request() {
 }
 
 Woke StopSignal::wait(int descriptor, short events, TimePoint deadline, int doorbell) const {
+  moves(std::max(deadline, std::chrono::steady_clock::now()));
+  const auto woke = sleep(descriptor, events, deadline, doorbell);
+  moves();
+  return woke;
+}
+
+Woke StopSignal::sleep(int descriptor, short events, TimePoint deadline, int doorbell) const {
   // A negative descriptor is one that ppoll ignores.
   std::array<pollfd, 3> polls{pollfd{event_, POLLIN, 0}, pollfd{descriptor, events, 0}, pollfd{doorbell, POLLIN, 0}};
   for (;;) {

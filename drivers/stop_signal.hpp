@@ -34,8 +34,16 @@ class StopSignal {
   Woke wait(int descriptor, short events, TimePoint deadline, int doorbell = -1) const;
   Woke sleep_until(TimePoint deadline) const { return wait(-1, 0, deadline); }
 
+  /// Any thread. By when the thread expected to be back from where it is: max() while it does not run.
+  TimePoint due() const { return due_.load(std::memory_order_relaxed); }
+  /// The thread goes on, or, with max(), ends.
+  void moves(TimePoint due = std::chrono::steady_clock::now()) const { due_.store(due, std::memory_order_relaxed); }
+
  private:
+  Woke sleep(int descriptor, short events, TimePoint deadline, int doorbell) const;
+
   std::atomic<bool> requested_ = false;
+  mutable std::atomic<TimePoint> due_ = TimePoint::max();
   int event_ = -1;  // readable once it is requested
 };
 

@@ -38,7 +38,7 @@ int print_status(const AskOptions& options) {
   if (!client) return report(client.error());
   const auto status = client->call({{"command", "status"}});
   if (!status) return report(status.error());
-  fmt::print("{}", options.json ? status->dump(2) + '\n' : status_text(*status));
+  fmt::print("{}", options.json ? status->dump(2) + '\n' : status_text(*status, options.all));
   return status->value("problems", json::array()).empty() ? EX_OK : kProblems;
 }
 

@@ -11,6 +11,7 @@ namespace ferrule::gateway {
 struct AskOptions {
   std::filesystem::path socket;  ///< empty: default_control_socket()
   bool json = false;             ///< as the gateway answered
+  bool all = false;              ///< more than one screen has room for
 };
 
 /// Prints how the gateway is. 0: all is well; 1: there are problems; EX_UNAVAILABLE: it does not run; EX_NOPERM: this

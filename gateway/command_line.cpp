@@ -327,6 +327,7 @@ int run_command_line(int argc, char** argv) {
   auto* status_verb =
       app.add_subcommand("status", "Show how the running gateway is: exits with 0 when all is well, 1 when not");
   add_ask_options(*status_verb, ask_options);
+  status_verb->add_flag("--all", ask_options.all, "Every device, also where there are too many for one screen");
   auto* reload_verb = app.add_subcommand(
       "reload",
       "Have the running gateway take over what has changed in its configuration: exits with 78 when it cannot");

@@ -165,18 +165,11 @@ void look_at_can_interfaces(Findings& found, const Settings& settings) {
   }
 }
 
-/// Why there is no connection; empty when there is one.
-std::string try_connect(const std::string& host, std::uint16_t port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list); error != 0) {
-    return ::gai_strerror(error);
-  }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(list, ::freeaddrinfo);
-  const int descriptor = ::socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+/// Why the address takes no connection; empty when it does.
+std::string try_address(const addrinfo& address) {
+  const int descriptor = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return std::strerror(errno);
-  int error = ::connect(descriptor, list->ai_addr, list->ai_addrlen) == 0 ? 0 : errno;
+  int error = ::connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
   pollfd waiting{.fd = descriptor, .events = POLLOUT, .revents = 0};
   if (error == EINPROGRESS) {
     socklen_t size = sizeof error;
@@ -188,6 +181,18 @@ std::string try_connect(const std::string& host, std::uint16_t port) {
   }
   ::close(descriptor);
   return error == 0 ? std::string() : std::strerror(error);
+}
+
+/// The same of a host: as the gateway does, it tries one address after the other.
+std::string try_connect(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list); error != 0) {
+    return ::gai_strerror(error);
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(list, ::freeaddrinfo);
+  return why_unreachable(*list);
 }
 
 void look_at_peer(Findings& found, const std::string& what, const std::string& host, std::uint16_t port) {
@@ -269,6 +274,16 @@ std::optional<long> days_left(const std::filesystem::path& certificate, std::tim
   int seconds = 0;
   if (ASN1_TIME_diff(&days, &seconds, from.get(), X509_get0_notAfter(read.get())) != 1) return std::nullopt;
   return seconds < 0 && days == 0 ? -1 : days;
+}
+
+std::string why_unreachable(const addrinfo& addresses) {
+  std::string first;
+  for (const auto* address = &addresses; address != nullptr; address = address->ai_next) {
+    auto why = try_address(*address);
+    if (why.empty()) return {};
+    if (first.empty()) first = std::move(why);
+  }
+  return first;
 }
 
 int doctor(const DoctorOptions& options) {

@@ -1,6 +1,8 @@
 // `ferrule doctor`: what keeps a gateway from working on this machine, each with the command that mends it.
 #pragma once
 
+#include <netdb.h>
+
 #include <ctime>
 #include <filesystem>
 #include <optional>
@@ -30,5 +32,8 @@ int doctor(const DoctorOptions& options);
 /// How many days a certificate (PEM; the first of the file) is valid from `now` on, negative when it has expired;
 /// nothing when it cannot be read.
 std::optional<long> days_left(const std::filesystem::path& certificate, std::time_t now);
+
+/// Why none of a host's addresses takes a TCP connection, by the first of them; empty when one does. Up to 3 s for each.
+std::string why_unreachable(const addrinfo& addresses);
 
 }  // namespace ferrule::gateway

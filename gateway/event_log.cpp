@@ -59,12 +59,19 @@ void EventLog::keep(const std::filesystem::path& path, mqtt::Store& store) {
   events_ = std::move(kept);
 }
 
-void EventLog::note(std::string kind, std::string_view who, std::string_view cause) {
+bool EventLog::note(std::string kind, std::string_view who, std::string_view cause) {
   if (!limit_.allow(clock_.now())) {
     ++suppressed_;
-    return;
+    return false;
   }
   begin_event({0, now(), std::move(kind), mqtt::for_log(who), mqtt::for_log(cause), EventState::Noted, {}});
+  return true;
+}
+
+void EventLog::note_and_tell(std::string kind, std::string_view who, std::string_view cause) {
+  const auto line = fmt::format("{}: {}: {}", kind, mqtt::for_log(who), mqtt::for_log(cause));
+  const auto level = kind == "login-failed" ? spdlog::level::warn : spdlog::level::info;
+  if (note(std::move(kind), who, cause)) spdlog::log(level, "{}", line);
 }
 
 void EventLog::tick(const std::vector<Condition>& conditions) {

@@ -49,8 +49,10 @@ class EventLog {
   /// opened. What was open is resolved: this run finds out anew. `store` must be destroyed before this.
   void keep(const std::filesystem::path& path, mqtt::Store& store);
 
-  /// Something that happened once. At most twenty in ten seconds; the rest is only counted.
-  void note(std::string kind, std::string_view who, std::string_view cause);
+  /// Something that happened once. At most twenty in ten seconds; the rest is only counted: false.
+  bool note(std::string kind, std::string_view who, std::string_view cause);
+  /// The same for what nobody else tells the log.
+  void note_and_tell(std::string kind, std::string_view who, std::string_view cause);
   /// All that is wrong now; call about once a second. Also writes what gathered.
   void tick(const std::vector<Condition>& conditions);
   void flush();  ///< writes what gathered

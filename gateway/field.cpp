@@ -354,6 +354,12 @@ std::vector<drivers::BusStatus> Field::buses() const {
   return status;
 }
 
+std::vector<WatchedThread> Field::threads() const {
+  std::vector<WatchedThread> threads;
+  for (const auto& line : lines_) threads.push_back({"bus " + line->name, line->bus->due(), kBusPatience});
+  return threads;
+}
+
 std::vector<drivers::modbus_server::ServerStatus> Field::modbus_servers() const {
   return servers_ ? servers_->status() : std::vector<drivers::modbus_server::ServerStatus>{};
 }

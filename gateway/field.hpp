@@ -18,6 +18,7 @@
 #include "gateway/commands.hpp"
 #include "gateway/modbus_servers.hpp"
 #include "gateway/settings.hpp"
+#include "gateway/watchdog.hpp"
 #include "mapping/mapper.hpp"
 #include "mqtt/broker.hpp"
 #include "mqtt/clock.hpp"
@@ -64,6 +65,7 @@ class Field {
   Commands& commands() { return *commands_; }
   drivers::Bus* bus(const std::string& name);  ///< null: there is none
   std::vector<drivers::BusStatus> buses() const;
+  std::vector<WatchedThread> threads() const;  ///< of the buses
   std::vector<drivers::modbus_server::ServerStatus> modbus_servers() const;
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
   std::vector<mapping::AlarmStatus> alarms() const;  ///< that are active or not acknowledged

@@ -131,9 +131,9 @@ void Gateway::tell(const Event& event) {
 }
 
 void Gateway::note_login(const mqtt::LoginReport& report) {
-  events_.note(report.ok ? "login" : "login-failed",
-               fmt::format("user {}", report.user.empty() ? "(none)" : report.user),
-               fmt::format("from {}{}", report.peer, report.ok ? "" : fmt::format(": {}", report.why)));
+  const auto who = fmt::format("user {}", report.user.empty() ? "(none)" : report.user);
+  if (report.ok) return events_.note_and_tell("login", who, fmt::format("from {}", report.peer));
+  events_.note("login-failed", who, fmt::format("from {}: {}", report.peer, report.why));  // the broker told the log
 }
 
 void Gateway::start() {
@@ -243,6 +243,15 @@ std::vector<std::string> Gateway::listening() const {
   std::vector<std::string> names;
   for (const auto& listener : listeners_) names.push_back(listener->name());
   return names;
+}
+
+std::vector<WatchedThread> Gateway::threads() const {
+  auto threads = field_->threads();
+  threads.push_back({"the store", store_->due(), kStorePatience});
+  for (const auto& uplink : uplinks_->all()) {
+    threads.push_back({"uplink " + uplink->status().name, uplink->due(), kUplinkPatience});
+  }
+  return threads;
 }
 
 std::string Gateway::status_line() const {

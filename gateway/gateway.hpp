@@ -12,6 +12,7 @@
 #include "gateway/reload.hpp"
 #include "gateway/settings.hpp"
 #include "gateway/uplinks.hpp"
+#include "gateway/watchdog.hpp"
 #include "mqtt/broker.hpp"
 #include "mqtt/clock.hpp"
 #include "mqtt/listener.hpp"
@@ -51,6 +52,7 @@ class Gateway {
   std::vector<bridge::UplinkStatus> uplinks() const { return uplinks_->status(); }
   const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_->all(); }
   std::string status_line() const;  ///< "3/4 devices ok, queue 0, uplink up"
+  std::vector<WatchedThread> threads() const;  ///< those beside the broker's own
   bool stopping() const { return stopping_; }
   mqtt::PasswordChecker& password_checks() { return password_checks_; }
   mqtt::Clock& clock() { return clock_; }

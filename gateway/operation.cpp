@@ -46,7 +46,7 @@ void Operation::add_commands() {
   add_queue_commands(
       commands_, gateway_.bridges(),
       [this](const std::string& uplink) { return Withheld(gateway_.settings(), uplink); },
-      [this](std::string_view who, std::string_view what) { gateway_.events().note("queue", who, what); });
+      [this](std::string_view who, std::string_view what) { gateway_.events().note_and_tell("queue", who, what); });
   commands_.on("tap",
                [this](const ControlRequest& request, ControlReply reply) { taps_.open(request, std::move(reply)); });
   commands_.on("trace",
@@ -114,7 +114,7 @@ void Operation::open_http(mqtt::Loop& loop, const HttpSettings& settings) {
   access_ = std::make_unique<HttpAccess>(
       settings, gateway_.password_checks(), gateway_.clock(), [this](bool ok, std::string_view user, auto what) {
         const auto who = user.empty() ? std::string("somebody") : fmt::format("user {}", user);
-        gateway_.events().note(ok ? "login" : "login-failed", who, what);
+        gateway_.events().note_and_tell(ok ? "login" : "login-failed", who, what);
       });
   live_ = std::make_unique<Live>(loop, gateway_, commands_,
                                  [this](const HttpGrant& grant) { return access_->holds(grant); });

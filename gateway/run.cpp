@@ -20,12 +20,15 @@
 #include "gateway/reload.hpp"
 #include "gateway/remote_configuration.hpp"
 #include "gateway/service_manager.hpp"
+#include "gateway/watchdog.hpp"
 
 namespace ferrule::gateway {
 
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr auto kLookPeriod = 5s;  // at the threads, where no service manager says how often
 
 /// An arena per bus thread costs hundreds of megabytes of address space and several of memory; one in all lets the
 /// buses use what reading the configuration left behind. Measured with 500 buses: no more processor time.
@@ -97,9 +100,11 @@ int run(const std::filesystem::path& file) {
   service_manager.ready(gateway.status_line());
   forget_start();
   loop.every(5s, [&] { service_manager.status(gateway.status_line()); });
-  if (const auto period = service_manager.watchdog_period(); period.count() > 0) {
-    loop.every(period, [&] { service_manager.alive(); });
-  }
+  Watchdog watchdog;
+  const auto period = service_manager.watchdog_period();
+  loop.every(period.count() > 0 ? period : kLookPeriod, [&] {
+    if (watchdog.all_move(gateway.threads(), std::chrono::steady_clock::now())) service_manager.alive();
+  });
   loop.run();
   return 0;
 }

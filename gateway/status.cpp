@@ -132,62 +132,11 @@ json broker_json(const mqtt::BrokerCounters& counters, const std::vector<std::st
           {"queued", counters.queued}};
 }
 
-std::string in_words(std::chrono::seconds time) {
-  const auto total = time.count();
-  if (total < 60) return fmt::format("{} s", total);
-  if (total < 3600) return fmt::format("{} min {} s", total / 60, total % 60);
-  if (total < 86400) return fmt::format("{} h {} min", total / 3600, total / 60 % 60);
-  return fmt::format("{} d {} h", total / 86400, total / 3600 % 24);
-}
-
 std::string cause_of(const drivers::BusStatus& bus, const drivers::DeviceStatus& device) {
   auto cause = device.failure == drivers::Failure::Timeout && bus.timeout.count() > 0
                    ? fmt::format("no reply in {} ms", bus.timeout.count())
                    : std::string(name(device.failure));
   return device.unit_id ? fmt::format("{}, unit {} on {}", cause, *device.unit_id, bus.name) : cause;
-}
-
-/// A member for people: as text, without what a terminal would take for a command.
-std::string word(const json& object, const char* member) {
-  const auto found = object.find(member);
-  if (found == object.end() || found->is_null()) return "-";
-  return mqtt::for_log(found->is_string() ? found->get<std::string>() : found->dump());
-}
-
-void append_buses(std::string& text, const json& buses) {
-  if (buses.empty()) return;
-  fmt::format_to(std::back_inserter(text), "\n{:<14} {:<16} {:<28} {:>10} {:>10} {:>9}\n", "bus", "device", "state",
-                 "polls", "failures", "overruns");
-  for (const auto& bus : buses) {
-    const auto trouble = bus.value("trouble", "");
-    auto title = fmt::format("{:<14} {:<16}", word(bus, "name"), "");
-    if (!trouble.empty()) title += ' ' + mqtt::for_log(trouble);
-    if (const auto share = bus.find("utilisation"); trouble.empty() && share != bus.end() && share->is_number()) {
-      title += fmt::format(" {:.0f} % busy", share->get<double>() * 100);
-      const auto planned = bus.find("planned");
-      if (planned != bus.end() && planned->is_number())
-        title += fmt::format(", planned {:.0f} %", planned->get<double>() * 100);
-    }
-    text += title.substr(0, title.find_last_not_of(' ') + 1) + '\n';
-    for (const auto& device : bus.value("devices", json::array())) {
-      const auto failure = word(device, "failure");
-      const auto state = failure == "-" ? word(device, "state") : fmt::format("{}: {}", word(device, "state"), failure);
-      fmt::format_to(std::back_inserter(text), "{:<14} {:<16} {:<28} {:>10} {:>10} {:>9}\n", "", word(device, "name"),
-                     state, word(device, "polls"), word(device, "failures"), word(device, "overruns"));
-    }
-  }
-}
-
-void append_uplinks(std::string& text, const json& uplinks) {
-  if (uplinks.empty()) return;
-  fmt::format_to(std::back_inserter(text), "\n{:<14} {:<12} {:>8} {:>12} {:>8} {:>8}  {}\n", "uplink", "state", "queue",
-                 "delivered", "dropped", "parked", "last error");
-  for (const auto& uplink : uplinks) {
-    auto line = fmt::format("{:<14} {:<12} {:>8} {:>12} {:>8} {:>8}  {}", word(uplink, "name"), word(uplink, "state"),
-                            word(uplink, "queued"), word(uplink, "acknowledged"), word(uplink, "dropped"),
-                            word(uplink, "parked"), word(uplink, "last_error"));
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
-  }
 }
 
 }  // namespace
@@ -325,40 +274,6 @@ void add_status_commands(ControlCommands& commands, const Gateway& gateway) {
     reply.result(
         points_of(gateway, device == request.body.end() ? std::string() : device->get<std::string>(), *limit, *after));
   });
-}
-
-std::string status_text(const json& status) {
-  const auto found = status.value("problems", json::array());
-  auto text = fmt::format("ferrule {} runs {} for {}\n", word(status, "version"), word(status, "id"),
-                          in_words(std::chrono::seconds(static_cast<std::int64_t>(status.value("uptime", 0.0)))));
-  if (found.empty()) {
-    text += fmt::format("all is well: {}\n", word(status, "summary"));
-  } else {
-    text += fmt::format("{} problem{}:\n", found.size(), found.size() == 1 ? "" : "s");
-    for (const auto& problem : found) text += fmt::format("  {}\n", mqtt::for_log(problem.get<std::string>()));
-  }
-  append_buses(text, status.value("buses", json::array()));
-  append_uplinks(text, status.value("uplinks", json::array()));
-  const auto broker = status.value("broker", json::object());
-  std::vector<std::string> listening;
-  for (const auto& name : broker.value("listening", json::array())) listening.push_back(name.get<std::string>());
-  text += fmt::format("\nbroker on {}: {} clients, {} messages in, {} out, {} dropped\n", fmt::join(listening, ", "),
-                      word(broker, "clients"), word(broker, "received"), word(broker, "sent"), word(broker, "dropped"));
-  return text;
-}
-
-std::string points_text(const json& points) {
-  auto text =
-      fmt::format("{:<16} {:<20} {:>14} {:<6} {:<24} {:>9}\n", "device", "point", "value", "unit", "quality", "age");
-  for (const auto& point : points) {
-    const auto failure = word(point, "failure");
-    const auto age = point.find("age");
-    fmt::format_to(std::back_inserter(text), "{:<16} {:<20} {:>14} {:<6} {:<24} {:>9}\n", word(point, "device"),
-                   word(point, "point"), word(point, "value"), word(point, "unit"),
-                   failure == "-" ? word(point, "quality") : fmt::format("{}: {}", word(point, "quality"), failure),
-                   age != point.end() && age->is_number() ? fmt::format("{:.1f} s", age->get<double>()) : "-");
-  }
-  return text;
 }
 
 }  // namespace ferrule::gateway

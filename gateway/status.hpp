@@ -28,6 +28,9 @@ std::vector<Condition> conditions(const std::vector<drivers::BusStatus>& buses,
 /// The same as sentences: "device plc2: no reply in 500 ms, unit 7 on line1, silent for 4 min".
 std::vector<std::string> problems(const std::vector<Condition>& conditions);
 
+/// "3 min 20 s", in two units at most.
+std::string in_words(std::chrono::seconds time);
+
 /// As docs/control.md has it.
 nlohmann::json status_of(const Gateway& gateway);
 nlohmann::json devices_of(const Gateway& gateway);
@@ -39,8 +42,9 @@ nlohmann::json events_of(const Gateway& gateway, std::size_t limit);  ///< the n
 /// Adds the commands `status`, `devices`, `points` and `events`; `gateway` outlives `commands`.
 void add_status_commands(ControlCommands& commands, const Gateway& gateway);
 
-/// The status on one screen, from what the `status` command answered.
-std::string status_text(const nlohmann::json& status);
+/// The status, from what the `status` command answered: on one screen, so that of many devices only those are listed
+/// with which something is wrong, and not all of these if there are many; or `all` of it.
+std::string status_text(const nlohmann::json& status, bool all = false);
 /// A table, a line for each point, from what the `points` command answered.
 std::string points_text(const nlohmann::json& points);
 

@@ -28,6 +28,8 @@ constexpr std::size_t kMaxGroup = 1000;
 /// Why a job is not on disk; empty when it is. Not an exception_ptr: the waiter throws on its own thread.
 using Outcome = std::promise<std::string>;
 
+using Time = std::chrono::steady_clock::time_point;
+
 struct Job {
   enum class Kind : std::uint8_t { Write, Read, Resume };
   Kind kind = Kind::Write;
@@ -97,6 +99,7 @@ class Store::Impl {
   }
 
   std::atomic<std::uint64_t> commits{0}, failures{0};
+  std::atomic<Time> due = Time::max();
 
  private:
   /// What became of one file in the group that is being written.
@@ -108,6 +111,7 @@ class Store::Impl {
 
   void run();
   bool take_group();
+  void moves() { due.store(std::chrono::steady_clock::now(), std::memory_order_relaxed); }
   void write_group();
   void perform(Job& job);
   Part& part_of(StoreFile& file);
@@ -157,6 +161,7 @@ void Store::Impl::run() {
         break;
     }
   }
+  due = Time::max();
 }
 
 /// Waits for work and moves what may be done together into group_; false when there is none and none will come.
@@ -164,7 +169,9 @@ bool Store::Impl::take_group() {
   group_.clear();  // destroys the jobs before the lock is held
   std::unique_lock lock(mutex_);
   in_group_ = 0;
+  due.store(Time::max(), std::memory_order_relaxed);
   wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  moves();
   while (!queue_.empty() && group_.size() < kMaxGroup) {
     const bool alone = queue_.front().kind != Job::Kind::Write;  // a read sees what was written before it: committed
     if (alone && !group_.empty()) break;
@@ -192,6 +199,7 @@ void Store::Impl::write_group() {
 }
 
 void Store::Impl::perform(Job& job) {
+  moves();
   Part& part = part_of(*job.file);
   if (!part.failed.empty()) return;
   try {
@@ -225,6 +233,7 @@ void Store::Impl::fail(Part& part, const std::string& what) {
 
 void Store::Impl::commit(Part& part) {
   if (!part.open) return;
+  moves();
   try {
     part.file->commit();
     ++commits;
@@ -287,5 +296,6 @@ Ticket Store::last_ticket() const { return impl_->last_ticket(); }
 std::size_t Store::backlog() const { return impl_->backlog(); }
 std::uint64_t Store::commits() const { return impl_->commits; }
 std::uint64_t Store::failures() const { return impl_->failures; }
+std::chrono::steady_clock::time_point Store::due() const { return impl_->due; }
 
 }  // namespace ferrule::mqtt

@@ -102,6 +102,19 @@ class Server {
   std::thread thread_;
 };
 
+/// A disk that takes its time.
+class HeldState final : public LinkState {
+ public:
+  void put(const std::vector<InFlight>&) override {}
+  void clear() override {
+    asked.set_value();
+    let_go.get_future().wait();
+  }
+  std::vector<InFlight> restore() override { return {}; }
+
+  std::promise<void> asked, let_go;
+};
+
 class LinkTest : public ::testing::TestWithParam<Client>, public testing::LinkFixture {
  protected:
   void SetUp() override {
@@ -470,6 +483,19 @@ TEST_P(LinkTest, StopsWithoutWaitingForANameServer) {
   link_.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - start, 400ms);
   answered.set_value();
+}
+
+TEST_P(LinkTest, IsDueInThePastOnlyWhileItsThreadIsHeldUp) {
+  Mosquitto cloud(directory_.path());
+  HeldState held;
+  make_link(cloud.url());
+  link_ = new_link(held);
+  link_->connect();
+  held.asked.get_future().wait();
+  EXPECT_LE(link_->due(), std::chrono::steady_clock::now());
+  held.let_go.set_value();
+  while (link_->due() <= std::chrono::steady_clock::now()) std::this_thread::sleep_for(1ms);
+  link_.reset();
 }
 
 TEST_P(LinkTest, SaysGoodbyeSoThatTheCloudKnowsItIsNoLoss) {

@@ -572,6 +572,29 @@ TEST_F(BusTest, StopsWhileItsPortIsMissing) {
   for (const auto& reading : sink.all()) EXPECT_EQ(reading.failure, Failure::PortLost);
 }
 
+TEST_F(BusTest, IsDueWhenItsWaitEndsAndLongAgoWhenItIsStuck) {
+  TcpSlave slave(answer_addresses);
+  auto settings = tcp(slave.port());
+  settings.devices = {device(1, 1, 1h)};
+  std::promise<void> delivered;
+  std::promise<void> let_go;
+  bus = std::make_unique<Bus>(
+      settings,
+      [&](std::span<const Reading>) {
+        delivered.set_value();
+        let_go.get_future().wait();
+      },
+      clock);
+  EXPECT_EQ(bus->due(), TimePoint::max());
+  bus->start();
+  delivered.get_future().wait();
+  EXPECT_LE(bus->due(), steady_clock::now());
+  let_go.set_value();
+  while (bus->due() <= steady_clock::now()) std::this_thread::sleep_for(1ms);  // it waits for the next poll
+  bus->stop();
+  EXPECT_EQ(bus->due(), TimePoint::max());
+}
+
 TEST_F(BusTest, StopsWithoutHavingStarted) {
   auto settings = tcp(1);
   settings.devices = {device(1, 1, 20ms)};

@@ -144,6 +144,9 @@ def test_login_writes_with_its_token_and_leaves_a_trace(site, tmp_path):
     kinds = [(event["kind"], event["who"]) for event in api.get("events")]
     assert kinds.count(("write", "user anna (127.0.0.1)")) == 2 and ("login", "user anna") in kinds
     assert ("login-failed", "user nobody") in kinds
+    journal = api.gateway.process.stderr_text
+    assert "login-failed: user anna: from 127.0.0.1 by the page: wrong login" in journal
+    assert "login-failed: user nobody: " in journal and "login: user anna: from 127.0.0.1 by the page" in journal
     assert api.ask("POST", "logout", {})[0] == 204
     assert api.ask("GET", "status")[0] == 401
 

@@ -71,6 +71,7 @@ def test_logins_and_reloads_are_audited(make_gateway, tmp_path):
         event = _find(gateway, expected, "noted")
         assert event["who"] == "user hmi" and "127.0.0.1" in event["cause"], event
         assert "wrong" not in event["cause"].replace("wrong user", "").replace("wrong password", "") or expected == "login"
+    assert "login: user hmi: from client 'c1' (127.0.0.1:" in gateway.process.stderr_text
     gateway.process.signal(signal.SIGHUP)
     _find(gateway, "reload", "noted")
     gateway.file.write_text(text + "nonsense: {")

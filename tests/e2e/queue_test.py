@@ -55,6 +55,8 @@ def test_refused_messages_are_listed_exported_retried_and_dropped(closing, tmp_p
                and len(_rows("ls", "--json", *running)) == 2, 20, "it is parked again")
     _queue("drop", *running, code=64)
     assert _queue("drop", rows[1]["seq"], *running) == "1 dropped\n"
+    for done in ("sent again", "dropped"):  # for the journal
+        wait_until(lambda done=done: f": 1 parked messages of uplink hq {done}" in gateway.process.stderr_text, 10, done)
     gateway.stop()
 
     left = _rows("export", *stopped)

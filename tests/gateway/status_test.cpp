@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace ferrule::gateway {
@@ -83,6 +84,54 @@ hq             online              0           12        0        0
 
 broker on 127.0.0.1:1883: 2 clients, 5 messages in, 6 out, 0 dropped
 )");
+}
+
+/// A bus with so many devices, of which the first ones fail.
+json bus_of(const std::string& name, int devices, int failing) {
+  json all = json::array();
+  for (int i = 0; i < devices; ++i) {
+    const bool bad = i < failing;
+    all.push_back({{"name", name + "d" + std::to_string(i)},
+                   {"state", bad ? "failing" : "ok"},
+                   {"failure", bad ? json("timeout") : json()},
+                   {"polls", 9},
+                   {"failures", 0},
+                   {"overruns", 0}});
+  }
+  return {{"name", name}, {"trouble", ""}, {"utilisation", 0.12}, {"devices", all}};
+}
+
+std::ptrdiff_t lines_of(const std::string& text) { return std::ranges::count(text, '\n'); }
+
+TEST(StatusText, CountsGoodDevicesAndListsBadOnesWhereThereAreMany) {
+  const json status = {{"problems", {"device b1d0: timeout", "device b1d1: timeout"}},
+                       {"buses", {bus_of("b0", 100, 0), bus_of("b1", 100, 2)}}};
+  const auto text = status_text(status);
+  EXPECT_NE(text.find(R"(bus            device           state                             polls   failures  overruns
+b0             100 of 100 ok    12 % busy
+b1             98 of 100 ok     12 % busy
+               b1d0             failing: timeout                      9          0         0
+               b1d1             failing: timeout                      9          0         0
+)"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(lines_of(status_text(status, true)), lines_of(text) + 198);
+}
+
+TEST(StatusText, HasRoomOnOneScreenHoweverMuchIsWrong) {
+  json status = {{"problems", json::array()}, {"buses", json::array()}};
+  for (int i = 0; i < 40; ++i) {
+    status["buses"].push_back(bus_of("b" + std::to_string(i), 5, i < 20 ? 0 : 5));
+    for (int device = 0; device < 5 && i >= 20; ++device) status["problems"].push_back("device: timeout");
+  }
+  const auto text = status_text(status);
+  EXPECT_LE(lines_of(text), 34);
+  EXPECT_NE(text.find("  and 94 more: ferrule status --all\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("15 more buses with 75 devices: all ok\n"), std::string::npos) << text;
+  EXPECT_NE(text.find(" more that are not ok: ferrule status --all\n"), std::string::npos) << text;
+  const auto whole = status_text(status, true);
+  EXPECT_NE(whole.find("b39d4"), std::string::npos);
+  EXPECT_EQ(whole.find(" more"), std::string::npos);
 }
 
 TEST(StatusText, LetsNoTerminalCommandsThrough) {

@@ -183,6 +183,16 @@ TEST_F(StoreTest, GroupsAtMostAThousandJobs) {
   EXPECT_EQ(told, (Lines{"committed 1", "committed 1001", "committed 2001", "committed 2501"}));
 }
 
+TEST_F(StoreTest, IsDueInThePastWhileACommitTakesItsTime) {
+  constexpr auto kIdle = std::chrono::steady_clock::time_point::max();
+  a.hold();
+  store->write(a, a.job("1"));
+  a.wait_until_committing();
+  EXPECT_LE(store->due(), std::chrono::steady_clock::now());
+  a.let_go();
+  while (store->due() != kIdle) std::this_thread::yield();
+}
+
 TEST_F(StoreTest, CommitsBeforeItIsDestroyed) {
   a.hold();
   store->write(a, a.job("1"));
