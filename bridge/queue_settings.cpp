@@ -57,6 +57,16 @@ std::optional<Thinning> parse_thinning(std::string_view text) {
   return Thinning{*interval, *age};
 }
 
+void read_backfill(const config::Node& node, QueueSettings& queue) {
+  if (!node.is_map()) {
+    queue.backfill = node.one_of<Backfill>(queue.backfill, kBackfills);
+    return;
+  }
+  queue.backfill = Backfill::LiveFirst;
+  const auto rate = node["rate"];
+  if (rate.present()) queue.backfill_rate = static_cast<int>(rate.integer(1, 1, kMaxRate));
+}
+
 void read_keep(const config::Node& node, Thinning& keep) {
   if (!node.present()) return;
   const auto text = node.text();
@@ -80,10 +90,7 @@ QueueSettings read_queue(const config::Node& node, const QueueSettings& defaults
   queue.commit_interval =
       sync.is_scalar() && sync.text() == "always" ? 0ms : sync.duration(queue.commit_interval, 10ms, 1h);
   queue.durability = node["durability"].one_of<Durability>(queue.durability, kDurabilities);
-  queue.backfill = node["backfill"].one_of<Backfill>(queue.backfill, kBackfills);
-  const auto rate = node["backfill_rate"];
-  if (rate.present()) queue.backfill_rate = static_cast<int>(rate.integer(1, 1, kMaxRate));
-  if (rate.present() && queue.backfill != Backfill::LiveFirst) rate.mistake("needs \"backfill: live-first\"");
+  read_backfill(node["backfill"], queue);
   return queue;
 }
 

@@ -8,18 +8,6 @@ namespace ferrule::config {
 
 namespace {
 
-/// A value and the file that it stands in.
-struct Place {
-  Node::State* file;
-  const Node::Tree* tree;
-};
-
-/// What `!include` stands for is merged like what stands in the file.
-Place resolve(Place place) {
-  if (auto* included = place.file->included_at(*place.tree)) return {included, included->root};
-  return place;
-}
-
 /// The entries of a map with their files, whether it was merged itself or not.
 void add_entries(const Place& map, std::vector<Entry>& entries) {
   for (auto entry : map.tree->children->entries) {
@@ -46,8 +34,8 @@ const Node::Tree* merge(Node::State& top, const Place& earlier, const Place& lat
     const auto* found = before.duplicate ? nullptr : later.tree->find(before.key);
     if (found == nullptr) continue;
     auto& after = entries[static_cast<std::size_t>(found - later.tree->children->entries.data())];
-    const auto first = resolve({before.file, before.value});
-    if (const auto* both = merge(top, first, resolve({after.file, after.value}))) {
+    const auto first = resolved({before.file, before.value});
+    if (const auto* both = merge(top, first, resolved({after.file, after.value}))) {
       after.key_at = before.file == first.file ? before.key_at : both->at;
       after.file = first.file;
       after.value = both;
@@ -76,17 +64,30 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& directo
 
 }  // namespace
 
-std::unique_ptr<Node::State> parse_directory(const std::filesystem::path& directory) {
+// It is merged like what stands in the file.
+Place resolved(Place place) {
+  if (auto* included = place.file->included_at(*place.tree)) return {included, included->root};
+  return place;
+}
+
+std::unique_ptr<Node::State> parse_directory(const std::filesystem::path& directory,
+                                             std::shared_ptr<const Texts> texts) {
   std::unique_ptr<Node::State> top;
   std::vector<Node::State*> parts;
   for (const auto& file : files_of(directory)) {
     std::string text;
     std::string why;
-    if (!read_file(file, kMaxFile, true, text, why)) throw Error({file.string(), 0, 0}, {}, why);
+    const auto instead = texts->find(file.string());
+    if (instead != texts->end()) {
+      text = instead->second;
+    } else if (!read_file(file, kMaxFile, true, text, why)) {
+      throw Error({file.string(), 0, 0}, {}, why);
+    }
     auto state = std::make_unique<Node::State>(std::move(text), file.string(), top.get());
     parts.push_back(state.get());
     if (!top) {
       top = std::move(state);
+      top->texts = texts;
     } else {
       auto& key = top->trees.emplace_back();  // stands for the file, behind all that the first one includes
       key.at = kNowhere - static_cast<Offset>(kMaxFiles) + static_cast<Offset>(top->files++);

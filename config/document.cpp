@@ -103,19 +103,19 @@ Document::Document(std::unique_ptr<Node::State> state) : state_(std::move(state)
 Document::Document(Document&&) noexcept = default;
 Document::~Document() = default;
 
-Document Document::load(const std::filesystem::path& file) {
-  std::error_code none;
-  if (std::filesystem::is_directory(file, none)) return Document(parse_directory(file));
-  std::string text;
-  std::string why;
-  if (!read_file(file, kMaxFile, false, text, why)) throw Error({file.string(), 0, 0}, {}, why);
-  return parse(std::move(text), file.string());
+std::unique_ptr<Node::State> parse_file(std::string text, const std::string& name, std::shared_ptr<const Texts> texts) {
+  const auto instead = texts->find(name);
+  if (instead != texts->end()) text = instead->second;
+  auto state = std::make_unique<Node::State>(std::move(text), name, nullptr);
+  state->texts = std::move(texts);
+  parse_yaml(*state);
+  return state;
 }
 
+Document Document::load(const std::filesystem::path& file) { return Document(load_state(file)); }
+
 Document Document::parse(std::string text, std::string file_name) {
-  auto state = std::make_unique<Node::State>(std::move(text), std::move(file_name), nullptr);
-  parse_yaml(*state);
-  return Document(std::move(state));
+  return Document(parse_state(std::move(text), file_name));
 }
 
 Node Document::root() const { return Node(state_->root, state_.get(), nullptr); }
@@ -129,7 +129,7 @@ void Document::finish() const {
 }
 
 std::vector<Mistake> Document::warnings() const {
-  std::vector<Mistake> result;
+  auto result = state_->told;
   visit_files(*state_, [&](const Node::State& file) {
     std::ranges::move(in_order(file.source, file.warnings), std::back_inserter(result));
   });

@@ -297,8 +297,7 @@ std::multiset<std::string_view> contents(std::string_view text) {
 }
 
 std::unique_ptr<Node::State> parsed(std::string text, const std::string& file_name) {
-  auto state = std::make_unique<Node::State>(std::move(text), file_name, nullptr);
-  parse_yaml(*state);
+  auto state = parse_file(std::move(text), file_name, std::make_shared<const Texts>());
   if (state->has_mistakes()) throw state->error();
   return state;
 }

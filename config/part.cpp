@@ -15,7 +15,11 @@ Node::State* read_part(Node::State& around, const Node::Tree& key, const std::fi
     }
   }
   std::string text;
-  if (!read_file(file, kMaxFile, true, text, why)) {
+  const auto* texts = around.top->texts.get();
+  const auto instead = texts == nullptr ? Texts::const_iterator{} : texts->find(file.string());
+  if (texts != nullptr && instead != texts->end()) {
+    text = instead->second;
+  } else if (!read_file(file, kMaxFile, true, text, why)) {
     why = fmt::format("file {} {}", file.string(), why);
     return nullptr;
   }

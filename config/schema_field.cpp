@@ -6,7 +6,10 @@ namespace ferrule::config {
 namespace {
 
 constexpr auto kFile = std::to_array<SchemaKey>({
-    {"version", "integer 0..", "1", "1", "Of this language. This Ferrule reads version 1."},
+    {"version", "integer 1..2", "1", "2",
+     "Of this language: what the file means by its keys. An older one is read as what it meant; ferrule migrate "
+     "rewrites "
+     "it."},
     {"gateway", "object gateway", "", "{id: plant1, state_dir: /var/lib/ferrule}",
      "The gateway's id, its place, its directories, its clock."},
     {"buses", "maps object bus", "", "{line1: {type: modbus-rtu, port: /dev/ttyUSB0}}",

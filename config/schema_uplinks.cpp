@@ -15,15 +15,18 @@ constexpr auto kQueue = std::to_array<SchemaKey>({
     {"sync", "words always | duration 10ms..1h", "1s", "always",
      "Readings are on disk at least this often; always: each at once."},
     {"durability", "words power-loss process-crash", "power-loss", "process-crash", "What a commit survives."},
-    {"backfill", "words in-order live-first", "in-order", "live-first", "What goes first after an outage."},
-    {"backfill_rate", "integer 1..1000000", "", "200",
-     "With live-first: messages per second of what waited. Without it as fast as it goes."},
+    {"backfill", "words in-order live-first | object backfill", "in-order", "{rate: 200}",
+     "What goes first after an outage; a map is live-first, too."},
 });
 
 constexpr auto kPolicies = std::to_array<SchemaKey>({
     {"low", "words drop-oldest drop-newest reject", "drop-oldest", "drop-oldest", "For routes of low priority."},
     {"normal", "words drop-oldest drop-newest reject", "drop-oldest", "drop-newest", "For others."},
     {"high", "words drop-oldest drop-newest reject", "drop-oldest", "reject", "For routes of high priority."},
+});
+
+constexpr auto kBackfill = std::to_array<SchemaKey>({
+    {"rate", "integer 1..1000000", "", "200", "Messages per second of what waited. Without it as fast as it goes."},
 });
 
 constexpr auto kUplink = std::to_array<SchemaKey>({
@@ -122,6 +125,7 @@ constexpr auto kBatch = std::to_array<SchemaKey>({
 constexpr auto kSections = std::to_array<SchemaSection>({
     {"queue", "What waits on disk for an uplink.", kQueue, "", ""},
     {"policies", "What to do when the queue is full, by priority.", kPolicies, "", ""},
+    {"backfill", "Live messages first, and what waited beside them.", kBackfill, "", ""},
     {"uplink", "A cloud.", kUplink, "", ""},
     {"sas", "Passwords for Azure.", kSas, "", ""},
     {"uplink-tls", "TLS towards a cloud.", kUplinkTls, "", ""},

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -19,6 +20,8 @@
 namespace ferrule::config {
 
 constexpr std::size_t kMaxFiles = 100;  ///< of one configuration, besides the first
+
+using Texts = std::map<std::string, std::string>;  ///< of files, by name
 
 enum class Kind : std::uint8_t { Null, Scalar, List, Map };
 enum class Tag : std::uint8_t { None, Env, File, Credential, Include };
@@ -101,7 +104,9 @@ struct Node::State {
   std::size_t values = 0;  // of the top: in all files, aliases followed
   std::size_t files = 0;   // of the top: that are included
   std::unordered_map<const Tree*, std::unique_ptr<State>> included;
-  std::vector<Node> from_library;  // of the top: entries that no file here names
+  std::vector<Node> from_library;      // of the top: entries that no file here names
+  std::shared_ptr<const Texts> texts;  // of the top: of files that are not taken from the disk
+  std::vector<Mistake> told;  // of the top: what stands in the files otherwise than it would in today's language
   std::deque<Tree> trees;
   std::deque<std::string> strings;
   const Tree* root = nullptr;
@@ -117,6 +122,21 @@ struct Node::State {
 /// Builds the tree of `state.source` into `state`. A duplicate key, an unknown tag and the like are recorded; throws
 /// Error when there is no tree: not YAML, no map at the top, more than one document, too deep or too big.
 void parse_yaml(Node::State& state);
+
+/// Parses the text of a file; `texts` stand in place of it, and of what it includes.
+std::unique_ptr<Node::State> parse_file(std::string text, const std::string& name, std::shared_ptr<const Texts> texts);
+
+/// A file or a directory, and a text, of any version of the language in today's: migration.hpp.
+std::unique_ptr<Node::State> load_state(const std::filesystem::path& file);
+std::unique_ptr<Node::State> parse_state(std::string text, const std::string& file_name);
+
+/// A value and the file that it stands in.
+struct Place {
+  Node::State* file;
+  const Node::Tree* tree;
+};
+/// What `!include` stands for, if it is one.
+Place resolved(Place place);
 
 /// Reads a file as the part of `around` that stands at `key`, `depth` levels deep. Null when it cannot be one: `why`
 /// says so, unless the file's own mistakes do.
@@ -145,7 +165,8 @@ void index_map(Children& map, const Again& again) {
 
 /// Parses the `*.yaml` files of a directory, in the order of their names, into one tree: maps are merged key by key, of
 /// anything else the last file's counts. The first file is the top, which owns the others.
-std::unique_ptr<Node::State> parse_directory(const std::filesystem::path& directory);
+std::unique_ptr<Node::State> parse_directory(const std::filesystem::path& directory,
+                                             std::shared_ptr<const Texts> texts);
 
 /// Reads at most `limit` bytes, from a file, a pipe or a device. Returns nothing and says why in `why` when that fails
 /// or there is more.

@@ -27,6 +27,7 @@
 #include "gateway/init.hpp"
 #include "gateway/log.hpp"
 #include "gateway/mapping_test.hpp"
+#include "gateway/migrate.hpp"
 #include "gateway/passwd.hpp"
 #include "gateway/queue.hpp"
 #include "gateway/run.hpp"
@@ -70,10 +71,10 @@ int explain_either(const std::string& what, const std::string& point) {
   return EX_OK;
 }
 
-constexpr std::array<std::string_view, 29> kVerbs{
+constexpr std::array<std::string_view, 30> kVerbs{
     "run",    "check",  "status",  "top",     "tap",    "ports",  "read",  "write",      "scan",   "simulate",
     "passwd", "demo",   "version", "events",  "doctor", "diag",   "users", "completion", "uplink", "queue",
-    "trace",  "record", "test",    "explain", "reload", "import", "init",  "schema",     "fmt"};
+    "trace",  "record", "test",    "explain", "reload", "import", "init",  "schema",     "fmt",    "migrate"};
 
 /// Names a mistyped verb, which CLI11 would only miss; otherwise what CLI11 found. Its exit codes are its own, ours are
 /// those of <sysexits.h>.
@@ -318,6 +319,13 @@ int run_command_line(int argc, char** argv) {
   bool markdown = false;
   auto* schema_verb = app.add_subcommand("schema", "Print the JSON Schema (draft-07) of configurations, for editors");
   schema_verb->add_flag("--markdown", markdown, "The tables of docs/configuration.md instead");
+  MigrateOptions migrate_options;
+  auto* migrate_verb = app.add_subcommand(
+      "migrate",
+      "Rewrite a configuration of an older version of its language in today's; what it was is kept beside it");
+  migrate_verb->add_option("FILE", migrate_options.file, "YAML file, or a directory of them")->required();
+  migrate_verb->add_flag("--check", migrate_options.check,
+                         "Only say what would be written otherwise: exits with 1 when the version is an older one");
   FormatOptions format_options;
   auto* fmt_verb = app.add_subcommand(
       "fmt", "Bring configuration files into the usual form: indentation, order of keys, quotes; comments stay");
@@ -431,6 +439,7 @@ int run_command_line(int argc, char** argv) {
     if (*check_verb) return check(file);
     if (*test_verb) return test_mapping(file);
     if (*explain_verb) return explain_either(file, point);
+    if (*migrate_verb) return migrate(migrate_options);
     if (*fmt_verb) return format_files(format_options);
     if (*schema_verb) {
       fmt::print("{}", markdown ? config::schema_reference() : config::json_schema());

@@ -99,7 +99,7 @@ std::string prefix_in_cloud() { return fmt::format("ferrule-demo-{}/", getpid())
 
 std::string demo_configuration(const DemoPlant& plant, std::uint16_t broker_port, std::uint16_t cable_port,
                                const std::filesystem::path& state_dir, bool own_cloud) {
-  return fmt::format(R"(version: 1
+  return fmt::format(R"(version: 2
 gateway: {{id: demo, state_dir: {}}}
 {}
 publish: {{qos: 2, retain: {}}}

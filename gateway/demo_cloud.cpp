@@ -58,7 +58,7 @@ DemoCloudProcess::DemoCloudProcess(const std::filesystem::path& directory) {
   const auto log = (directory / "cloud.log").string();
   // What its clients leave lives as long as the demo: the default state directory is the installed gateway's.
   std::ofstream(configuration)
-      << "version: 1\ngateway: {id: cloud}\nbroker: {listen: [{port: 0}], persistence: false}\n";
+      << "version: 2\ngateway: {id: cloud}\nbroker: {listen: [{port: 0}], persistence: false}\n";
   std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   std::array<char*, 4> arguments{program.data(), const_cast<char*>("run"), const_cast<char*>(configuration.c_str()),
                                  nullptr};

@@ -23,22 +23,6 @@ std::string read(const std::filesystem::path& file) {
   return text.str();
 }
 
-/// Beside the file first, so that at no time there is half of one.
-void replace(const std::filesystem::path& file, const std::string& text) {
-  const auto beside = file.string() + ".new";
-  std::error_code error;
-  std::ofstream(beside, std::ios::binary) << text << std::flush;
-  if (std::filesystem::file_size(beside, error) != text.size() && !error) {
-    error = std::make_error_code(std::errc::no_space_on_device);
-  }
-  if (!error) std::filesystem::permissions(beside, std::filesystem::status(file).permissions(), error);
-  if (!error) std::filesystem::rename(beside, file, error);
-  if (!error) return;
-  std::error_code ignored;
-  std::filesystem::remove(beside, ignored);
-  throw config::Error({file.string(), 0, 0}, {}, "cannot be written: " + error.message(), EX_CANTCREAT);
-}
-
 std::vector<std::filesystem::path> files_of(const FormatOptions& options) {
   std::vector<std::filesystem::path> files;
   for (const auto& named : options.files) {
@@ -56,6 +40,21 @@ std::vector<std::filesystem::path> files_of(const FormatOptions& options) {
 
 }  // namespace
 
+void replace_file(const std::filesystem::path& file, const std::string& text) {
+  const auto beside = file.string() + ".new";
+  std::error_code error;
+  std::ofstream(beside, std::ios::binary) << text << std::flush;
+  if (std::filesystem::file_size(beside, error) != text.size() && !error) {
+    error = std::make_error_code(std::errc::no_space_on_device);
+  }
+  if (!error) std::filesystem::permissions(beside, std::filesystem::status(file).permissions(), error);
+  if (!error) std::filesystem::rename(beside, file, error);
+  if (!error) return;
+  std::error_code ignored;
+  std::filesystem::remove(beside, ignored);
+  throw config::Error({file.string(), 0, 0}, {}, "cannot be written: " + error.message(), EX_CANTCREAT);
+}
+
 int format_files(const FormatOptions& options) {
   bool all_well = true;
   for (const auto& named : files_of(options)) {
@@ -66,7 +65,7 @@ int format_files(const FormatOptions& options) {
     const auto after = config::formatted(before, named.string());
     if (after == before) continue;
     all_well = false;
-    if (!options.check) replace(file, after);
+    if (!options.check) replace_file(file, after);
     fmt::print("{}\n", named.string());
   }
   return all_well || !options.check ? EX_OK : 1;

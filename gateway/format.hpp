@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace ferrule::gateway {
@@ -14,5 +15,8 @@ struct FormatOptions {
 /// Writes each file anew where that changes it, and prints its name. EX_OK; 1 when `check` found one. Throws
 /// config::Error; what was written before stays written.
 int format_files(const FormatOptions& options);
+
+/// Beside the file first, so that at no time there is half of one; with its mode. Throws config::Error.
+void replace_file(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace ferrule::gateway

@@ -139,7 +139,7 @@ std::string first_configuration(const InitOptions& options) {
       "# Ferrule's configuration. `ferrule check {0}` finds mistakes, `ferrule reload` has a running gateway take over "
       "what has\n"
       "# changed. All keys: docs/configuration.md.\n"
-      "version: 1\n"
+      "version: 2\n"
       "\n"
       "gateway:\n"
       "  id: {1}\n"

@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 
+#include "config/migration.hpp"
 #include "gateway/edge_devices.hpp"
 #include "gateway/fingerprint.hpp"
 #include "gateway/settings_checks.hpp"
@@ -157,8 +158,7 @@ void warn_of_idle_buses(const config::Node& section, const Settings& settings) {
 Settings read_settings(const config::Document& document) {
   const auto root = document.root();
   Settings settings;
-  const auto version = root["version"].integer(1, 0);
-  if (version != 1) root["version"].mistake("this Ferrule reads version 1");
+  root["version"].integer(1, 1, config::kLanguageVersion);  // what an older one means is said in today's by now
   read_gateway(root["gateway"], settings);
   if (settings.state_dir.is_relative()) settings.state_dir = document.directory() / settings.state_dir;
   settings.control = root["gateway"]["control"].text(default_control(settings.state_dir).string());

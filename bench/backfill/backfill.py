@@ -91,7 +91,7 @@ def run(options, directory: pathlib.Path):
     port, cloud_port, log = free_port(), free_port(), open(directory / "log", "w")
     (directory / "cloud.conf").write_text(f"listener {cloud_port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
                                           "max_inflight_messages 0\nset_tcp_nodelay true\nuser root\n")
-    queue = {"max_size": "4GB", "backfill": "live-first", **({"backfill_rate": options.rate} if options.rate else {})}
+    queue = {"max_size": "4GB", "backfill": {"rate": options.rate} if options.rate else "live-first"}
     (directory / "ferrule.yaml").write_text(json.dumps({
         "version": 1, "gateway": {"id": "bench", "state_dir": str(directory / "state")},
         "broker": {"listen": [{"port": port, "bind": "127.0.0.1"}]}, "queue": queue,
@@ -144,7 +144,7 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the backlog")
     parser.add_argument("--payload", type=int, default=150, help="bytes")
     parser.add_argument("--live", type=int, default=200, help="messages a second")
-    parser.add_argument("--rate", type=int, default=0, help="backfill_rate; 0: none")
+    parser.add_argument("--rate", type=int, default=0, help="of backfill; 0: none")
     parser.add_argument("--seconds", type=float, default=20, help="without a backlog")
     options = parser.parse_args()
     print(f"a backlog of {options.rows} messages of {options.payload} bytes, {options.live} live messages a second")

@@ -185,7 +185,7 @@ uplinks:
   hq:
     url: mqtt://a
     out: [{from: "#"}]
-    queue: {max_size: 1GB, durability: power-loss, backfill: live-first, backfill_rate: 500}
+    queue: {max_size: 1GB, durability: power-loss, backfill: {rate: 500}}
   other: {url: "mqtt://b", out: [{from: "#"}]}
 )");
   ASSERT_EQ(uplinks.size(), 2U);
@@ -235,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Wrong{"status_topic: a/+", "is not a topic"}, Wrong{"sas: {key: \"???\"}", "not base64"},
                       Wrong{"sas: {}", "key"}, Wrong{"mqtt: 4", "mqtt"}, Wrong{"keep_alive: 1s", "keep_alive"},
                       Wrong{"reconnect: 10ms..1s", "hammer"}, Wrong{"reconnect: 9s..1s", "reconnect"},
-                      Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"queue: {backfill_rate: 5}", "live-first"},
+                      Wrong{"session_expiry: 1s", "session_expiry"}, Wrong{"queue: {backfill: {rate: 0}}", "rate"},
                       Wrong{"queue: {max_age: 1s}", "max_age"}, Wrong{"cleint_id: x", "client_id"},
                       Wrong{"passwort: x", "password"}));
 

@@ -118,7 +118,7 @@ devices:
   serial: {bus: serial, fields: {split: x}, frame: {length: 9, checksum: none}, points: {p: {from: 1}}}
   modbus: {bus: modbus-tcp, address_base: 1, points: {p: {register: holding, address: 1, type: int16, scale_factor: 2, characters_per_register: 1}}}
 broker: {persistence: true, password_file: none}
-queue: {when_full: reject, keep: x, backfill_rate: 1}
+queue: {when_full: reject, keep: x, backfill: {rate: 1}}
 uplinks: {u: {url: [mqtt://a], proxy: x}}
 )",
                                                   R"(

@@ -163,7 +163,12 @@ TEST(Settings, TheControlSocketIsInTheStateDirectoryUnlessItIsNamed) {
   EXPECT_EQ(parse_settings("version: 1\ngateway: {control: /run/x.sock}\n", "test.yaml").control, "/run/x.sock");
 }
 
-TEST(Settings, AnotherVersionIsAMistake) { EXPECT_THAT(mistakes_of("version: 2\n"), HasSubstr("version 1")); }
+TEST(Settings, ANewerVersionIsTheOnlyMistakeThatIsTold) {
+  EXPECT_THAT(mistakes_of("version: 9\nnew: {}\n"),
+              AllOf(HasSubstr("test.yaml:1:10: error: version: is 9, and Ferrule "), HasSubstr("needs a newer Ferrule"),
+                    Not(HasSubstr("new:"))));
+  EXPECT_THAT(mistakes_of("version: 0\n"), HasSubstr("version"));
+}
 
 std::vector<std::string> warnings_of(const std::string& text) {
   std::vector<std::string> all;
