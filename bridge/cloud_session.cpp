@@ -81,7 +81,7 @@ CloudSession::CloudSession(const UplinkSettings& settings, LinkState& state, Lin
 
 // ---- connect
 
-std::string CloudSession::connect_packet(int mqtt_version, std::string_view password) {
+std::string CloudSession::connect_packet(int mqtt_version, std::string_view password, bool anew) {
   mqtt_version_ = mqtt_version;
   mqtt::PropertyBuilder properties;
   if (mqtt_version == 5) {
@@ -93,7 +93,7 @@ std::string CloudSession::connect_packet(int mqtt_version, std::string_view pass
   connect.version = version();
   // An edge node's is 0 [tck-id-principles-persistence-clean-session-311]
   // [tck-id-principles-persistence-clean-session-50].
-  connect.clean_start = settings_.session_expiry.count() == 0;
+  connect.clean_start = anew || settings_.session_expiry.count() == 0;
   connect.keep_alive = settings_.keep_alive;
   connect.client_id = settings_.client_id;
   if (!settings_.username.empty()) connect.user_name = settings_.username;

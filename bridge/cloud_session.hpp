@@ -41,8 +41,9 @@ class CloudSession {
 
   CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events);
 
-  /// The CONNECT, as bytes. `mqtt_version`: 5 or 4. `password`: empty for none.
-  std::string connect_packet(int mqtt_version, std::string_view password);
+  /// The CONNECT, as bytes. `mqtt_version`: 5 or 4. `password`: empty for none. `anew`: the cloud forgets what it knows
+  /// of our session [MQTT-3.1.2-4].
+  std::string connect_packet(int mqtt_version, std::string_view password, bool anew = false);
   /// What the first packet of a connection says.
   static Attempt read_answer(const mqtt::Frame& frame, int mqtt_version);
 

@@ -59,6 +59,7 @@ class FerruleWorker final : public LinkWorker {
 
   void work() override;
   Attempt attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) override;
+  Attempt log_in(const Endpoint& endpoint, const std::string& address, int mqtt_version, bool anew);
   void open(const Attempt& answer) override;
   bool say_goodbye() override;
   void close() override;
@@ -147,6 +148,7 @@ std::vector<LinkOrder> FerruleWorker::take_orders() {
 /// What comes without a connection is dropped: who sent it hears of the loss, and sends it again.
 void FerruleWorker::perform(const LinkOrder& order) {
   if (order.kind == LinkOrder::Kind::Connect) return connect();
+  if (order.kind == LinkOrder::Kind::ConnectAnew) return connect_anew();
   if (order.kind == LinkOrder::Kind::ConnectElsewhere) return connect_elsewhere();
   if (!stream_) return;
   if (order.kind == LinkOrder::Kind::Acknowledge) return session_.acknowledge(order.seq, order.reason);
@@ -167,7 +169,17 @@ void FerruleWorker::open(const Attempt& answer) {
   session_.open(answer);
 }
 
+/// In MQTT 3.1.1 a session that begins anew ends with its connection.
 Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) {
+  if (forgets_ && mqtt_version != 5) {
+    auto answer = log_in(endpoint, address, mqtt_version, true);
+    if (!answer.connected) return answer;
+    say_goodbye();
+  }
+  return log_in(endpoint, address, mqtt_version, forgets_ && mqtt_version == 5);
+}
+
+Attempt FerruleWorker::log_in(const Endpoint& endpoint, const std::string& address, int mqtt_version, bool anew) {
   close();
   const auto credentials = make_credentials(settings_, std::chrono::system_clock::now());
   if (!credentials) {
@@ -186,7 +198,7 @@ Attempt FerruleWorker::attempt(const Endpoint& endpoint, const std::string& addr
   }
   stream_ = std::move(*stream);
   framer_ = mqtt::Framer(kMaxIncoming);
-  auto answer = shake_hands(*stream_, framer_, session_.connect_packet(mqtt_version, credentials->password),
+  auto answer = shake_hands(*stream_, framer_, session_.connect_packet(mqtt_version, credentials->password, anew),
                             mqtt_version, endpoint.tls, wait);
   if (stopping()) answer.cause = "stopped";
   answer.limits.bd_seq = session_.bd_seq();

@@ -89,7 +89,11 @@ class Link {
   /// Begins one attempt; on_connected or on_disconnected follows. Never retries by itself. While connected: ends that
   /// connection first, of which nothing more is heard.
   virtual void connect() = 0;
-  /// The same, beginning with the server behind that of the last connection.
+  /// The same, and the cloud forgets our session with all that it kept there for us: with the Clean Start of MQTT 5 or,
+  /// in 3.1.1, a connection of Clean Session before. As long as exchanges of ours are under way in that session it is
+  /// kept.
+  virtual void connect_anew() { connect(); }
+  /// The same as `connect`, beginning with the server behind that of the last connection.
   virtual void connect_elsewhere() { connect(); }
   /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 with
   /// `seq` 0 is dropped and counted when too much of it waits for the socket.

@@ -9,7 +9,7 @@
 namespace ferrule::bridge {
 
 struct LinkOrder {
-  enum class Kind : std::uint8_t { Connect, ConnectElsewhere, Send, Subscribe, Acknowledge };
+  enum class Kind : std::uint8_t { Connect, ConnectAnew, ConnectElsewhere, Send, Subscribe, Acknowledge };
   Kind kind = Kind::Connect;
   Seq seq = 0;  ///< or Arrival
   mqtt::PublicationPtr publication;

@@ -146,7 +146,7 @@ Attempt failure_of(const paho::token& token, const std::string& address) {
 
 class PahoConnection::Client final : public paho::iaction_listener {
  public:
-  Client(const UplinkSettings& settings, const std::string& address, int mqtt_version, LinkOwner& owner,
+  Client(const UplinkSettings& settings, const std::string& address, int mqtt_version, bool anew, LinkOwner& owner,
          std::map<std::string, std::string>& inbound, Told told);
   ~Client() override;
 
@@ -171,6 +171,7 @@ class PahoConnection::Client final : public paho::iaction_listener {
   const UplinkSettings& settings_;
   const std::string address_;
   const int mqtt_version_;
+  const bool anew_;
   LinkOwner& owner_;
   const Told told_;
 
@@ -183,11 +184,12 @@ class PahoConnection::Client final : public paho::iaction_listener {
   std::unique_ptr<paho::async_client> client_;
 };
 
-PahoConnection::Client::Client(const UplinkSettings& settings, const std::string& address, int mqtt_version,
+PahoConnection::Client::Client(const UplinkSettings& settings, const std::string& address, int mqtt_version, bool anew,
                                LinkOwner& owner, std::map<std::string, std::string>& inbound, Told told)
     : settings_(settings),
       address_(address),
       mqtt_version_(mqtt_version),
+      anew_(anew),
       owner_(owner),
       told_(std::move(told)),
       records_(owner, inbound, mqtt_version,
@@ -224,11 +226,11 @@ paho::connect_options PahoConnection::Client::connect_options() const {
   if (!settings_.username.empty()) options.set_user_name(settings_.username);
   if (!settings_.password.empty()) options.set_password(settings_.password);
   if (mqtt_version_ == 5) {
-    options.set_clean_start(false);
+    options.set_clean_start(anew_);
     const auto expiry = static_cast<std::int32_t>(settings_.session_expiry.count());
     options.set_properties({{paho::property::SESSION_EXPIRY_INTERVAL, expiry}});
   } else {
-    options.set_clean_session(false);
+    options.set_clean_session(anew_);
   }
   return options;
 }
@@ -339,9 +341,9 @@ bool PahoConnection::Client::disconnect() {
 
 // ---- the handle
 
-PahoConnection::PahoConnection(const UplinkSettings& settings, const std::string& address, int mqtt_version,
+PahoConnection::PahoConnection(const UplinkSettings& settings, const std::string& address, int mqtt_version, bool anew,
                                LinkOwner& owner, std::map<std::string, std::string>& inbound, Told told)
-    : client_(std::make_unique<Client>(settings, address, mqtt_version, owner, inbound, std::move(told))) {}
+    : client_(std::make_unique<Client>(settings, address, mqtt_version, anew, owner, inbound, std::move(told))) {}
 
 PahoConnection::~PahoConnection() = default;
 

@@ -24,9 +24,10 @@ class PahoConnection {
   };
 
   /// `address`: numeric, with the port. `inbound`: what Paho keeps of received messages, beyond this connection. All
-  /// must outlive it. Finds the exchanges under way in `owner`. Throws std::exception.
-  PahoConnection(const UplinkSettings& settings, const std::string& address, int mqtt_version, LinkOwner& owner,
-                 std::map<std::string, std::string>& inbound, Told told);
+  /// must outlive it. `anew`: the cloud forgets the session. Finds the exchanges under way in `owner`. Throws
+  /// std::exception.
+  PahoConnection(const UplinkSettings& settings, const std::string& address, int mqtt_version, bool anew,
+                 LinkOwner& owner, std::map<std::string, std::string>& inbound, Told told);
   ~PahoConnection();  ///< nothing is told afterwards
   PahoConnection(const PahoConnection&) = delete;
   PahoConnection& operator=(const PahoConnection&) = delete;

@@ -41,7 +41,8 @@ class PahoWorker final : public LinkWorker {
   bool say_goodbye() override;
   void close() override;
   void perform(LinkOrder order);
-  void open_connection(const std::string& address, int mqtt_version);
+  Attempt log_in(const std::string& address, int mqtt_version, bool anew);
+  void open_connection(const std::string& address, int mqtt_version, bool anew);
   void publish(const LinkOrder& order);
   bool wait_for_turn(mqtt::Qos qos);
 
@@ -99,6 +100,8 @@ void PahoWorker::push(LinkOrder order) {
 
 void PahoWorker::perform(LinkOrder order) {
   switch (order.kind) {
+    case LinkOrder::Kind::ConnectAnew:
+      return connect_anew();
     case LinkOrder::Kind::Connect:
     case LinkOrder::Kind::ConnectElsewhere:
       return connect();
@@ -114,12 +117,22 @@ void PahoWorker::perform(LinkOrder order) {
 
 // ---- connect
 
+/// As FerruleWorker's.
 Attempt PahoWorker::attempt(const Endpoint&, const std::string& address, int mqtt_version) {
+  if (forgets_ && mqtt_version != 5) {
+    auto answer = log_in(address, mqtt_version, true);
+    if (!answer.connected) return answer;
+    say_goodbye();
+  }
+  return log_in(address, mqtt_version, forgets_ && mqtt_version == 5);
+}
+
+Attempt PahoWorker::log_in(const std::string& address, int mqtt_version, bool anew) {
   close();
   Attempt failed;
   moves();
   try {
-    open_connection(address, mqtt_version);
+    open_connection(address, mqtt_version, anew);
     connection_->connect();
     std::unique_lock lock(mutex_);
     if (progress_.wait_for(lock, kConnectTime, [this] { return stopping_ || answer_; })) {
@@ -134,11 +147,12 @@ Attempt PahoWorker::attempt(const Endpoint&, const std::string& address, int mqt
   return failed;
 }
 
-void PahoWorker::open_connection(const std::string& address, int mqtt_version) {
+void PahoWorker::open_connection(const std::string& address, int mqtt_version, bool anew) {
   {
     const std::lock_guard lock(mutex_);
     answer_.reset();
     lost_.reset();
+    said_goodbye_ = false;
   }
   const auto wake = [this](auto change) {
     const std::lock_guard lock(mutex_);
@@ -151,7 +165,8 @@ void PahoWorker::open_connection(const std::string& address, int mqtt_version) {
   told.stored = [wake] { wake([] {}); };
   told.sent_unqueued = [this] { sent_unqueued(); };
   told.said_goodbye = [this, wake] { wake([this] { said_goodbye_ = true; }); };
-  connection_ = std::make_unique<PahoConnection>(settings_, address, mqtt_version, owner_, inbound_, std::move(told));
+  connection_ =
+      std::make_unique<PahoConnection>(settings_, address, mqtt_version, anew, owner_, inbound_, std::move(told));
 }
 
 // ---- send

@@ -27,6 +27,11 @@ bool RowState::holds(Seq seq) const {
   return records_.contains(seq);
 }
 
+bool RowState::is_idle() const {
+  const std::lock_guard lock(mutex_);
+  return records_.upper_bound(kNoRow) == records_.end();
+}
+
 std::vector<Seq> RowState::followers() const {
   const std::lock_guard lock(mutex_);
   std::vector<Seq> all;

@@ -31,6 +31,7 @@ class RowState final : public LinkState {
   /// The link gave it back: nothing is to be written for it.
   void unprepare_all();
   bool holds(Seq seq) const;           ///< an exchange goes on that it is part of
+  bool is_idle() const;                ///< no exchange of ours goes on
   std::vector<Seq> followers() const;  ///< what goes by another's Seq
   /// What went by this one's, in an exchange that has ended; tells it once.
   std::vector<Seq> take_followers(Seq leader);

@@ -175,7 +175,7 @@ void read_times(const config::Node& node, UplinkSettings& settings) {
 
 /// What Sparkplug asks of a session [tck-id-principles-persistence-clean-session-311], and what it leaves no room for.
 void restrict_to_edge_node(const config::Node& node, UplinkSettings& settings) {
-  for (const auto* key : {"out", "in", "status_topic", "session_expiry", "max_qos", "failback"}) {
+  for (const auto* key : {"out", "in", "status_topic", "session_expiry", "max_qos", "failback", "missed_commands"}) {
     if (node[key].present()) node[key].mistake("the session of an edge node has none", "make it another uplink's");
   }
   if (settings.client == Client::Paho) node["sparkplug"].mistake("only \"client: ferrule\" is an edge node");
@@ -187,6 +187,7 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   static constexpr std::array kVersions{Choice<int>{"5", 5}, Choice<int>{"3.1.1", 4}};
   static constexpr std::array kClients{Choice<Client>{"ferrule", Client::Ferrule},
                                        Choice<Client>{"paho", Client::Paho}};
+  static constexpr std::array kMissed{Choice<bool>{"drop", false}, Choice<bool>{"keep", true}};
   UplinkSettings settings;
   settings.name = name;
   settings.where = node.where();
@@ -211,6 +212,7 @@ UplinkSettings read_uplink(const std::string& name, const config::Node& node, co
   read_times(node, settings);
   read_routes(node["out"], settings.out);
   read_routes(node["in"], settings.in);
+  settings.keeps_missed = node["missed_commands"].one_of<bool>(settings.keeps_missed, kMissed);
   const auto out = node["out"];
   settings.sparkplug = read_edge_node(node["sparkplug"], default_client_id);
   if (settings.sparkplug) restrict_to_edge_node(node, settings);

@@ -52,6 +52,8 @@ struct UplinkSettings {
   std::vector<std::string> urls;
   std::optional<ProxySettings> proxy;
   TlsSettings tls;
+  /// Whether what the cloud kept for `in` while the gateway was off is taken, too.
+  bool keeps_missed = false;
   std::string client_id;
   std::string username;
   std::string password;  ///< never logged

@@ -92,6 +92,14 @@ void LinkWorker::connect() {
   owner_.on_connected(answer.session_present);
 }
 
+/// A QoS 2 exchange that the cloud forgets would have to be begun again, and might be doubled.
+void LinkWorker::connect_anew() {
+  const auto records = owner_.restore();
+  forgets_ = std::ranges::all_of(records, [](const auto& record) { return record.seq == LinkState::kNoRow; });
+  connect();
+  forgets_ = false;
+}
+
 void LinkWorker::connect_elsewhere() {
   dialer_.pass_over();
   connect();
@@ -209,6 +217,10 @@ ThreadedLink::~ThreadedLink() {
 }
 
 void ThreadedLink::connect() { worker_->push({}); }
+
+void ThreadedLink::connect_anew() {
+  worker_->push({LinkOrder::Kind::ConnectAnew, 0, {}, {}, mqtt::Qos::AtMostOnce, {}});
+}
 
 void ThreadedLink::connect_elsewhere() {
   worker_->push({LinkOrder::Kind::ConnectElsewhere, 0, {}, {}, mqtt::Qos::AtMostOnce, {}});

@@ -49,6 +49,7 @@ class LinkWorker {
   virtual void wake() {}                         ///< called by `stop`, besides the notification of `progress_`
 
   void connect();
+  void connect_anew();
   void connect_elsewhere();
   void lose(std::string cause);
   bool stopping() const;
@@ -62,7 +63,9 @@ class LinkWorker {
   const UplinkSettings settings_;
   LinkOwner owner_;
 
-  Dialer dialer_;  // owned by the link's thread
+  // Owned by the link's thread
+  Dialer dialer_;
+  bool forgets_ = false;  ///< the attempt under way is to end the session that was
 
   mutable std::mutex mutex_;
   std::condition_variable progress_;
@@ -97,6 +100,7 @@ class ThreadedLink final : public Link {
   ThreadedLink& operator=(const ThreadedLink&) = delete;
 
   void connect() override;
+  void connect_anew() override;
   void connect_elsewhere() override;
   void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) override;
   void subscribe(const std::string& filter, mqtt::Qos qos) override;

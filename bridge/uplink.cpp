@@ -8,6 +8,7 @@
 #include "bridge/ferrule_link.hpp"
 #include "bridge/paho_link.hpp"
 #include "bridge/uplink_impl.hpp"
+#include "mqtt/log_limit.hpp"
 
 namespace ferrule::bridge {
 
@@ -22,6 +23,8 @@ constexpr auto kShowMetrics = 10s;
 constexpr auto kStalled = 10s;                // without an acknowledgement
 constexpr int kLongestHoldDown = 12;          // times the one that is set
 constexpr auto kRenew = 5s;                   // for what is under way, before a connection is renewed
+constexpr auto kForget = 20s;                 // for the exchanges of the last run
+constexpr int kMostForgets = 3;               // of a cloud that ends none of them
 constexpr std::size_t kMaxIncoming = 10'000;  // messages from the cloud that wait for the broker thread
 
 /// Any error of the file at the start is the machine's, not the configuration's.
@@ -91,6 +94,7 @@ Uplink::Impl::Impl(UplinkSettings settings, Impl& before)
       hold_down_(settings_.failback),
       followers_(before.followers_),
       ack_times_(before.ack_times_),
+      missed_(before.missed_),
       acknowledged_(before.acknowledged_),
       skipped_(before.skipped_ + before.link_->dropped()),
       repeated_(before.repeated_),
@@ -125,13 +129,15 @@ void Uplink::Impl::show(UplinkState state) {
 void Uplink::Impl::connect() {
   if (edge_) edge_->disconnected();
   show(UplinkState::Connecting);
+  if (missed_ && !settings_.keeps_missed && !settings_.in.empty()) return link_->connect_anew();
   link_->connect();
 }
 
 void Uplink::Impl::connected(bool session_present) {
   if (stopped_) return;
   show(UplinkState::Online);
-  inbound_.subscribe(*link_);
+  missed_ = session_present && forgets_missed();
+  if (!missed_) inbound_.subscribe(*link_);
   ++connections_;
   online_since_ = answered_at_ = clock_.now();
   hold_down();
@@ -152,6 +158,21 @@ void Uplink::Impl::connected(bool session_present) {
   }
   if (edge_) meet_host();
   pump();
+}
+
+/// The session is one of before this start, in which exchanges of ours are under way. What comes meanwhile, the cloud
+/// had kept.
+bool Uplink::Impl::forgets_missed() {
+  return missed_ && !settings_.keeps_missed && !settings_.in.empty() && ++forgotten_ <= kMostForgets;
+}
+
+/// Begins another session when these have ended.
+void Uplink::Impl::forget_missed() {
+  if (!missed_ || now_ != UplinkState::Online) return;
+  if (!state_->is_idle() && clock_.now() - online_since_ < kForget) return;
+  spdlog::info("uplink {}: connecting anew, so that the cloud forgets what it kept for us", settings_.name);
+  send_again();
+  connect();
 }
 
 void Uplink::Impl::disconnected(const std::string& cause) {
@@ -296,6 +317,7 @@ void Uplink::Impl::tick() {
   outbox_->tick();
   if (stopped_) return;
   if (now_ == UplinkState::BackingOff && clock_.now() >= next_attempt_) connect();
+  forget_missed();
   renew();
   look_for_first();
   watch();
@@ -407,10 +429,19 @@ void Uplink::Impl::take_arrived() {
   for (auto& [publication, arrival] : arrived) take(std::move(publication), arrival);
 }
 
+/// The cloud is told that it is here, so that it does not come again.
+tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::leave_out(const mqtt::Publication& publication) {
+  if (logged_refusals_.is_news("missed", clock_.now())) {
+    spdlog::warn("uplink {}: {} is dropped: the cloud has kept it while the gateway was off (see missed_commands)",
+                 settings_.name, mqtt::for_log(publication.topic));
+  }
+  return 0;
+}
+
 void Uplink::Impl::take(mqtt::Publication publication, Arrival arrival) {
   if (edge_) return take_for_edge(publication, arrival);
-  const auto taken = inbound_.take(std::move(publication), clock_.now());
-  if (!taken) ++incoming_dropped_;
+  const auto taken = missed_ ? leave_out(publication) : inbound_.take(std::move(publication), clock_.now());
+  if (!taken || missed_) ++incoming_dropped_;
   if (arrival == 0 || stopped_) return;
   answers_.push_back({taken.value_or(0), arrival, taken ? mqtt::Reason::Success : taken.error()});
   answer();

@@ -94,6 +94,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void send_for_edge(Seq seq, const std::string& topic, std::string payload);
   void take_for_edge(const mqtt::Publication& publication, Arrival arrival);
   void connected(bool session_present);
+  bool forgets_missed();
+  void forget_missed();
   void disconnected(const std::string& cause);
   void settled(Seq seq, mqtt::Reason reason);
   void park(Seq seq, mqtt::Reason reason);
@@ -122,6 +124,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void show_metrics();
   void take_arrived();
   void take(mqtt::Publication publication, Arrival arrival);
+  tl::expected<mqtt::Ticket, mqtt::Reason> leave_out(const mqtt::Publication& publication);
   void answer();
   void send_again();
   void renew_soon(const char* what_for);
@@ -185,6 +188,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   Repetition logged_refusals_;
   std::uint64_t host_messages_ = 0;
   bool resuming_ = false, stopped_ = false;
+  bool missed_ = true;                   // the cloud may still have commands from before this start, which are dropped
+  int forgotten_ = 0;                    // connections in vain
   std::function<void(Impl&)> next_;      // gives way to another one, which will have the queue
   bool looking_ = false, over_ = false;  // after the stop: whether the store has done all
   std::uint64_t late_ticks_ = 0;         // after the stop: ticks that may have posted jobs to the store

@@ -69,7 +69,7 @@ bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::st
 }
 
 void Uplink::Impl::pump() {
-  if (stopped_ || now_ != UplinkState::Online || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
+  if (stopped_ || now_ != UplinkState::Online || missed_ || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
   if (edge_ && !edge_->is_born()) return;
   while (under_way() < window() + followers_ && pump_one()) {
   }

@@ -69,6 +69,8 @@ constexpr auto kUplink = std::to_array<SchemaKey>({
      "What goes to the cloud; the first route that matches is taken."},
     {"in", "list object in", "", "[{from: \"sites/plant1/+/+/set\", to: \"{topic:1..}\"}]",
      "What comes from the cloud."},
+    {"missed_commands", "words drop keep", "drop", "keep",
+     "What becomes of what the cloud kept for `in` while the gateway was off."},
     {"queue", "object queue", "", "{max_age: 7d}", "What is to be different from the section `queue`."},
 });
 

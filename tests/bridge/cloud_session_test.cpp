@@ -101,6 +101,13 @@ TEST_F(CloudSessionTest, ConnectsToASessionThatStays) {
             hex(wire("10 [ ('MQTT') 05 C0 001E [ 11 0000003C 21 0064 27 00100000 ] ('gw') ('me') ('pw') ]")));
 }
 
+TEST_F(CloudSessionTest, BeginsAnotherSessionWhenAsked) {
+  CloudSession session(settings_, state_, *this);
+  EXPECT_EQ(hex(session.connect_packet(4, {}, true)), hex(wire("10 [ ('MQTT') 04 02 001E ('gw') ]")));
+  EXPECT_EQ(hex(session.connect_packet(5, {}, true)),
+            hex(wire("10 [ ('MQTT') 05 02 001E [ 11 0000003C 21 0064 27 00100000 ] ('gw') ]")));
+}
+
 TEST_F(CloudSessionTest, LeavesAWillThatSaysThatItIsOffline) {
   settings_.status_topic = "s";
   begin(true, 5);

@@ -23,6 +23,7 @@ class FakeLink final : public Link {
   FakeLink(LinkState& its_state, LinkEvents& its_events) : state(its_state), events(its_events) {}
 
   void connect() override { ++connects; }
+  void connect_anew() override { ++anews; }
   void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) override {
     sent.push_back({seq, topic, publication->payload, qos, publication->retain, publication->properties});
   }
@@ -43,7 +44,7 @@ class FakeLink final : public Link {
   std::vector<Sent> sent;
   std::vector<std::string> subscribed;
   std::vector<std::pair<Arrival, mqtt::Reason>> acknowledged;
-  int connects = 0, disconnects = 0, looks = 0;
+  int connects = 0, anews = 0, disconnects = 0, looks = 0;
 };
 
 /// Hands the link that it makes to `link`.

@@ -21,6 +21,7 @@ class UplinkFixture : public ::testing::Test {
     settings_.urls = {"mqtt://hq"};
     settings_.client_id = "gw";
     settings_.window = 3;
+    settings_.keeps_missed = true;
     settings_.out.push_back({*mqtt::TopicFilter::parse("plant/#"), "{topic}", {}});
   }
   ~UplinkFixture() override { close(); }

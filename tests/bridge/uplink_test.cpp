@@ -506,6 +506,98 @@ TEST_F(UplinkTest, ACommandThatCameJustBeforeTheEndIsPassedOn) {
   EXPECT_EQ(published_.size(), 2U);
 }
 
+/// What the cloud kept while the gateway was off.
+class MissedCommands : public UplinkTest {
+ protected:
+  MissedCommands() {
+    settings_.keeps_missed = false;
+    settings_.in.push_back({*mqtt::TopicFilter::parse("sites/#"), "{topic:1..}", Qos::AtLeastOnce, 0ms});
+  }
+  void arrive(Arrival arrival = 1) {
+    published_.clear();
+    mqtt::Publication publication;
+    publication.topic = "sites/x";
+    publication.qos = Qos::AtLeastOnce;
+    link_->events.on_message(std::move(publication), arrival);
+    desk_.run_posted();
+  }
+  /// An exchange of the last run.
+  void leave_exchange() {
+    open();
+    uplink_->start();
+    online(false);
+    ASSERT_TRUE(append("a", true, Qos::ExactlyOnce));
+    const auto seq = link_->sent.at(0).seq;
+    link_->state.put({{seq, "s5-1", "packet"}});
+    crash();
+  }
+};
+
+TEST_F(MissedCommands, AreForgottenByBeginningAnotherSession) {
+  open();
+  uplink_->start();
+  EXPECT_EQ(link_->anews, 1);
+  EXPECT_EQ(link_->connects, 0);
+  online(false);
+  EXPECT_THAT(link_->subscribed, ElementsAre("sites/#"));
+  arrive();
+  EXPECT_EQ(published_.size(), 1U);
+  offline();
+  advance(2s);
+  EXPECT_EQ(link_->anews, 1);  // what comes while the connection is cut is of this run
+  EXPECT_EQ(link_->connects, 1);
+}
+
+TEST_F(MissedCommands, AreDroppedUntilExchangesOfTheLastRunHaveEnded) {
+  leave_exchange();
+  open();
+  uplink_->start();
+  online(true);
+  EXPECT_THAT(link_->subscribed, ::testing::IsEmpty());
+  arrive();
+  EXPECT_THAT(published_, ::testing::IsEmpty());
+  EXPECT_THAT(link_->acknowledged, ElementsAre(Pair(1, Reason::Success)));
+  EXPECT_EQ(status().received_dropped, 1U);
+  ASSERT_TRUE(append("b"));
+  EXPECT_THAT(link_->sent, ::testing::IsEmpty());  // or there would be no end of exchanges
+  advance(1s);
+  EXPECT_EQ(link_->anews, 1);
+  const auto seq = link_->state.restore().at(0).seq;
+  link_->state.done(seq, true);
+  settle(seq);
+  advance(200ms);
+  EXPECT_EQ(link_->anews, 2);
+  online(false);
+  EXPECT_THAT(link_->subscribed, ElementsAre("sites/#"));
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("b"));
+  arrive(2);
+  EXPECT_EQ(published_.size(), 1U);
+}
+
+TEST_F(MissedCommands, DoNotKeepTheQueueBackForEverWhenTheCloudEndsNoExchange) {
+  leave_exchange();
+  open();
+  uplink_->start();
+  ASSERT_TRUE(append("b"));
+  for (int i = 0; i < 3; ++i) {
+    online(true);
+    EXPECT_EQ(link_->anews, i + 1);
+    EXPECT_THAT(link_->sent, ::testing::IsEmpty());
+    advance(21s);
+  }
+  online(true);
+  advance(21s);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("b"));
+}
+
+TEST_F(MissedCommands, AreNotTheBusinessOfAnUplinkThatTakesNone) {
+  settings_.in.clear();
+  open();
+  uplink_->start();
+  EXPECT_EQ(link_->anews, 0);
+  EXPECT_EQ(link_->connects, 1);
+}
+
 TEST_F(UplinkTest, WhatCameFromACloudGoesToNone) {
   settings_.in.push_back({*mqtt::TopicFilter::parse("plant/#"), "{topic}", Qos::AtLeastOnce, 0ms});
   start();
