@@ -118,6 +118,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   bool exceeds_limit(const mqtt::Publication& publication, const std::string& topic) const;
   bool is_resuming();
   void send(Outbox::Entry& entry);
+  bool is_own_status(const Routed& routed) const;
   void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
   void log_loss(const std::string& cause);
   void show(UplinkState state);

@@ -30,7 +30,7 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::Public
   if ((stopped_ && !next_) || is_from_cloud(*publication)) return 0;
   if (edge_) return append_metrics(publication, durable);
   auto routed = find_route(settings_.out, publication);
-  if (!routed) return 0;
+  if (!routed || is_own_status(*routed)) return 0;
   if (!routed->topic.empty() && !mqtt::is_valid_topic_name(routed->topic)) {  // grown too long
     ++skipped_;
     return 0;
@@ -42,6 +42,12 @@ tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::append(const mqtt::Public
   const auto ticket = outbox_->append(std::move(*routed), durable, receipt);
   pump();
   return ticket;
+}
+
+/// There the connection says whether we are there, and its will; what has waited in the queue would be of before.
+bool Uplink::Impl::is_own_status(const Routed& routed) const {
+  const auto& topic = routed.topic.empty() ? routed.publication->topic : routed.topic;
+  return !settings_.status_topic.empty() && topic == settings_.status_topic;
 }
 
 void Uplink::Impl::send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic) {
@@ -69,7 +75,8 @@ bool Uplink::Impl::takes_now(const mqtt::Publication& publication, const std::st
 }
 
 void Uplink::Impl::pump() {
-  if (stopped_ || now_ != UplinkState::Online || missed_ || renew_by_ || patience_.waits(clock_.now()) || is_resuming()) return;
+  if (stopped_ || now_ != UplinkState::Online || missed_ || renew_by_ || patience_.waits(clock_.now()) || is_resuming())
+    return;
   if (edge_ && !edge_->is_born()) return;
   while (under_way() < window() + followers_ && pump_one()) {
   }

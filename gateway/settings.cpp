@@ -116,7 +116,7 @@ class BusFingerprints {
 /// With what an edge node tells in its births.
 std::string fingerprint_of(const bridge::UplinkSettings& uplink, const config::Node& root) {
   Fingerprint fingerprint;
-  fingerprint.add(root["queue"]).add(root["uplinks"][uplink.name]);
+  fingerprint.add(root["queue"]).add(root["uplinks"][uplink.name]).add(uplink.status_topic);
   if (!uplink.sparkplug) return fingerprint.value();
   for (const auto& device : *uplink.sparkplug->devices) {
     fingerprint.add(device.name).add(device.topic);
@@ -175,6 +175,7 @@ Settings read_settings(const config::Document& document) {
   settings.uplinks = bridge::read_uplinks(root, settings.id);
   find_edge_devices(root["uplinks"], settings);
   warn_of_dots(root["uplinks"], settings);
+  tell_clouds_of_status(root, settings);
   warn_of_unreachable_routes(root, settings);
   warn_of_shut_out_commands(root, settings);
   if (settings.remote && !settings.broker.access.restricted) {

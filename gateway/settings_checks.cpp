@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/settings.hpp"
+#include "mapping/homeassistant.hpp"
 #include "mqtt/access.hpp"
 
 namespace ferrule::gateway {
@@ -83,6 +84,28 @@ void warn_of_unreachable_routes(const config::Node& root, const Settings& settin
     const auto node = root["uplinks"][uplink.name];
     warn_of_covered(node["out"], uplink.out);
     warn_of_covered(node["in"], uplink.in);
+  }
+}
+
+void tell_clouds_of_status(const config::Node& root, Settings& settings) {
+  const auto status = mapping::status_topic(settings.id);
+  for (const auto& bus : settings.mappings) {
+    const auto found = std::ranges::find(bus.announcements, status, &mqtt::Publication::topic);
+    if (found == bus.announcements.end()) continue;
+    for (auto& uplink : settings.uplinks) {
+      const auto routed = bridge::find_route(uplink.out, *std::prev(found));  // that of the first device
+      if (!routed || !routed->topic.empty() || uplink.status_topic == status) continue;
+      const bool may_leave_will = uplink.client == bridge::Client::Ferrule && uplink.retain;
+      if (uplink.status_topic.empty() && may_leave_will) {
+        uplink.status_topic = status;
+        continue;
+      }
+      root["uplinks"][uplink.name].warning(fmt::format(
+          "carries what Home Assistant is told, but {}: there a gateway that is cut off looks as if it were "
+          "here (leave out \"status_topic\", or say \"{}\")",
+          may_leave_will ? "its status is elsewhere" : "leaves no retained will", status));
+    }
+    return;
   }
 }
 

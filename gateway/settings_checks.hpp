@@ -7,6 +7,10 @@ namespace ferrule::gateway {
 
 struct Settings;
 
+/// The uplinks that carry what Home Assistant is told say at their cloud whether the gateway is there, where entities
+/// look for it; warns of those that cannot.
+void tell_clouds_of_status(const config::Node& root, Settings& settings);
+
 /// Routes of uplinks that no publication ever gets to, because one above takes all that they would.
 void warn_of_unreachable_routes(const config::Node& root, const Settings& settings);
 

@@ -214,6 +214,17 @@ HomeAssistant read_home_assistant(const config::Node& node, const HomeAssistant&
   return settings;
 }
 
+std::string status_topic(std::string_view gateway) { return fmt::format("{}/status", gateway); }
+
+mqtt::PublicationPtr online_status(std::string_view gateway) {
+  auto publication = std::make_shared<mqtt::Publication>();
+  publication->topic = status_topic(gateway);
+  publication->payload = R"({"state":"online"})";
+  publication->qos = mqtt::Qos::AtLeastOnce;
+  publication->retain = true;
+  return publication;
+}
+
 Discovery::Discovery(std::string_view gateway, std::string_view device)
     : parts_(new Parts{std::string(gateway), std::string(device), {}}) {}
 Discovery::~Discovery() = default;
@@ -233,8 +244,10 @@ bool Discovery::add(const drivers::PointSettings& point, const PointMapping& map
   component["name"] = settings.name.empty() ? point.name : settings.name;
   component["state_topic"] = mapping.topic;
   component["value_template"] = value_template(access, is_bool);
-  component["availability_topic"] = mapping.topic;
-  component["availability_template"] = availability(access);
+  component["availability"] =
+      Json::array({{{"topic", mapping.topic}, {"value_template", availability(access)}},
+                   {{"topic", status_topic(parts_->gateway)}, {"value_template", "{{ value_json.state }}"}}});
+  component["availability_mode"] = "all";
   if (writable) component["command_topic"] = command_topic(mapping);
   if (is_bool) {
     component["payload_on"] = "on", component["payload_off"] = "off";

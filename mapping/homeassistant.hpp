@@ -17,6 +17,11 @@ namespace ferrule::mapping {
 /// Mistakes go to the document.
 HomeAssistant read_home_assistant(const config::Node& node, const HomeAssistant& defaults);
 
+/// Where a gateway says whether it is there: retained `{"state":"online"}`. Behind an uplink that one says it at the
+/// cloud, with a will. Entities are available while it is online and their own value is good.
+std::string status_topic(std::string_view gateway);
+mqtt::PublicationPtr online_status(std::string_view gateway);
+
 /// What is announced of one device: the retained publication `PREFIX/device/ID/config`.
 class Discovery {
  public:

@@ -165,6 +165,7 @@ class MappingReader {
     std::size_t count = 0;
     for (const auto& device : bus.devices) count += device.points.size();
     mappings.points.reserve(count);
+    tells_status_ = false;
     for (const auto& device : bus.devices) read_device(bus, device, mappings);
     return mappings;
   }
@@ -206,7 +207,10 @@ class MappingReader {
         point.publish.warning("Home Assistant is not told of it: it cannot read this payload");
       }
     }
-    if (auto announcement = discovery.publication()) mappings.announcements.push_back(std::move(announcement));
+    if (auto announcement = discovery.publication()) {
+      mappings.announcements.push_back(std::move(announcement));
+      if (!std::exchange(tells_status_, true)) mappings.announcements.push_back(online_status(place_.gateway));
+    }
   }
 
   const Template& template_of(const PublishSettings& publish) const {
@@ -270,6 +274,7 @@ class MappingReader {
   const std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
   std::unordered_map<std::string_view, const void*> taken_;  // topics, and the point or device that has each
   std::unordered_map<std::string, Names> names_of_;
+  bool tells_status_ = false;  // among the announcements of the bus that is being read
 };
 
 }  // namespace

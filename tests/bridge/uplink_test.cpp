@@ -506,6 +506,15 @@ TEST_F(UplinkTest, ACommandThatCameJustBeforeTheEndIsPassedOn) {
   EXPECT_EQ(published_.size(), 2U);
 }
 
+TEST_F(UplinkTest, WhereItSaysItselfWhetherItIsThereNothingElseIsCarried) {
+  settings_.status_topic = "plant/status";
+  start();
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("{\"state\":\"online\"}"));
+  ASSERT_TRUE(append("of before", true, Qos::AtLeastOnce, "plant/status"));
+  EXPECT_THAT(link_->sent, ::testing::IsEmpty());
+  EXPECT_EQ(status().queued, 0U);
+}
+
 /// What the cloud kept while the gateway was off.
 class MissedCommands : public UplinkTest {
  protected:

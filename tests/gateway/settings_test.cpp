@@ -176,6 +176,27 @@ std::vector<std::string> warnings_of(const std::string& text) {
   return all;
 }
 
+TEST(Settings, AnUplinkThatCarriesWhatHomeAssistantIsToldSaysThereWhetherTheGatewayIs) {
+  const auto with = [](const std::string& more) {
+    return parse_settings(std::string(kPlant) +
+                              "publish: {homeassistant: {discovery: homeassistant}}
+                              "
+                              "uplinks: {hq: {url: \"mqtt://a\", " +
+                              more + "}}\n",
+                          "test.yaml");
+  };
+  constexpr auto kBoth = "out: [{from: \"plant1/#\"}, {from: \"homeassistant/#\"}]";
+  EXPECT_EQ(with(kBoth).uplinks[0].status_topic, "plant1/status");
+  EXPECT_TRUE(with(kBoth).warnings.empty());
+  EXPECT_EQ(with("out: [{from: \"plant1/#\"}]").uplinks[0].status_topic, "");
+  EXPECT_EQ(with("out: [{from: \"#\", to: \"sites/{topic}\"}]").uplinks[0].status_topic, "");
+  const auto elsewhere = with(std::string(kBoth) + ", status_topic: up");
+  EXPECT_EQ(elsewhere.uplinks[0].status_topic, "up");
+  ASSERT_EQ(elsewhere.warnings.size(), 1U);
+  EXPECT_THAT(elsewhere.warnings[0].message, HasSubstr("plant1/status"));
+  EXPECT_EQ(with(std::string(kBoth) + ", client: paho").warnings.size(), 1U);
+}
+
 TEST(Settings, ARouteBelowOneThatTakesAllOfItIsWarnedOf) {
   const auto with_routes = [](const std::string& routes) {
     return warnings_of(std::string(kPlant) + "uplinks: {hq: {url: \"mqtt://a\", out: [" + routes + "]}}\n");

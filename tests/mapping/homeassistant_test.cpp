@@ -24,7 +24,10 @@ json component(const std::string& point, const std::string& publish = kOn) {
 
 TEST(HomeAssistant, IsToldOfADeviceInOneRetainedMessage) {
   const auto plant = Plant::with_points("{u: {register: input, address: 0, type: float32, unit: V}}", kOn);
-  ASSERT_EQ(plant.announcements().size(), 1U);
+  ASSERT_EQ(plant.announcements().size(), 2U);
+  EXPECT_EQ(plant.announcements()[1]->topic, "plant/status");
+  EXPECT_EQ(plant.announcements()[1]->payload, R"({"state":"online"})");
+  EXPECT_TRUE(plant.announcements()[1]->retain);
   const auto& announcement = *plant.announcements()[0];
   EXPECT_EQ(announcement.topic, "homeassistant/device/plant_m/config");
   EXPECT_TRUE(announcement.retain);
@@ -35,8 +38,10 @@ TEST(HomeAssistant, IsToldOfADeviceInOneRetainedMessage) {
     "components": {"u": {
       "platform": "sensor", "unique_id": "ferrule/plant/m/u", "name": "u",
       "state_topic": "plant/m/u", "value_template": "{{ value_json.v }}",
-      "availability_topic": "plant/m/u",
-      "availability_template": "{{ 'offline' if value_json.q == 'bad' else 'online' }}",
+      "availability": [
+        {"topic": "plant/m/u", "value_template": "{{ 'offline' if value_json.q == 'bad' else 'online' }}"},
+        {"topic": "plant/status", "value_template": "{{ value_json.state }}"}],
+      "availability_mode": "all",
       "unit_of_measurement": "V", "device_class": "voltage", "state_class": "measurement"}}})"));
 }
 
@@ -89,7 +94,7 @@ TEST(HomeAssistant, ReadsEveryFormatThatItCan) {
   EXPECT_EQ(component(coil)["value_template"], "{{ 'on' if value_json.v else 'off' }}");
   const auto shared = component(number, "{format: json-device, homeassistant: {discovery: ha}}");
   EXPECT_EQ(shared["value_template"], R"({% if "p" in value_json.v %}{{ value_json.v["p"] }}{% endif %})");
-  EXPECT_EQ(shared["availability_template"],
+  EXPECT_EQ(shared["availability"][0]["value_template"],
             R"({{ 'offline' if "p" in value_json.err|default({}) else 'online' if "p" in value_json.v else '' }})");
   EXPECT_EQ(component("{register: holding, address: 0, window: {every: 1m, values: [mean, max]}}")["value_template"],
             "{{ value_json.mean }}");
@@ -109,9 +114,9 @@ TEST(HomeAssistant, KeepsNamesApartThatItsTopicsCannotHold) {
       "devices: {Kühler: {bus: plc, unit_id: 1, points: {p: {register: holding, address: 0}}},"
       " K_hler: {bus: plc, unit_id: 2, points: {p: {register: holding, address: 0}}}}\n"
       "publish: {homeassistant: {discovery: ha}}\n");
-  ASSERT_EQ(plant.announcements().size(), 2U);
+  ASSERT_EQ(plant.announcements().size(), 3U);  // the second is the status, once
   EXPECT_THAT(plant.announcements()[0]->topic, ::testing::MatchesRegex("ha/device/plant_K__hler_[0-9a-f]+/config"));
-  EXPECT_EQ(plant.announcements()[1]->topic, "ha/device/plant_K_hler/config");
+  EXPECT_EQ(plant.announcements()[2]->topic, "ha/device/plant_K_hler/config");
 }
 
 TEST(HomeAssistant, MistakesHaveTheirPlace) {
