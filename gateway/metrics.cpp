@@ -203,7 +203,8 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   out.counter("ferrule_uplink_received_total", "Messages that came from the cloud.");
   each(&Status::received);
   out.counter("ferrule_uplink_received_dropped_total",
-              "Messages from the cloud that no route wanted, that came too fast, or that it had kept while the gateway was off.");
+              "Messages from the cloud that no route wanted, that came too fast, or that it had kept while the gateway "
+              "was off.");
   each(&Status::received_dropped);
   out.counter("ferrule_uplink_repeated_total", "Messages sent again, so that the cloud may have got them twice.");
   each(&Status::repeated);

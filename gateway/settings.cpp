@@ -177,6 +177,7 @@ Settings read_settings(const config::Document& document) {
   warn_of_dots(root["uplinks"], settings);
   tell_clouds_of_status(root, settings);
   warn_of_unreachable_routes(root, settings);
+  warn_of_useless_rules(root, settings);
   warn_of_shut_out_commands(root, settings);
   if (settings.remote && !settings.broker.access.restricted) {
     root["gateway"]["remote"].mistake("whoever reaches the broker could give the gateway another configuration",

@@ -34,6 +34,37 @@ void warn_of_covered(const config::Node& list, const std::vector<Route>& routes)
   }
 }
 
+constexpr std::size_t kMostCompared = 300;  // rules of a list, each with each
+
+/// Of one list, in which a rule that denies wins wherever it stands.
+void warn_of_useless_rules(const config::Node& list) {
+  if (!list.is_list()) return;
+  const auto items = list.items();
+  std::vector<std::string> rules;
+  for (const auto& item : items) rules.push_back(item.text());
+  const auto denies = [](const std::string& rule) { return rule.starts_with('!'); };
+  const auto filter = [&](const std::string& rule) { return rule.substr(denies(rule) ? 1 : 0); };
+  const auto count = std::min(rules.size(), kMostCompared);
+  /// One that denies or permits as asked, and leaves this one nothing.
+  const auto other_than = [&](std::size_t rule, bool denying) {
+    for (std::size_t other = 0; other < count; ++other) {
+      const bool counts = other != rule && (other < rule || rules[other] != rules[rule]);  // of two alike the second
+      if (counts && denies(rules[other]) == denying && covers(filter(rules[other]), filter(rules[rule]))) return other;
+    }
+    return count;
+  };
+  for (std::size_t rule = 0; rule < count; ++rule) {
+    const auto denied_by = denies(rules[rule]) ? count : other_than(rule, true);
+    const auto said_by = other_than(rule, denies(rules[rule]));
+    if (denied_by < count) {
+      items[rule].warning(
+          fmt::format("permits nothing: \"{}\" denies all of it, wherever it stands", rules[denied_by]));
+    } else if (said_by < count) {
+      items[rule].warning(fmt::format("adds nothing: \"{}\" says the same of all of it", rules[said_by]));
+    }
+  }
+}
+
 /// Whether somebody, or somebody with a client id that nobody here knows, may publish there.
 class Publishers {
  public:
@@ -107,6 +138,20 @@ void tell_clouds_of_status(const config::Node& root, Settings& settings) {
     }
     return;
   }
+}
+
+void warn_of_useless_rules(const config::Node& root, const Settings& settings) {
+  if (!settings.broker.access.restricted) return;
+  const auto look = [](const config::Node& rules) {
+    warn_of_useless_rules(rules["subscribe"]);
+    warn_of_useless_rules(rules["publish"]);
+  };
+  const auto broker = root["broker"];
+  for (const auto* key : {"users", "clients"}) {
+    for (const auto& [name, rules] : broker[key].entries()) look(rules);
+  }
+  look(broker["everyone"]);
+  look(broker["anonymous"]);
 }
 
 void warn_of_shut_out_commands(const config::Node& root, const Settings& settings) {

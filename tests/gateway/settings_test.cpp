@@ -176,6 +176,25 @@ std::vector<std::string> warnings_of(const std::string& text) {
   return all;
 }
 
+TEST(Settings, RulesThatChangeNothingAreWarnedOf) {
+  const auto settings = parse_settings(
+      "broker:\n"
+      "  users:\n"
+      "    hmi:\n"
+      "      password: x\n"
+      "      subscribe: [\"plant1/#\", \"plant1/pay/x\", \"!plant1/pay/#\", \"!plant1/+/x\"]\n"
+      "      publish: [\"plant1/+/set\", \"plant1/a/set\", \"plant1/+/set\", \"other/%c\"]\n"
+      "  everyone: {subscribe: [\"plant1/pay/x\"]}\n",
+      "test.yaml");
+  std::vector<std::string> told;
+  for (const auto& warning : settings.warnings) told.push_back(warning.path + " " + warning.message);
+  EXPECT_THAT(
+      told, testing::ElementsAre(
+                "broker.users.hmi.subscribe[1] permits nothing: \"!plant1/pay/#\" denies all of it, wherever it stands",
+                "broker.users.hmi.publish[1] adds nothing: \"plant1/+/set\" says the same of all of it",
+                "broker.users.hmi.publish[2] adds nothing: \"plant1/+/set\" says the same of all of it"));
+}
+
 TEST(Settings, AnUplinkThatCarriesWhatHomeAssistantIsToldSaysThereWhetherTheGatewayIs) {
   const auto with = [](const std::string& more) {
     return parse_settings(std::string(kPlant) +
