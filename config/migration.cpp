@@ -17,6 +17,15 @@ namespace {
 
 constexpr std::string_view kVersion = "version";
 
+/// Without its line, in which there may be secrets: nobody has read yet which keys are.
+Mistake mistake_at(const Node::State& file, Offset at, std::string path, std::string message) {
+  Mistake mistake;
+  mistake.where = file.source.locate(at);
+  mistake.path = std::move(path);
+  mistake.message = std::move(message);
+  return mistake;
+}
+
 /// A text of the file in place of [first, last).
 struct Edit {
   std::size_t first, last;
@@ -33,7 +42,7 @@ class Edits {
     edits.insert({first, last, std::move(text)});
   }
   void say(const Node::State& file, Offset at, std::string path, std::string message) {
-    told_.push_back(file.source.mistake(at, std::move(path), std::move(message)));
+    told_.push_back(mistake_at(file, at, std::move(path), std::move(message)));
     told_.back().warning = true;
   }
   std::vector<Mistake> take_told() { return std::move(told_); }
@@ -152,8 +161,8 @@ std::int64_t version_of(const Node::State& state) {
   if (!is_number || version < 1) return kLanguageVersion;
   if (version <= kLanguageVersion) return version;
   // Nothing else is told: what this Ferrule does not know may all be right.
-  throw Error({found.file->source.mistake(
-      found.entry->value->at, std::string(kVersion),
+  throw Error({mistake_at(
+      *found.file, found.entry->value->at, std::string(kVersion),
       fmt::format("is {}, and Ferrule {} reads versions 1 to {}: this file needs a newer Ferrule (or go back to the "
                   "one that ferrule migrate kept, {}.v{})",
                   version, FERRULE_VERSION, kLanguageVersion, found.file->source.file(), kLanguageVersion))});
@@ -223,8 +232,7 @@ void set_version(const Node::State& top, Migration& migration) {
   const auto& file = found ? *found.file : top;
   auto text = file.source.text();
   const auto span = found ? span_of(found) : std::nullopt;
-  if (found && !span)
-    throw Error({file.source.mistake(found.entry->key_at, std::string(kVersion), "is to be a number")});
+  if (found && !span) throw Error({mistake_at(file, found.entry->key_at, std::string(kVersion), "is to be a number")});
   const bool in_brackets = !found && text[top.root->at] == '{';
   const auto version = std::to_string(kLanguageVersion);
   if (span) {

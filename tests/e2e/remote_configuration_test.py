@@ -149,6 +149,54 @@ def test_one_that_an_uplink_brought_has_to_leave_it_its_way(make_gateway, cloud,
     assert json.loads(answers.next(30).payload)["result"] == "ok"
 
 
+def _without_its_cloud(gateway):
+    """What leaves it in its trial for as long as that may take."""
+    changed = copy.deepcopy(gateway.config)
+    changed["uplinks"]["hq"]["url"] = f"mqtt://127.0.0.1:{free_port()}"
+    return json.dumps(changed)
+
+
+def _begin_trial(gateway):
+    _publish(gateway, f"{_TOPIC}/set", _without_its_cloud(gateway))
+    wait_until(lambda: "uplinks connecting anew" in gateway.process.stderr_text or "connection failed" in gateway.process.stderr_text
+               or "refused" in gateway.process.stderr_text, 20, "the uplink looks for another cloud")
+
+
+def test_a_gateway_that_is_killed_in_the_trial_starts_with_the_file_as_it_was(gateway, cloud, closing):
+    before = gateway.file.read_text()
+    _begin_trial(gateway)
+    gateway.kill()
+    assert gateway.file.read_text() == before
+    gateway.start()
+    _await_uplink(gateway)
+    there = closing(Paho(4).subscribe(cloud.port, "sites/#", qos=1))
+    _publish(gateway, "plant1/x", "as before")
+    assert there.next(30).payload == "as before"
+    assert sorted(path.name for path in gateway.file.parent.glob("*ferrule.yaml*")) == ["ferrule.yaml"], "nothing is left of it"
+    changed = copy.deepcopy(gateway.config) | {"publish": {"qos": 0}}
+    assert _ask(gateway, changed)["result"] == "ok", "another one may come"
+
+
+def test_one_that_is_retained_is_refused_and_does_not_come_again(gateway):
+    before = gateway.file.read_text()
+    changed = json.dumps(copy.deepcopy(gateway.config) | {"publish": {"qos": 0}})
+    request = Process(["mosquitto_pub", "-p", gateway.port, *_ADMIN, "-q", 1, "-r", "-t", f"{_TOPIC}/set", "-m", changed])
+    assert request.wait(20) == 0
+    wait_until(lambda: "it must not be retained" in gateway.process.stderr_text, 20, "it is refused")
+    gateway.kill()
+    gateway.start()  # with the retained one in the broker's file
+    _await_uplink(gateway)
+    assert _ask(gateway, "]")["result"] == "rejected", "it is not at work"
+    assert "configuration from client" in gateway.process.stderr_text and ": ok" not in gateway.process.stderr_text
+    assert gateway.file.read_text() == before
+
+
+def test_while_one_is_on_trial_another_is_refused(gateway):
+    _begin_trial(gateway)
+    answer = _ask(gateway, gateway.config)
+    assert answer["result"] == "rejected" and "another configuration is being taken over" in answer["why"], answer
+
+
 def test_without_an_uplink_that_could_prove_it_one_is_refused_and_its_text_is_shown_to_nobody(make_gateway, closing):
     gateway = _open(make_gateway(uplinks={"hq": plant.uplink(free_port(), out=[
         {"from": "ferrule/#", "to": "sites/{topic:1..}", "qos": 1}])}))

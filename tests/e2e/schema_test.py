@@ -131,3 +131,40 @@ def test_fmt_brings_files_into_form_and_check_names_those_that_are_not(tmp_path)
     broken = run()
     assert broken.returncode == 78 and "is given twice" in broken.stderr
     assert file.read_text() == "version: 1\nversion: 2\n"
+
+
+_OLD = """# The plant.
+version: 1
+gateway: {id: plant1, state_dir: state}
+queue:
+  backfill: live-first   # the dashboard first
+  backfill_rate: 200
+uplinks:
+  hq: !include hq.yaml
+"""
+_OLD_UPLINK = 'url: mqtt://127.0.0.1:1\nout: [{from: "plant1/#"}]\nqueue: {backfill: live-first, backfill_rate: 5}\n'
+
+
+def test_a_file_of_an_older_version_goes_on_to_be_read_and_migrate_rewrites_it_when_asked(tmp_path):
+    file, part = tmp_path / "plant.yaml", tmp_path / "hq.yaml"
+    file.write_text(_OLD)
+    part.write_text(_OLD_UPLINK)
+    run = lambda *arguments: subprocess.run([BINARY, *arguments, file], capture_output=True, text=True)
+    old = run("check")
+    assert old.returncode == 0
+    assert f"{file}:6:3: warning: queue.backfill_rate: is \"backfill: {{rate: 200}}\" since version 2" in old.stderr
+    assert f"{part}:3:29: warning: uplinks.hq.queue.backfill_rate: " in old.stderr
+    look = run("migrate", "--check")
+    assert look.returncode == 1 and "backfill_rate" in look.stdout
+    assert (file.read_text(), part.read_text()) == (_OLD, _OLD_UPLINK), "nothing is rewritten without being asked"
+    assert run("migrate").returncode == 0
+    assert file.read_text() == ("# The plant.\nversion: 2\ngateway: {id: plant1, state_dir: state}\nqueue:\n"
+                                "  backfill: {rate: 200}   # the dashboard first\nuplinks:\n  hq: !include hq.yaml\n")
+    assert part.read_text() == 'url: mqtt://127.0.0.1:1\nout: [{from: "plant1/#"}]\nqueue: {backfill: {rate: 5}}\n'
+    assert ((tmp_path / "plant.yaml.v1").read_text(), (tmp_path / "hq.yaml.v1").read_text()) == (_OLD, _OLD_UPLINK)
+    new = run("check")
+    assert (new.returncode, new.stderr, new.stdout) == (0, "", old.stdout)
+    assert run("migrate", "--check").returncode == 0
+    file.write_text("version: 3\nsomething: new\n")
+    newer = run("check")
+    assert newer.returncode == 78 and "needs a newer Ferrule" in newer.stderr and "something" not in newer.stderr
