@@ -57,6 +57,8 @@ RemoteConfiguration::RemoteConfiguration(const RemoteSettings& settings, std::fi
       loop_(loop),
       gateway_(gateway),
       reload_(reload) {
+  std::error_code none;
+  std::filesystem::remove(candidate_, none);  // of a trial that a kill ended
   gateway_.broker().attach(*this);
 }
 
