@@ -285,7 +285,7 @@ const Row kKeys[] = {
      "f:2:17: error: list[0].x: unknown key\n"
      "  - &a {qos: 7, x: 1}\n"
      "                ^"},
-    {"AllAtOnceInFileOrder", "nonsense: 1\nmeter:\n  unit_id: 0\n  unit_id: 1\n  timout: 1s\nversion: 3\n",
+    {"AllAtOnceInFileOrder", "nonsense: 1\nmeter:\n  unit_id: 0\n  unit_id: 1\n  timout: 1s\nversion: 2\n",
      "f:1:1: error: nonsense: unknown key\n"
      "nonsense: 1\n"
      "^\n"
@@ -298,8 +298,8 @@ const Row kKeys[] = {
      "f:5:3: error: meter.timout: unknown key (did you mean \"timeout\"?)\n"
      "  timout: 1s\n"
      "  ^\n"
-     "f:6:10: error: version: must be 1, is 3\n"
-     "version: 3\n"
+     "f:6:10: error: version: must be 1, is 2\n"
+     "version: 2\n"
      "         ^"},
 };
 
