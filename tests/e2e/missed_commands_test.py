@@ -54,7 +54,9 @@ def test_what_the_cloud_kept_is_taken_when_it_is_asked_for(cloud, make_gateway, 
     for i in range(25):
         Paho(4).publish(cloud.port, f"cloud/{i}", "missed", qos=1 + i % 2)
     gateway.start()
-    assert _until(here, cloud, "after").count("missed") == 25
+    received = []
+    while received.count("missed") < 25:  # QoS 1 may overtake QoS 2
+        received.append(here.next(30).payload)
 
 
 def test_what_the_cloud_keeps_while_the_connection_is_cut_is_taken(cloud, link, make_gateway, closing):

@@ -153,7 +153,7 @@ def test_a_file_of_an_older_version_goes_on_to_be_read_and_migrate_rewrites_it_w
     old = run("check")
     assert old.returncode == 0
     assert f"{file}:6:3: warning: queue.backfill_rate: is \"backfill: {{rate: 200}}\" since version 2" in old.stderr
-    assert f"{part}:3:29: warning: uplinks.hq.queue.backfill_rate: " in old.stderr
+    assert f"{part}:3:31: warning: uplinks.hq.queue.backfill_rate: " in old.stderr
     look = run("migrate", "--check")
     assert look.returncode == 1 and "backfill_rate" in look.stdout
     assert (file.read_text(), part.read_text()) == (_OLD, _OLD_UPLINK), "nothing is rewritten without being asked"
