@@ -197,11 +197,8 @@ TEST(Settings, RulesThatChangeNothingAreWarnedOf) {
 
 TEST(Settings, AnUplinkThatCarriesWhatHomeAssistantIsToldSaysThereWhetherTheGatewayIs) {
   const auto with = [](const std::string& more) {
-    return parse_settings(std::string(kPlant) +
-                              "publish: {homeassistant: {discovery: homeassistant}}
-                              "
-                              "uplinks: {hq: {url: \"mqtt://a\", " +
-                              more + "}}\n",
+    return parse_settings(std::string(kPlant) + "publish: {homeassistant: {discovery: homeassistant}}\n" +
+                              "uplinks: {hq: {url: \"mqtt://a\", " + more + "}}\n",
                           "test.yaml");
   };
   constexpr auto kBoth = "out: [{from: \"plant1/#\"}, {from: \"homeassistant/#\"}]";
