@@ -4,7 +4,7 @@ import {entries, keys, learn} from './form.js'
 import {Verbatim, yaml} from './yaml.js'
 
 const kSections = ['buses', 'devices', 'uplinks']
-const model = {version: new Verbatim('1'), gateway: {}, buses: {}, devices: {}, uplinks: {}}
+const model = {version: new Verbatim('2'), gateway: {}, buses: {}, devices: {}, uplinks: {}}
 let schema = null
 
 async function call(path, options) {
