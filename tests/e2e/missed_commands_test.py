@@ -67,4 +67,5 @@ def test_what_the_cloud_keeps_while_the_connection_is_cut_is_taken(cloud, link, 
     wait_until(lambda: "connection lost" in gateway.process.stderr_text, 10, "the gateway knows")
     Paho(4).publish(cloud.port, "cloud/valve", "meanwhile", qos=1)
     link.restore()
-    assert here.next(30).payload == "meanwhile"
+    while here.next(30).payload != "meanwhile":
+        pass  # one of before may still have been on its way
