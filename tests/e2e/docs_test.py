@@ -301,7 +301,7 @@ class Machine:
             return "is not what systemctl is asked here"
         endless = re.match(r"ferrule (simulate|trace|tap|top)\b|mosquitto_sub\b", here) and not re.search(r"--(count|pcap)|-C ", here)
         process = Process(["bash", "-c", ("exec " if endless else "") + here.removesuffix("&")], env=self.env, cwd=self.home,
-                          stdin="a password\n")
+                          stdin="a password\n" if here.startswith("ferrule passwd ") else None)
         if endless:
             wait_until(lambda: process.out or not process.running, 20, f"{command} says something")
             self.running.append(process)

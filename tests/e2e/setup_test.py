@@ -88,6 +88,8 @@ def _fill(browser, **fields):
 
 
 def test_form_of_the_schema_makes_a_first_configuration(form):
+    shown = "[...document.querySelectorAll('section')].filter((one) => one.offsetParent !== null).map((one) => one.id).join()"
+    assert form.evaluate(shown) == "first"
     _fill(form, **{"#gateway": {"id": "plant7"}})
     form.do("click", selector=".add-bus")
     _fill(form, **{"#buses .bus": {"name": "plc", "type": "modbus-tcp"}})
@@ -110,6 +112,7 @@ def test_form_of_the_schema_makes_a_first_configuration(form):
     _fill(form, **{".uplink": {"url": "mqtt://hq.example"}})
     form.do("click", selector="#make")
     form.wait_for("#fine", "nothing wrong")
+    assert form.evaluate(shown) == "first,review"
     form.do("click", selector="#write")
     form.wait_for("#verdict", "the gateway starts")
     assert form.file.read_text() == f"""version: 2

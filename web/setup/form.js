@@ -4,7 +4,7 @@ import {el} from './dom.js'
 import {Verbatim} from './yaml.js'
 
 // What is asked at once besides what has to be there.
-const kFirst = new Set('id http baud parity unit_id template interval points type unit scale username password tls out to qos'.split(' '))
+const kFirst = new Set('id http baud parity unit_id template interval points type unit scale username password tls out to'.split(' '))
 let definitions = {}
 let made = 0
 
@@ -62,7 +62,7 @@ function labelled(name, schema, required, control) {
   control.id = id
   control.name = name
   control.setAttribute('aria-describedby', `${id}-says`)
-  return el('div', {className: 'field'}, el('label', {htmlFor: id}, required ? `${name} *` : name), control,
+  return el('div', {className: 'field'}, el('label', {htmlFor: id}, required ? `${name} *` : schema['x-required'] ? `${name} (*)` : name), control,
     el('small', {id: `${id}-says`}, schema.description ?? ''))
 }
 
@@ -90,7 +90,7 @@ function line(name, schema, value, required, set, context) {
 
 function field({name, schema, required, first}, value, set, context) {
   const inner = follow(schema)
-  const described = {...inner, description: schema.description ?? inner.description}
+  const described = {...inner, description: schema.description ?? inner.description, 'x-required': schema['x-required']}
   if (name === 'bus') return labelled(name, described, required, choice(context.buses(), described, value, required, set))
   const words = inner.enum?.filter((word) => typeof word === 'string') ?? (kinds(inner).includes('boolean') && kinds(inner).length === 1 ? ['true', 'false'] : null)
   if (words) return labelled(name, described, required, choice(words, described, value, required, set))
