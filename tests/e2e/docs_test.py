@@ -59,7 +59,7 @@ def _sections() -> set[str]:
 
 
 # What a part of a configuration may take for granted.
-_AROUND = """version: 1
+_AROUND = """version: 2
 gateway: {id: plant1, state_dir: /tmp}
 buses:
   plc: {type: modbus-tcp, host: 10.0.0.5}
@@ -215,7 +215,7 @@ _NOT_COMPARED = ("ferrule passwd", "ferrule uplink test", "ferrule events", "fer
 # Those that say by it what they found.
 _EXIT_CODES = {"ferrule status": (0, 1), "ferrule doctor": (0, 1)}
 
-_PLANT = """version: 1
+_PLANT = """version: 2
 gateway:
   id: plant1
   http: {listen: "127.0.0.1:HTTP", tokens: {scada: {token: !file /DIRECTORY/scada-token, role: operate}}}
