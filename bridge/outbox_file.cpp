@@ -1,6 +1,7 @@
 #include "bridge/outbox_file.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -17,7 +18,8 @@ using mqtt::bind_bytes;
 using mqtt::bytes_of;
 
 constexpr int kApplicationId = 0x46727571;  // "Fruq"
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;                  // to be raised with every change that an older version would not understand
+constexpr int kOldestSchema = 1;
 constexpr std::int64_t kMaxParked = 10'000;  // rows; the oldest go first
 constexpr std::uint64_t kPage = 2'048;       // a commit of small messages writes least with it: decision 41
 constexpr std::uint64_t kRowOverhead = 48;   // cell, header, seq, times, flags, pointer in the page
@@ -34,11 +36,27 @@ constexpr auto kCreate = R"(
   CREATE TABLE parked (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, flags INTEGER NOT NULL, payload BLOB NOT NULL,
                        properties BLOB, published INTEGER NOT NULL, expires INTEGER, reason INTEGER NOT NULL,
                        parked INTEGER NOT NULL);
+  CREATE TABLE receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL, number INTEGER NOT NULL, digest INTEGER NOT NULL,
+                        PRIMARY KEY (session, packet_id)) WITHOUT ROWID;
+  CREATE TABLE time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER);
+  CREATE TABLE exchange (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL, cut INTEGER NOT NULL,
+                         leader INTEGER);
+  CREATE TABLE release (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL);
 )";
 
-/// What files of earlier versions do not have, and what they have elsewhere. Their rows are counted anew, because a row
-/// costs another sum of pages now.
-constexpr auto kUpgrade = R"(
+/// What files of schema 1 do not all have, and what they have elsewhere. Versions that wrote it added to it without
+/// raising it.
+constexpr auto kMissingTables = R"(
+  CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL, number INTEGER NOT NULL,
+                                      digest INTEGER NOT NULL, PRIMARY KEY (session, packet_id)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER);
+  CREATE TABLE IF NOT EXISTS exchange (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL,
+                                       cut INTEGER NOT NULL, leader INTEGER);
+  CREATE TABLE IF NOT EXISTS release (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL);
+)";
+
+/// The rows are counted anew, because a row costs another sum of pages now.
+constexpr auto kMissingFigures = R"(
   ALTER TABLE meta ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE meta ADD COLUMN low INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE meta ADD COLUMN high INTEGER NOT NULL DEFAULT 0;
@@ -88,6 +106,7 @@ OutboxFile::Database::Database(std::filesystem::path path, Durability durability
            {.name = "outbox",
             .application_id = kApplicationId,
             .schema = kSchema,
+            .oldest_schema = kOldestSchema,
             .create = kCreate,
             .survives_power_loss = durability == Durability::PowerLoss,
             .page_size = kPage,
@@ -95,15 +114,6 @@ OutboxFile::Database::Database(std::filesystem::path path, Durability durability
            [this](bool fresh) { load(fresh); }) {}
 
 void OutboxFile::Database::load(bool fresh) {
-  for (const auto* sql : {
-           R"(CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL,
-                number INTEGER NOT NULL, digest INTEGER NOT NULL, PRIMARY KEY (session, packet_id)) WITHOUT ROWID)",
-           "CREATE TABLE IF NOT EXISTS time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER)",
-           R"(CREATE TABLE IF NOT EXISTS exchange (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL,
-                cut INTEGER NOT NULL, leader INTEGER))",
-           "CREATE TABLE IF NOT EXISTS release (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL)"}) {
-    statement(sql).exec();
-  }
   fresh ? begin_seqs() : upgrade();
   auto& select = statement("SELECT reserved, rows, bytes, low, high, counted FROM meta WHERE id = 1");
   if (!select.executeStep()) throw mqtt::DatabaseFile::Unusable("its table `meta` is empty");
@@ -122,14 +132,17 @@ void OutboxFile::Database::begin_seqs() {
   begin.exec();
 }
 
+/// All or nothing: a kill leaves a file of the old schema.
 void OutboxFile::Database::upgrade() {
+  if (file.pragma("user_version") == kSchema) return;
   auto& columns = statement("SELECT count(*) FROM pragma_table_info('meta') WHERE name = 'counted'");
   columns.executeStep();
-  const bool is_new = columns.getColumn(0).getInt() != 0;
+  const bool has_figures = columns.getColumn(0).getInt() != 0;
   columns.reset();
-  if (is_new) return;
   file.execute("BEGIN IMMEDIATE");
-  file.execute(kUpgrade);
+  file.execute(kMissingTables);
+  if (!has_figures) file.execute(kMissingFigures);
+  file.execute(fmt::format("PRAGMA user_version = {}", kSchema).c_str());
   file.execute("COMMIT");
 }
 

@@ -212,7 +212,14 @@ bool is_unreadable(const std::string& verdict) {
 
 void DatabaseFile::check() {
   if (pragma("application_id") != format_.application_id) throw Unusable("it is a database of another program");
-  if (const auto schema = pragma("user_version"); schema != format_.schema) {
+  const auto schema = pragma("user_version");
+  if (schema > format_.schema) {
+    throw Unusable(
+        fmt::format("a newer Ferrule wrote it, with schema {}, and this one reads schema {}: that one takes "
+                    "it up when it gets its name back",
+                    schema, format_.schema));
+  }
+  if (schema < format_.oldest_schema) {
     throw Unusable(
         fmt::format("it has schema {}, and this version of Ferrule reads schema {}", schema, format_.schema));
   }

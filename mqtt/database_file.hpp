@@ -28,6 +28,7 @@ struct DatabaseFormat {
   std::string_view name;  ///< for log lines: "outbox"
   int application_id;
   int schema;
+  int oldest_schema = schema;       ///< that `opened` can make one of `schema` of
   const char* create;               ///< SQL that makes the tables
   bool survives_power_loss = true;  ///< a commit waits for the disk
   int page_size = 4'096;            ///< bytes, of a new file

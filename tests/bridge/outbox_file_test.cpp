@@ -179,42 +179,68 @@ TEST_F(OutboxFileTest, AfterAPowerCutCountsAlsoWhatWasAddedSinceTheFiguresWereWr
   }
 }
 
-/// The file as versions made it that had all records in one table and priorities in another.
-void make_old(const std::filesystem::path& path) {
-  SQLite::Database database(path.string(), SQLite::OPEN_READWRITE);
-  database.exec(R"(
-    UPDATE meta SET bytes = 1000000;
-    ALTER TABLE meta DROP COLUMN counted; ALTER TABLE meta DROP COLUMN low; ALTER TABLE meta DROP COLUMN high;
-    CREATE TABLE special (id INTEGER PRIMARY KEY CHECK (id = 1), low INTEGER, high INTEGER);
-    INSERT INTO special VALUES (1, 1, 2);
-    DROP TABLE exchange; DROP TABLE release;
-    INSERT INTO record VALUES (0, 'r5-1', ''), (2, 's5-9', 'packet'), (2, 'sc5-9', 'release');)");
+/// As the first version made it.
+constexpr auto kFirstFile = R"(
+  CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), reserved INTEGER NOT NULL, rows INTEGER NOT NULL,
+                     bytes INTEGER NOT NULL);
+  INSERT INTO meta VALUES (1, 100, 5, 1000000);
+  CREATE TABLE topic (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+  INSERT INTO topic VALUES (1, 'plant/1');
+  CREATE TABLE queue (seq INTEGER PRIMARY KEY, topic NOT NULL, flags INTEGER NOT NULL, payload BLOB NOT NULL,
+                      properties BLOB, published INTEGER NOT NULL, expires INTEGER);
+  INSERT INTO queue VALUES (1, 1, 9, x'31', NULL, 7, NULL), (2, 1, 18, x'32', NULL, 7, NULL), (3, 1, 17, x'33', NULL, 7, NULL),
+                           (4, 1, 1, x'34', NULL, 7, NULL), (5, 1, 1, x'35', NULL, 7, NULL);
+  CREATE TABLE record (seq INTEGER NOT NULL, key TEXT NOT NULL, packet BLOB NOT NULL, PRIMARY KEY (seq, key)) WITHOUT ROWID;
+  INSERT INTO record VALUES (0, 'r5-1', ''), (2, 's5-9', 'packet'), (2, 'sc5-9', 'release');
+  CREATE TABLE parked (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, flags INTEGER NOT NULL, payload BLOB NOT NULL,
+                       properties BLOB, published INTEGER NOT NULL, expires INTEGER, reason INTEGER NOT NULL,
+                       parked INTEGER NOT NULL);
+  PRAGMA application_id = 0x46727571;
+  PRAGMA user_version = 1;)";
+
+/// What later ones added before they raised the schema.
+constexpr auto kPriorities1 = R"(
+  CREATE TABLE special (id INTEGER PRIMARY KEY CHECK (id = 1), low INTEGER, high INTEGER);
+  INSERT INTO special VALUES (1, 1, 2);
+  CREATE TABLE time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER);)";
+constexpr auto kTablesOfRecords = R"(
+  ALTER TABLE meta ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE meta ADD COLUMN low INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE meta ADD COLUMN high INTEGER NOT NULL DEFAULT 0;
+  UPDATE meta SET rows = 0, bytes = 0;
+  CREATE TABLE exchange (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL, cut INTEGER NOT NULL,
+                         leader INTEGER);
+  CREATE TABLE release (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL);
+  INSERT INTO exchange VALUES (2, 's5-9', 'packet', 0, NULL);
+  INSERT INTO release VALUES (2, 'sc5-9', 'release');
+  DELETE FROM record WHERE seq <> 0;)";
+
+TEST_F(OutboxFileTest, TakesUpWhatAnyEarlierVersionLeft) {
+  std::string sql;
+  for (const auto* added : {kFirstFile, kPriorities1, kTablesOfRecords}) {
+    sql += added;
+    std::filesystem::remove(path_);
+    SQLite::Database(path_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec(sql);
+    for (int times = 0; times < 2; ++times) {
+      auto file = open();
+      EXPECT_EQ(file->times_set_aside(), 0U);
+      EXPECT_EQ(file->reserved(), 100U);
+      EXPECT_EQ(seqs(*file).size(), 5U);
+      EXPECT_EQ(file->rows(), 5U);
+      EXPECT_EQ(file->rows(Priority::High), 2U);
+      EXPECT_EQ(file->bytes(), 5 * row_cost(7, 1, 0));
+      std::vector<std::string> keys;
+      for (const auto& record : file->records()) keys.push_back(record.key);
+      EXPECT_THAT(keys, ElementsAre("r5-1", "s5-9", "sc5-9"));
+      in_transaction(*file, [&] { file->put_receipt("client", {}); });
+    }
+  }
 }
 
-TEST_F(OutboxFileTest, TakesUpWhatAnEarlierVersionLeft) {
-  auto file = open();
-  in_transaction(*file, [&] {
-    for (Seq seq = 1; seq <= 5; ++seq) {
-      auto one = row(seq);
-      one.priority = seq == 1 ? Priority::Low : seq < 4 ? Priority::High : Priority::Normal;
-      file->insert(one);
-    }
-    file->reserve(file->reserved() + 1);
-  });
-  const auto bytes = file->bytes();
-  file.reset();
-  make_old(path_);
-  for (int times = 0; times < 2; ++times) {
-    file = open();
-    EXPECT_EQ(file->times_set_aside(), 0U);
-    EXPECT_EQ(file->rows(), 5U);
-    EXPECT_EQ(file->rows(Priority::High), 2U);
-    EXPECT_EQ(file->bytes(), bytes);
-    std::vector<std::string> keys;
-    for (const auto& record : file->records()) keys.push_back(record.key);
-    EXPECT_THAT(keys, ElementsAre("r5-1", "s5-9", "sc5-9"));
-    file.reset();
-  }
+TEST_F(OutboxFileTest, IsOfASchemaThatNoVersionBeforeItTakesForItsOwn) {
+  open();
+  SQLite::Database database(path_.string(), SQLite::OPEN_READONLY);
+  EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 2);
 }
 
 TEST_F(OutboxFileTest, DoesNotTakeBackWhatWasDeliveredBeforeTheOutboxKnew) {
@@ -392,6 +418,13 @@ TEST_F(OutboxFileTest, ATruncatedFileIsSetAside) {
 }
 
 // FAULTS 8
+TEST_F(OutboxFileTest, AZeroedFileIsSetAside) {
+  std::ofstream(path_) << std::string(40'960, '\0');
+  EXPECT_EQ(open()->times_set_aside(), 1U);
+  EXPECT_EQ(set_aside().size(), 1U);
+}
+
+// FAULTS 8
 TEST_F(OutboxFileTest, AnEmptyFileIsANewOne) {
   std::ofstream(path_).close();
   auto file = open();
@@ -423,10 +456,16 @@ TEST_F(OutboxFileTest, ADatabaseOfAnotherProgramIsSetAside) {
 }
 
 // FAULTS 8
-TEST_F(OutboxFileTest, ANewerSchemaIsSetAside) {
-  open().reset();
+TEST_F(OutboxFileTest, AFileOfANewerVersionIsSetAsideAsItIsForThatVersionToGoOnWith) {
+  auto file = open();
+  in_transaction(*file, [&] { file->insert(row(1)); });
+  file.reset();
   set_header(path_, 60, '\x09');
   EXPECT_EQ(open()->times_set_aside(), 1U);
+  ASSERT_EQ(set_aside().size(), 1U);
+  std::filesystem::rename(directory_.path() / set_aside().front(), path_);
+  set_header(path_, 60, '\x02');
+  EXPECT_THAT(seqs(*open()), ElementsAre(1));
 }
 
 TEST_F(OutboxFileTest, TwoFilesSetAsideInOneSecondDoNotOverwriteEachOther) {
