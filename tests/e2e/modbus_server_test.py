@@ -85,7 +85,7 @@ def test_a_stranger_reads_points_and_writes_one_through_its_limits(serve, master
     assert client.read_holding_registers(0, 1, slave=2).exception_code == 0x0A
     assert "[0]: \t25" in _mbpoll("-m", "tcp", "-p", port, "127.0.0.1")
     _mbpoll("-m", "tcp", "-p", port, "127.0.0.1", "12")
-    assert client.read_holding_registers(0, 1, slave=1).registers == [12]
+    wait_until(lambda: client.read_holding_registers(0, 1, slave=1).registers == [12], 20, "what mbpoll wrote has been polled")
     gateway.stop()
     assert "modbus 127.0.0.1 (server scada)" in gateway.process.stderr_text
 
@@ -165,8 +165,8 @@ def test_a_master_on_a_line_reads_points(serve, closing, tmp_path):
 
 def test_modbus_serial_reads_and_writes(serve):
     _, port = serve(points=_SHOWN)
-    steps = [["readInputRegisters", 2, 4], ["writeRegister", 0, 9], ["readHoldingRegisters", 0, 1], ["writeRegisters", 0, [31]],
-             ["readHoldingRegisters", 5, 1], ["readCoils", 0, 1]]
+    steps = [["readInputRegisters", 2, 4], ["writeRegister", 0, 9], ["readHoldingRegisters", 0, 1, {"until": [9]}],
+             ["writeRegisters", 0, [31]], ["readHoldingRegisters", 5, 1], ["readCoils", 0, 1]]
     for unit in (1, 255):  # 255 is the server itself
         script = pathlib.Path(__file__).parent / "js/modbus_master.js"
         result = subprocess.run(["node", script, json.dumps({"port": port, "unit": unit, "steps": steps})], env=javascript_env(),

@@ -21,7 +21,7 @@ _FILTER = "cell/#"
 
 
 class _Faithful:
-    """A paho client with a persistent session, on a thread of its own, that comes back whenever the connection ends."""
+    """A paho client with a persistent session, on a thread of its own from `begin` on, that comes back whenever the connection ends."""
 
     def __init__(self, port: int, client_id: str):
         self.client = paho_client(client_id, paho.MQTTv311, False)
@@ -30,7 +30,10 @@ class _Faithful:
         self.stopping = threading.Event()
         self.client.on_connect = self._on_connect
         self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def begin(self):
         self.thread.start()
+        return self
 
     def _on_connect(self, client, userdata, flags, code):
         self.on_connected()
@@ -135,10 +138,10 @@ def test_sessions_get_what_was_acknowledged_before_each_kill(qos, make_gateway, 
     dice = random.Random(seed)
     gateway = make_gateway().start()
     assert _mosquitto_sub(gateway.port, qos, "-E").wait(20) == 0
-    reader = closing(_Reader(gateway.port, qos))
+    reader = closing(_Reader(gateway.port, qos).begin())
     assert reader.subscribed.wait(20)
     modern = _mqttjs(gateway.port, qos)
-    publisher = closing(_Publisher(gateway.port, qos, per_second=400))
+    publisher = closing(_Publisher(gateway.port, qos, per_second=400).begin())
     for _ in range(_KILLS):
         time.sleep(dice.uniform(0.05, 1.0))
         gateway.kill()
