@@ -36,17 +36,10 @@ constexpr auto kCreate = R"(
   CREATE TABLE parked (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, flags INTEGER NOT NULL, payload BLOB NOT NULL,
                        properties BLOB, published INTEGER NOT NULL, expires INTEGER, reason INTEGER NOT NULL,
                        parked INTEGER NOT NULL);
-  CREATE TABLE receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL, number INTEGER NOT NULL, digest INTEGER NOT NULL,
-                        PRIMARY KEY (session, packet_id)) WITHOUT ROWID;
-  CREATE TABLE time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER);
-  CREATE TABLE exchange (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL, cut INTEGER NOT NULL,
-                         leader INTEGER);
-  CREATE TABLE release (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL);
 )";
 
-/// What files of schema 1 do not all have, and what they have elsewhere. Versions that wrote it added to it without
-/// raising it.
-constexpr auto kMissingTables = R"(
+/// Those that files of schema 1 do not all have: versions that wrote it added to it without raising it.
+constexpr auto kLaterTables = R"(
   CREATE TABLE IF NOT EXISTS receipt (session TEXT NOT NULL, packet_id INTEGER NOT NULL, number INTEGER NOT NULL,
                                       digest INTEGER NOT NULL, PRIMARY KEY (session, packet_id)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS time (id INTEGER PRIMARY KEY CHECK (id = 1), calendar INTEGER, clock INTEGER);
@@ -55,7 +48,12 @@ constexpr auto kMissingTables = R"(
   CREATE TABLE IF NOT EXISTS release (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, packet BLOB NOT NULL);
 )";
 
-/// The rows are counted anew, because a row costs another sum of pages now.
+const char* create_all() {
+  static const auto sql = std::string(kCreate) + kLaterTables;
+  return sql.c_str();
+}
+
+/// What the same files have elsewhere. The rows are counted anew, because a row costs another sum of pages now.
 constexpr auto kMissingFigures = R"(
   ALTER TABLE meta ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE meta ADD COLUMN low INTEGER NOT NULL DEFAULT 0;
@@ -107,7 +105,7 @@ OutboxFile::Database::Database(std::filesystem::path path, Durability durability
             .application_id = kApplicationId,
             .schema = kSchema,
             .oldest_schema = kOldestSchema,
-            .create = kCreate,
+            .create = create_all(),
             .survives_power_loss = durability == Durability::PowerLoss,
             .page_size = kPage,
             .when_damaged = "what it holds is not sent"},
@@ -140,7 +138,7 @@ void OutboxFile::Database::upgrade() {
   const bool has_figures = columns.getColumn(0).getInt() != 0;
   columns.reset();
   file.execute("BEGIN IMMEDIATE");
-  file.execute(kMissingTables);
+  file.execute(kLaterTables);
   if (!has_figures) file.execute(kMissingFigures);
   file.execute(fmt::format("PRAGMA user_version = {}", kSchema).c_str());
   file.execute("COMMIT");

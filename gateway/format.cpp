@@ -1,15 +1,19 @@
 #include "gateway/format.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <system_error>
 
 #include "config/error.hpp"
 #include "config/format.hpp"
+#include "gateway/durable_file.hpp"
 
 namespace ferrule::gateway {
 
@@ -43,13 +47,12 @@ std::vector<std::filesystem::path> files_of(const FormatOptions& options) {
 void replace_file(const std::filesystem::path& file, const std::string& text) {
   const auto beside = file.string() + ".new";
   std::error_code error;
-  std::ofstream(beside, std::ios::binary) << text << std::flush;
-  if (std::filesystem::file_size(beside, error) != text.size() && !error) {
-    error = std::make_error_code(std::errc::no_space_on_device);
-  }
+  const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (descriptor < 0 || !write_durably(descriptor, text)) error.assign(errno, std::generic_category());
+  if (descriptor >= 0) ::close(descriptor);
   if (!error) std::filesystem::permissions(beside, std::filesystem::status(file).permissions(), error);
   if (!error) std::filesystem::rename(beside, file, error);
-  if (!error) return;
+  if (!error) return sync_directory(file.parent_path());
   std::error_code ignored;
   std::filesystem::remove(beside, ignored);
   throw config::Error({file.string(), 0, 0}, {}, "cannot be written: " + error.message(), EX_CANTCREAT);
