@@ -2,11 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 
+#include "tests/config/directory_fixture.hpp"
 #include "tests/config/reading.hpp"
 
 namespace ferrule::config {
@@ -15,19 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 
-class Directory : public testing::Test {
+class Directory : public DirectoryFixture {
  protected:
-  Directory() {
-    std::string pattern = (fs::temp_directory_path() / "ferrule-directory-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~Directory() override { fs::remove_all(directory_); }
-
-  void write(const std::string& name, std::string_view content) const {
-    fs::create_directories((directory_ / name).parent_path());
-    std::ofstream(directory_ / name, std::ios::binary) << content;
-  }
-
   /// Everything that is wrong, the directory as `D`.
   std::string complaints(const std::function<void(const Node&)>& read = {}) const {
     std::string text;
@@ -38,14 +26,8 @@ class Directory : public testing::Test {
     } catch (const Error& error) {
       text = error.what();
     }
-    const auto directory = directory_.string();
-    for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory)) {
-      text.replace(at, directory.size(), "D");
-    }
-    return text;
+    return told(std::move(text));
   }
-
-  fs::path directory_;
 };
 
 std::vector<std::string> keys(const Node& map) {

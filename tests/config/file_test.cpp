@@ -3,31 +3,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "config/node.hpp"
+#include "tests/config/directory_fixture.hpp"
 
 namespace ferrule::config {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Files : public testing::Test {
+class Files : public DirectoryFixture {
  protected:
-  Files() {
-    std::string pattern = (fs::temp_directory_path() / "ferrule-config-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~Files() override { fs::remove_all(directory_); }
-
-  fs::path write(const std::string& name, std::string_view content) const {
-    const auto file = directory_ / name;
-    std::ofstream(file, std::ios::binary) << content;
-    return file;
-  }
-
   // What is said about a file, with its name as `f`.
   static std::string complaint(const fs::path& file) {
     try {
@@ -40,8 +27,6 @@ class Files : public testing::Test {
     }
     return {};
   }
-
-  fs::path directory_;
 };
 
 TEST_F(Files, AreLoadedWithTheirDirectory) {

@@ -1,11 +1,10 @@
 // `!include`: a part of the configuration in a file of its own.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 
+#include "tests/config/directory_fixture.hpp"
 #include "tests/config/reading.hpp"
 
 namespace ferrule::config {
@@ -13,18 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Includes : public testing::Test {
+class Includes : public DirectoryFixture {
  protected:
-  Includes() {
-    std::string pattern = (fs::temp_directory_path() / "ferrule-include-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~Includes() override { fs::remove_all(directory_); }
-
-  void write(const std::string& name, std::string_view content) const {
-    fs::create_directories((directory_ / name).parent_path());
-    std::ofstream(directory_ / name, std::ios::binary) << content;
-  }
   Document parse(std::string yaml) const { return Document::parse(std::move(yaml), (directory_ / "f").string()); }
 
   /// Everything that is wrong, the directory as `D`.
@@ -37,14 +26,8 @@ class Includes : public testing::Test {
     } catch (const Error& error) {
       text = error.what();
     }
-    const auto directory = directory_.string();
-    for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory)) {
-      text.replace(at, directory.size(), "D");
-    }
-    return text;
+    return told(std::move(text));
   }
-
-  fs::path directory_;
 };
 
 TEST_F(Includes, StandForAMapOrAList) {

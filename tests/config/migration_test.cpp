@@ -4,12 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "config/node.hpp"
+#include "tests/config/directory_fixture.hpp"
 
 namespace ferrule::config {
 namespace {
@@ -19,25 +18,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class MigrationTest : public testing::Test {
+class MigrationTest : public DirectoryFixture {
  protected:
-  MigrationTest() {
-    std::string pattern = (fs::temp_directory_path() / "ferrule-migration-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~MigrationTest() override { fs::remove_all(directory_); }
-
-  std::string write(const std::string& name, std::string_view content) const {
-    std::ofstream(directory_ / name, std::ios::binary) << content;
-    return (directory_ / name).string();
-  }
   /// What `ferrule migrate` makes of one file.
   std::string migrated(std::string_view content) const {
-    const auto file = write("plant.yaml", content);
+    const auto file = write("plant.yaml", content).string();
     return migrate(file).texts[file];
   }
-
-  fs::path directory_;
 };
 
 int rate_of(const Node& queue) { return static_cast<int>(queue["backfill"]["rate"].integer(0)); }
@@ -129,8 +116,9 @@ TEST_F(MigrationTest, OfANewerVersionNothingOldIsUnderstood) {
 }
 
 TEST_F(MigrationTest, WhatIsIncludedIsRewrittenInItsOwnFile) {
-  const auto included = write("hq.yaml", "url: mqtt://a\nqueue:\n  backfill: live-first\n  backfill_rate: 7\n");
-  const auto file = write("plant.yaml", "version: 1\nuplinks: {hq: !include hq.yaml, b: !include hq.yaml}\n");
+  const auto included =
+      write("hq.yaml", "url: mqtt://a\nqueue:\n  backfill: live-first\n  backfill_rate: 7\n").string();
+  const auto file = write("plant.yaml", "version: 1\nuplinks: {hq: !include hq.yaml, b: !include hq.yaml}\n").string();
   const auto document = Document::load(file);
   EXPECT_EQ(rate_of(document.root()["uplinks"]["hq"]["queue"]), 7);
   EXPECT_EQ(rate_of(document.root()["uplinks"]["b"]["queue"]), 7);
@@ -141,8 +129,8 @@ TEST_F(MigrationTest, WhatIsIncludedIsRewrittenInItsOwnFile) {
 }
 
 TEST_F(MigrationTest, InADirectoryTheTwoKeysMayStandInTwoFiles) {
-  const auto first = write("10-plant.yaml", "queue: {backfill_rate: 7, sync: 1s}\n");
-  const auto second = write("20-local.yaml", "version: 1\nqueue:\n  backfill: live-first\n");
+  const auto first = write("10-plant.yaml", "queue: {backfill_rate: 7, sync: 1s}\n").string();
+  const auto second = write("20-local.yaml", "version: 1\nqueue:\n  backfill: live-first\n").string();
   EXPECT_EQ(rate_of(Document::load(directory_).root()["queue"]), 7);
   auto migration = migrate(directory_);
   EXPECT_EQ(migration.texts[first], "queue: {sync: 1s}\n");

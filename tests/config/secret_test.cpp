@@ -4,9 +4,9 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <random>
 
+#include "tests/config/directory_fixture.hpp"
 #include "tests/config/reading.hpp"
 
 namespace ferrule::config {
@@ -14,17 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Secrets : public testing::Test {
+class Secrets : public DirectoryFixture {
  protected:
-  Secrets() {
-    std::string pattern = (fs::temp_directory_path() / "ferrule-secret-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~Secrets() override { fs::remove_all(directory_); }
-
-  void write(const std::string& name, std::string_view content) const {
-    std::ofstream(directory_ / name, std::ios::binary) << content;
-  }
   Document parse(std::string yaml) const { return Document::parse(std::move(yaml), (directory_ / "f.yaml").string()); }
 
   // What `!file name` is read as, or the complaint with the directory as `D`.
@@ -34,16 +25,10 @@ class Secrets : public testing::Test {
     try {
       document.finish();
     } catch (const Error& error) {
-      auto text = error.mistakes().front().message;
-      for (auto at = text.find(directory_.string()); at != std::string::npos; at = text.find(directory_.string())) {
-        text.replace(at, directory_.string().size(), "D");
-      }
-      return "mistake: " + text;
+      return "mistake: " + told(error.mistakes().front().message);
     }
     return value;
   }
-
-  fs::path directory_;
 };
 
 TEST_F(Secrets, ComeFromTheEnvironment) {
@@ -171,7 +156,8 @@ TEST(Secret, OfTheWrongTypeIsHidden) {
             "key: {a: [***]}\n"
             "     ^");
   EXPECT_EQ(complaints("key: !vault hunter2\n", read),
-            "f:1:6: error: key: has a tag that means nothing here: !vault (known tags: !env NAME, !file PATH, !credential NAME, !include PATH)\n"
+            "f:1:6: error: key: has a tag that means nothing here: !vault (known tags: !env NAME, !file PATH, "
+            "!credential NAME, !include PATH)\n"
             "key: !vault ***\n"
             "     ^");
 }
