@@ -22,7 +22,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
 -Wno-maybe-uninitialized;-Wno-stringop-overflow;-Wno-stringop-overread>")
 endif()
 target_compile_definitions(ferrule_flags INTERFACE
-  SPDLOG_FMT_EXTERNAL FERRULE_VERSION="${PROJECT_VERSION}")
+  SPDLOG_FMT_EXTERNAL FERRULE_VERSION="${PROJECT_VERSION}"
+  # Times after 2038, files of more than 2 GB and inodes of large disks. Debian 12's libraries are built with time_t of 32 bits
+  # there: nothing of them that takes or gives one may be called.
+  $<$<EQUAL:${CMAKE_SIZEOF_VOID_P},4>:_FILE_OFFSET_BITS=64;_TIME_BITS=64>)
 target_link_libraries(ferrule_flags INTERFACE Threads::Threads fmt::fmt tl::expected)
 
 if(FERRULE_SANITIZE)

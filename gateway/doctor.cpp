@@ -34,7 +34,7 @@ namespace ferrule::gateway {
 namespace {
 
 constexpr int kConnectMilliseconds = 3000;
-constexpr long kExpiresSoon = 30;                  // days
+constexpr std::int64_t kExpiresSoon = 30;          // days
 constexpr std::uint64_t kLittleSpace = 100 << 20;  // bytes
 
 using Findings = std::vector<Finding>;
@@ -264,16 +264,14 @@ int print(const Findings& found) {
 
 }  // namespace
 
-std::optional<long> days_left(const std::filesystem::path& certificate, std::time_t now) {
+std::optional<std::int64_t> days_left(const std::filesystem::path& certificate, std::time_t now) {
   const mqtt::OpensslPtr<BIO, BIO_free_all> file(BIO_new_file(certificate.c_str(), "r"));
   if (file == nullptr) return std::nullopt;
   const mqtt::OpensslPtr<X509, X509_free> read(PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
   if (read == nullptr) return std::nullopt;
-  const mqtt::OpensslPtr<ASN1_TIME, ASN1_TIME_free> from(ASN1_TIME_set(nullptr, now));
-  int days = 0;
-  int seconds = 0;
-  if (ASN1_TIME_diff(&days, &seconds, from.get(), X509_get0_notAfter(read.get())) != 1) return std::nullopt;
-  return seconds < 0 && days == 0 ? -1 : days;
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(read.get()), &end) != 1) return std::nullopt;
+  return std::chrono::floor<std::chrono::days>(std::chrono::seconds(::timegm(&end) - now)).count();
 }
 
 std::string why_unreachable(const addrinfo& addresses) {

@@ -3,6 +3,7 @@
 
 #include <netdb.h>
 
+#include <cstdint>
 #include <ctime>
 #include <filesystem>
 #include <optional>
@@ -31,9 +32,10 @@ int doctor(const DoctorOptions& options);
 
 /// How many days a certificate (PEM; the first of the file) is valid from `now` on, negative when it has expired;
 /// nothing when it cannot be read.
-std::optional<long> days_left(const std::filesystem::path& certificate, std::time_t now);
+std::optional<std::int64_t> days_left(const std::filesystem::path& certificate, std::time_t now);
 
-/// Why none of a host's addresses takes a TCP connection, by the first of them; empty when one does. Up to 3 s for each.
+/// Why none of a host's addresses takes a TCP connection, by the first of them; empty when one does. Up to 3 s for
+/// each.
 std::string why_unreachable(const addrinfo& addresses);
 
 }  // namespace ferrule::gateway

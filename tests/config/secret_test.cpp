@@ -1,6 +1,7 @@
 // Secrets come from the environment, from files or from the configuration, and no mistake shows one.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -57,12 +58,15 @@ TEST_F(Secrets, SayWhyAFileIsNotRead) {
   write("empty", "\n");
   write("fits", std::string(65536, 'x'));
   write("big", std::string(65537, 'x'));
+  write("huge", "x");
+  ASSERT_EQ(::truncate((directory_ / "huge").c_str(), 5'000'000'000), 0);
   ASSERT_EQ(::mkfifo((directory_ / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(read("password: !file absent\n"), "mistake: file D/absent does not exist");
   EXPECT_EQ(read("password: !file .\n"), "mistake: file D/. is a directory");
   EXPECT_EQ(read("password: !file pipe\n"), "mistake: file D/pipe is not a regular file")
       << "and must not wait for a writer";
   EXPECT_EQ(read("password: !file big\n"), "mistake: file D/big is larger than 64KiB");
+  EXPECT_EQ(read("password: !file huge\n"), "mistake: file D/huge is larger than 64KiB") << "on 32 bits, too";
   EXPECT_EQ(read("password: !file fits\n").size(), 65536U);
   EXPECT_EQ(read("password: !file empty\n"), "mistake: must not be empty");
   EXPECT_EQ(read("password: !file\n"), "mistake: needs the path of a file: !file PATH");

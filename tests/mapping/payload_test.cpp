@@ -85,6 +85,12 @@ TEST(Payload, ATextOfTheUsersOwnHasPlaceholdersAndPlainBraces) {
       ElementsAre("plant/m/t 23.4 °C at 1700000000007: good ", "plant/m/t 23.4 °C at 1700000000007: bad timeout"));
 }
 
+TEST(Payload, TimesGoOnAfter2038) {
+  auto plant = Plant::with_points("{t: {register: holding, address: 0}}", "{payload: '{ts} {time}'}");
+  EXPECT_THAT(plant.poll(508'988'800s, {{"t", std::uint64_t{1}}}),
+              ElementsAre("plant/m/t 2208988800000 2040-01-01T00:00:00.000Z"));
+}
+
 constexpr auto kThree =
     "{a: {register: input, address: 0, type: int16, scale: 0.1}, b: {register: input, address: 1, enum: {0: \"off\"}}, "
     "c: {register: input, address: 2}}";
