@@ -1,16 +1,19 @@
 #include "bridge/cloud_session.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <limits>
+#include <mutex>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 #include <variant>
 
 #include "bridge/edge_node.hpp"
 #include "bridge/exchange_record.hpp"
+#include "bridge/handshake.hpp"
 #include "bridge/refusal_text.hpp"
 #include "bridge/uplink_state.hpp"
 #include "mqtt/codec.hpp"
@@ -26,35 +29,10 @@ using mqtt::Reason;
 using mqtt::Version;
 
 constexpr auto kIdProperty = "ferrule-id";
-constexpr std::string_view kBdSeq = "bd";        // kind of record
-constexpr std::uint32_t kMaxIncoming = 1 << 20;  // bytes of a packet
-constexpr std::uint16_t kReceiveMaximum = 100;
+constexpr std::string_view kBdSeq = "bd";  // kind of record
 constexpr char kDup = 0x08;
 constexpr std::size_t kMaxAliases = 1'000;
 constexpr std::size_t kLongestReference = 200;  // bytes
-constexpr std::uint8_t kNoRetained = 2;         // Retain Handling
-
-tl::unexpected<std::string> breach(const mqtt::Refusal& refusal) {
-  return tl::unexpected(fmt::format("the cloud broke the protocol: {} [{}]", refusal.detail, refusal.statement));
-}
-
-tl::unexpected<std::string> breach(std::string_view what) {
-  return tl::unexpected(fmt::format("the cloud broke the protocol: {}", what));
-}
-
-LinkLimits limits_of(const mqtt::Properties& properties) {
-  LinkLimits limits;
-  if (const auto number = properties.number(PropertyId::ReceiveMaximum)) {
-    limits.receive_maximum = static_cast<std::uint16_t>(*number);
-  }
-  if (const auto number = properties.number(PropertyId::MaximumQos)) limits.maximum_qos = static_cast<Qos>(*number & 1);
-  if (const auto number = properties.number(PropertyId::RetainAvailable)) limits.retain_available = *number != 0;
-  if (const auto number = properties.number(PropertyId::TopicAliasMaximum)) {
-    limits.topic_alias_maximum = static_cast<std::uint16_t>(*number);
-  }
-  if (const auto number = properties.number(PropertyId::MaximumPacketSize)) limits.maximum_packet_size = *number;
-  return limits;
-}
 
 /// What travels with a publication, what is left of its life [MQTT-3.3.2-6], and its name.
 std::string properties_of(const mqtt::Publication& publication, const std::string& id, CloudSession::Time now) {
@@ -70,6 +48,16 @@ std::string properties_of(const mqtt::Publication& publication, const std::strin
 
 }  // namespace
 
+/// What is being put on disk, and what waits for that.
+struct CloudSession::Commit {
+  std::size_t publishes = 0;  ///< the first of outgoing_ that are not ready
+  std::string held;
+  Arrivals arrived;
+  std::mutex mutex;
+  std::condition_variable over;
+  std::optional<std::string> outcome;  ///< guarded by it: why it failed, or empty
+};
+
 CloudSession::CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events)
     : settings_(settings), state_(state), events_(events) {
   if (!settings_.sparkplug) return;
@@ -83,90 +71,18 @@ CloudSession::CloudSession(const UplinkSettings& settings, LinkState& state, Lin
 
 std::string CloudSession::connect_packet(int mqtt_version, std::string_view password, bool anew) {
   mqtt_version_ = mqtt_version;
-  mqtt::PropertyBuilder properties;
-  if (mqtt_version == 5) {
-    properties.add(PropertyId::SessionExpiryInterval, static_cast<std::uint32_t>(settings_.session_expiry.count()))
-        .add(PropertyId::ReceiveMaximum, kReceiveMaximum)
-        .add(PropertyId::MaximumPacketSize, kMaxIncoming);
-  }
-  mqtt::Connect connect;
-  connect.version = version();
-  // An edge node's is 0 [tck-id-principles-persistence-clean-session-311]
-  // [tck-id-principles-persistence-clean-session-50].
-  connect.clean_start = anew || settings_.session_expiry.count() == 0;
-  connect.keep_alive = settings_.keep_alive;
-  connect.client_id = settings_.client_id;
-  if (!settings_.username.empty()) connect.user_name = settings_.username;
-  if (!password.empty()) connect.password = password;
-  if (!settings_.status_topic.empty()) {
-    connect.will.emplace();
-    connect.will->topic = settings_.status_topic;
-    connect.will->payload = kOfflineStatus;
-    connect.will->qos = std::min(Qos::AtLeastOnce, settings_.max_qos);
-    connect.will->retain = settings_.retain;
-  }
-  std::string death_topic, death;
-  if (settings_.sparkplug) {
-    bd_seq_ = bd_seqs_++;  // of 256
-    death_topic = edge_topic(*settings_.sparkplug, "NDEATH");
-    death = death_payload(bd_seq_);
-    // [tck-id-message-flow-edge-node-birth-publish-will-message] [tck-id-payloads-ndeath-will-message]
-    connect.will.emplace();
-    connect.will->topic = death_topic;
-    connect.will->payload = death;
-    // [tck-id-message-flow-edge-node-birth-publish-will-message-qos] [tck-id-payloads-ndeath-will-message-qos]
-    connect.will->qos = Qos::AtLeastOnce;
-    // [tck-id-message-flow-edge-node-birth-publish-will-message-will-retained]
-    // [tck-id-payloads-ndeath-will-message-retain]
-    connect.will->retain = false;
-  }
-  connect.properties = properties.view();
-  scratch_.clear();
-  encode(connect, scratch_);
-  return scratch_.text();
-}
-
-Attempt CloudSession::read_answer(const mqtt::Frame& frame, int mqtt_version) {
-  Attempt attempt;
-  attempt.answered = true;
-  if (frame.type() != PacketType::Connack) {
-    attempt.cause = "the answer to CONNECT was no CONNACK";
-    return attempt;
-  }
-  // A server of 3.1.1 answers a CONNECT of MQTT 5 in its own words.
-  const bool is_old = mqtt_version != 5 || frame.body.size() == 2;
-  const auto connack = mqtt::decode_connack(frame, is_old ? Version::V311 : Version::V5);
-  if (!connack) {
-    attempt.cause = breach(connack.error()).value();
-  } else if (connack->reason != Reason::Success) {
-    attempt.wrong_version = connack->reason == Reason::UnsupportedProtocolVersion;
-    attempt.cause = "refused: " + (is_old ? return_code_text(frame.body[1]) : with_code(connack->reason));
-    if (const auto server = connack->properties.text(PropertyId::ServerReference)) attempt.server_reference = *server;
-    if (const auto text = connack->properties.text(PropertyId::ReasonString)) {
-      attempt.cause += fmt::format(": {}", text->substr(0, 200));
-    }
-  } else if (is_old && mqtt_version == 5) {
-    attempt.cause = "it answered in another version than it was asked in";
-    attempt.wrong_version = true;
-  } else {
-    attempt.connected = true;
-    attempt.session_present = connack->session_present;
-    attempt.limits = limits_of(connack->properties);
-    if (const auto seconds = connack->properties.number(PropertyId::ServerKeepAlive)) {
-      attempt.keep_alive = std::chrono::seconds(*seconds);  // [MQTT-3.1.2-21]
-    }
-  }
-  return attempt;
+  if (settings_.sparkplug) bd_seq_ = bd_seqs_++;  // of 256
+  return bridge::connect_packet(settings_, mqtt_version, password, bd_seq_, anew);
 }
 
 void CloudSession::open(const Attempt& answer) {
   limits_ = answer.limits;
   received_.clear();
   if (answer.session_present) take_up();
-  if (settings_.sparkplug) {  // on disk before a birth leaves: the next will, after a kill too, has another
-    records_.push_back({LinkState::kNoRow, record_key(kBdSeq, bd_seq_, mqtt_version_), {}});
-  }
-  resume();
+  // Before a birth leaves: the next will, after a kill too, has another.
+  if (settings_.sparkplug) state_.put({{LinkState::kNoRow, record_key(kBdSeq, bd_seq_, mqtt_version_), {}}});
+  ready_ = outgoing_.size();
+  send_ready();
 }
 
 /// LinkState knows what goes on, after a cut cable as after a kill.
@@ -180,50 +96,52 @@ void CloudSession::take_up() {
       key.mqtt_version == mqtt_version_ ? static_cast<void>(received_.insert(packet_id)) : state_.released(record.key);
     } else if (key.mqtt_version != mqtt_version_) {
       if (given_up.empty() || given_up.back() != record.seq) given_up.push_back(record.seq);
-    } else if (key.kind == "sc") {
+    } else if (key.kind == "sc" || record.packet.empty()) {
       exchanges_[packet_id] = {record.seq, Qos::ExactlyOnce, true};
-      std::erase_if(to_resume_, [&](const Resumed& other) { return other.packet_id == packet_id; });
-      to_resume_.push_back({packet_id, {}});
+      std::erase_if(outgoing_, [&](const Outgoing& other) { return other.packet_id == packet_id; });
+      outgoing_.push_back({packet_id, {}});
     } else {
-      exchanges_[packet_id] = {record.seq, Qos::ExactlyOnce, false};
-      to_resume_.push_back({packet_id, std::move(record.packet)});
+      exchanges_[packet_id] = {record.seq, Qos::ExactlyOnce};
+      record.packet[0] = static_cast<char>(record.packet[0] | kDup);  // [MQTT-3.3.1-1]
+      outgoing_.push_back({packet_id, std::move(record.packet)});
     }
   }
   exactly_once_ = exchanges_.size();
-  for (const auto seq : given_up) {
-    state_.done(seq, false);
-    events_.on_settled(seq, Reason::UnspecifiedError);
-  }
+  for (const auto seq : given_up) events_.on_settled(seq, Reason::UnspecifiedError);
 }
 
-/// In the order in which they were sent first [MQTT-4.6.0-1] [MQTT-4.4.0-1].
-void CloudSession::resume() {
-  while (!to_resume_.empty()) {
-    auto& [packet_id, packet] = to_resume_.front();
-    if (!exchanges_.contains(packet_id)) {
-      // the cloud ended it unasked
-    } else if (packet.empty()) {
+/// In the order in which they came, and what goes on from an earlier connection first [MQTT-4.6.0-1] [MQTT-4.4.0-1].
+void CloudSession::send_ready() {
+  const auto room = std::min<std::size_t>(settings_.window, limits_.receive_maximum);
+  for (; ready_ > 0; --ready_, outgoing_.pop_front()) {
+    const auto& [packet_id, packet] = outgoing_.front();
+    const auto exchange = exchanges_.find(packet_id);
+    if (exchange == exchanges_.end()) continue;  // the cloud ended it unasked
+    if (packet.empty()) {
       send_ack(PacketType::Pubrel, packet_id);
-    } else {
-      if (resumed_ >= limits_.receive_maximum) return;  // [MQTT-3.3.4-9]
-      ++resumed_;
-      packet[0] = static_cast<char>(packet[0] | kDup);  // [MQTT-3.3.1-1]
+    } else if (!exchange->second.released) {
+      if (on_wire_ >= room) return;  // [MQTT-3.3.4-9]
+      exchange->second.on_wire = true;
+      ++on_wire_;
       output_.append(packet);
     }
-    to_resume_.pop_front();
   }
 }
 
 void CloudSession::close() {
+  wait_for_commit();
+  commit_.reset();
   exchanges_.clear();
   exactly_once_ = 0;
+  on_wire_ = 0;
+  outgoing_.clear();
+  ready_ = 0;
   records_.clear();
+  held_.clear();
   released_ = false;
   arrived_.clear();
   unanswered_.clear();
   subscribing_.clear();
-  to_resume_.clear();
-  resumed_ = 0;
   aliases_.clear();
   unconfirmed_.clear();
   pings_.clear();
@@ -271,8 +189,8 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   }
   if (numbered) {
     publish.packet_id = take_packet_id();
-    exchanges_[publish.packet_id] = {seq, qos, false};
-    exactly_once_ += qos == Qos::ExactlyOnce ? 1 : 0;
+    exchanges_[publish.packet_id] = {seq, qos, false, qos == Qos::AtLeastOnce};
+    ++(qos == Qos::ExactlyOnce ? exactly_once_ : on_wire_);
   }
   if (qos != Qos::ExactlyOnce) {
     encode(publish, version(), output_);
@@ -282,20 +200,59 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   scratch_.clear();
   encode(publish, version(), scratch_);
   auto packet = scratch_.text();
-  output_.append(packet);
+  outgoing_.push_back({publish.packet_id, packet});
   records_.push_back({seq, record_key("s", publish.packet_id, mqtt_version_), std::move(packet)});
 }
 
-bool CloudSession::commit() {
+// ---- to the disk
+
+bool CloudSession::begin_commit(std::function<void()> ended) {
   if (!unconfirmed_.empty() && pings_.empty()) ping();
-  const bool writes = !records_.empty() || released_;
-  if (writes) state_.put(records_);
-  records_.clear();
-  released_ = false;
-  for (auto& [publication, arrival] : std::exchange(arrived_, {})) {
-    events_.on_message(std::move(publication), arrival);
+  if (commit_) return false;
+  if (records_.empty() && !released_) {
+    output_.append(std::exchange(held_, {}));
+    pass_on(std::exchange(arrived_, {}));
+    return false;
   }
-  return writes;
+  commit_ = std::make_shared<Commit>();
+  commit_->publishes = outgoing_.size() - ready_;
+  commit_->held = std::exchange(held_, {});
+  commit_->arrived = std::exchange(arrived_, {});
+  released_ = false;
+  // Who leaves meanwhile still hears of what came: its record says that it was passed on.
+  state_.write(std::exchange(records_, {}), [this, commit = commit_, ended = std::move(ended)](const auto& error) {
+    if (error.empty()) pass_on(std::move(commit->arrived));
+    const std::lock_guard lock(commit->mutex);
+    commit->outcome = error;
+    commit->over.notify_all();
+    if (ended) ended();
+  });
+  return true;
+}
+
+/// On any thread.
+void CloudSession::pass_on(Arrivals arrived) {
+  for (auto& [publication, arrival] : arrived) events_.on_message(std::move(publication), arrival);
+}
+
+bool CloudSession::end_commit() {
+  if (!commit_) return false;
+  {
+    const std::lock_guard lock(commit_->mutex);
+    if (!commit_->outcome) return false;
+    if (!commit_->outcome->empty()) throw std::runtime_error(*commit_->outcome);
+  }
+  const auto commit = std::exchange(commit_, nullptr);
+  output_.append(commit->held);
+  ready_ += commit->publishes;
+  send_ready();
+  return true;
+}
+
+void CloudSession::wait_for_commit() const {
+  if (!commit_) return;
+  std::unique_lock lock(commit_->mutex);
+  commit_->over.wait(lock, [this] { return commit_->outcome.has_value(); });
 }
 
 // ---- the cloud's packets
@@ -337,7 +294,7 @@ tl::expected<void, std::string> CloudSession::take_ack(const mqtt::Ack& packet) 
   if (exchange == exchanges_.end()) {
     // It ended already, and this is what a cloud repeats that does not know it yet [MQTT-4.3.3-4].
     if (packet.type == PacketType::Pubrec && !is_error(packet.reason)) {
-      send_ack(PacketType::Pubrel, packet.packet_id, Reason::PacketIdentifierNotFound);
+      hold_ack(PacketType::Pubrel, packet.packet_id, Reason::PacketIdentifierNotFound);
     }
     return {};
   }
@@ -353,7 +310,7 @@ tl::expected<void, std::string> CloudSession::take_ack(const mqtt::Ack& packet) 
 }
 
 void CloudSession::release(std::uint16_t packet_id, Exchange& exchange) {
-  send_ack(PacketType::Pubrel, packet_id);
+  hold_ack(PacketType::Pubrel, packet_id);
   if (std::exchange(exchange.released, true)) return;
   constexpr char kPubrel = 0x62, kSize = 2;
   const std::string packet{kPubrel, kSize, static_cast<char>(packet_id >> 8), static_cast<char>(packet_id)};
@@ -365,99 +322,23 @@ void CloudSession::end(Exchanges::iterator exchange, Reason reason) {
   exchanges_.erase(exchange);
   exactly_once_ -= ended.qos == Qos::ExactlyOnce ? 1 : 0;
   if (ended.released) reason = Reason::Success;  // 0x92 in PUBCOMP: the cloud has done with it already
-  if (ended.qos == Qos::ExactlyOnce) state_.done(ended.seq, !is_error(reason));
+  if (ended.on_wire) --on_wire_;
   events_.on_settled(ended.seq, reason);
-  if (resumed_ > 0) --resumed_;
-  resume();
+  send_ready();
 }
 
-tl::expected<void, std::string> CloudSession::take_publish(const mqtt::Publish& packet, Time now) {
-  if (packet.topic.empty()) return breach("a Topic Alias, and we allow none");
-  if (packet.qos == Qos::ExactlyOnce) {
-    if (!received_.insert(packet.packet_id)) {  // [MQTT-4.3.3-10]
-      const auto same = [&](const auto& one) {
-        return one.second.qos == Qos::ExactlyOnce && one.second.packet_id == packet.packet_id;
-      };
-      if (std::ranges::none_of(unanswered_, same)) send_ack(PacketType::Pubrec, packet.packet_id);
-      return {};
-    }
-    if (received_.size() > kReceiveMaximum && mqtt_version_ == 5) return breach("more than our Receive Maximum");
-    records_.push_back({LinkState::kNoRow, record_key("r", packet.packet_id, mqtt_version_), {}});
-  }
-  mqtt::Publication publication;
-  publication.topic = packet.topic;
-  publication.payload = packet.payload;
-  publication.qos = packet.qos;
-  publication.retain = packet.retain;
-  publication.published = now;
-  publication.properties = mqtt::forwardable(packet.properties, forwarded_);
-  if (const auto left = packet.properties.number(PropertyId::MessageExpiryInterval)) {
-    publication.expires = now + std::chrono::seconds(*left);
-  }
-  arrived_.emplace_back(std::move(publication), expect_answer(packet));
-  return {};
-}
-
-Arrival CloudSession::expect_answer(const mqtt::Publish& packet) {
-  if (packet.qos == Qos::AtMostOnce) return 0;
-  unanswered_[++last_arrival_] = {packet.packet_id, packet.qos};
-  return last_arrival_;
-}
-
-void CloudSession::acknowledge(Arrival arrival, Reason reason) {
-  const auto asked = unanswered_.extract(arrival);
-  if (!asked) return;
-  const auto [packet_id, qos] = asked.mapped();
-  send_ack(qos == Qos::ExactlyOnce ? PacketType::Pubrec : PacketType::Puback, packet_id, reason);
-  if (qos == Qos::ExactlyOnce && is_error(reason) && mqtt_version_ == 5) forget_received(packet_id);  // it ends so
-}
-
-void CloudSession::take_release(std::uint16_t packet_id) {
-  const bool known = received_.contains(packet_id);
-  forget_received(packet_id);
-  send_ack(PacketType::Pubcomp, packet_id, known ? Reason::Success : Reason::PacketIdentifierNotFound);
-}
-
-/// On disk before our answer leaves: then the cloud may use the packet identifier for another one.
-void CloudSession::forget_received(std::uint16_t packet_id) {
-  received_.erase(packet_id);
-  const auto key = record_key("r", packet_id, mqtt_version_);
-  std::erase_if(records_, [&](const auto& record) { return record.key == key; });
-  std::erase_if(unanswered_, [&](const auto& one) {
-    return one.second.qos == Qos::ExactlyOnce && one.second.packet_id == packet_id;
-  });
-  state_.released(key);
-  released_ = true;
+/// Behind the next commit, if there is one; in the order in which they are due [MQTT-4.6.0-3] [MQTT-4.6.0-4].
+void CloudSession::hold_ack(PacketType type, std::uint16_t packet_id, Reason reason) {
+  scratch_.clear();
+  encode(mqtt::Ack{type, packet_id, reason, {}}, version(), scratch_);
+  held_ += scratch_.text();
 }
 
 void CloudSession::send_ack(PacketType type, std::uint16_t packet_id, Reason reason) {
   encode(mqtt::Ack{type, packet_id, reason, {}}, version(), output_);
 }
 
-// ---- subscribe, ping, disconnect
-
-void CloudSession::subscribe(const std::string& filter, Qos qos) {
-  std::string entries;
-  mqtt::SubscriptionOptions options;
-  options.qos = qos;
-  options.no_local = mqtt_version_ == 5;  // what we sent does not come back
-  options.retain_handling = mqtt_version_ == 5 && !settings_.sparkplug ? kNoRetained : 0;  // a host's STATE is
-  mqtt::append_subscription(entries, filter, options);
-  mqtt::Subscribe subscribe;
-  subscribe.packet_id = take_packet_id();
-  subscribe.entries = mqtt::SubscribeEntries(entries);
-  subscribing_[subscribe.packet_id] = filter;
-  encode(subscribe, version(), output_);
-}
-
-void CloudSession::take_suback(const mqtt::Suback& packet) {
-  const auto asked = subscribing_.extract(packet.packet_id);
-  if (!asked || packet.codes.empty()) return;
-  const auto reason = static_cast<Reason>(packet.codes.front());
-  if (!is_error(reason)) return;
-  spdlog::warn("uplink {}: the cloud refused the subscription to {}: {}", settings_.name, asked.mapped(),
-               with_code(reason));
-}
+// ---- ping, disconnect
 
 void CloudSession::ping() {
   encode(mqtt::Pingreq{}, version(), output_);

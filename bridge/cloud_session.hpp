@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -21,12 +23,12 @@
 
 namespace ferrule::bridge {
 
-/// Does no I/O, but for LinkState, which may block for a commit. Lives as long as the link; each connection begins anew
-/// with what LinkState holds.
+/// Does no I/O, but for LinkState. Lives as long as the link; each connection begins anew with what LinkState holds.
 ///
-/// A QoS 2 exchange is kept in LinkState: PUBLISH before it leaves, PUBREL before it leaves, both until PUBCOMP. What
-/// gathered while the last commit ran is put into one: the cost is two commits for a window, not for a message. After a
-/// kill the exchanges go on where they were [MQTT-4.4.0-1]. A QoS 1 message whose fate is unknown is simply sent again,
+/// A QoS 2 exchange is kept in LinkState: PUBLISH before it leaves, PUBREL before it leaves, both until PUBCOMP. One
+/// commit is under way at a time, and what gathers meanwhile is put into the next. No PUBLISH waits for one as long as
+/// there are others: they are written down before there is room for them on the wire. After a kill the exchanges go
+/// on where they were [MQTT-4.4.0-1]. A QoS 1 message whose fate is unknown is simply sent again,
 /// by who sent it first. Of QoS 0 messages with a Seq the cloud is known to have read those before the PINGREQ that a
 /// PINGRESP answers; one PINGREQ is under way as long as there are others.
 ///
@@ -41,13 +43,10 @@ class CloudSession {
 
   CloudSession(const UplinkSettings& settings, LinkState& state, LinkEvents& events);
 
-  /// The CONNECT, as bytes. `mqtt_version`: 5 or 4. `password`: empty for none. `anew`: the cloud forgets what it knows
-  /// of our session [MQTT-3.1.2-4].
+  /// As handshake.hpp says.
   std::string connect_packet(int mqtt_version, std::string_view password, bool anew = false);
-  /// What the first packet of a connection says.
-  static Attempt read_answer(const mqtt::Frame& frame, int mqtt_version);
-
   /// The cloud accepted us: resumes what was under way. Without a session in `answer`, LinkState is clear by now.
+  /// Throws std::runtime_error when what an edge node has to remember cannot be written.
   void open(const Attempt& answer);
   void send(Seq seq, const mqtt::Publication& publication, const std::string& topic, mqtt::Qos qos, Time now);
   void subscribe(const std::string& filter, mqtt::Qos qos);
@@ -57,14 +56,19 @@ class CloudSession {
   void disconnect(bool for_good);
   /// A packet from the cloud; unexpected: why the connection has to end.
   tl::expected<void, std::string> take(const mqtt::Frame& frame, Time now);
-  /// Puts on disk what has to be there before `output` may leave, and passes on what came. False when nothing had to be
-  /// put there. Throws std::runtime_error.
-  bool commit();
-  /// Whether `commit` would serve less than half of the QoS 2 exchanges under way: what the cloud answers to the others
+  /// Begins to put on disk what has gathered, and passes on what came, behind that. False when nothing had to be put
+  /// there, or a commit is under way. `ended` is called when it has ended, on any thread.
+  bool begin_commit(std::function<void()> ended);
+  /// What waited for the commit is in `output` now. False while it is under way, or when there was none. Throws
+  /// std::runtime_error when it failed.
+  bool end_commit();
+  bool is_committing() const { return commit_ != nullptr; }
+  void wait_for_commit() const;  ///< until `end_commit` has something to say
+  /// Whether a commit would serve less than half of the QoS 2 exchanges under way: what the cloud answers to the others
   /// right now could share it.
   bool has_few_to_commit() const { return !records_.empty() && 2 * records_.size() < exactly_once_; }
-  mqtt::OutputBuffer& output() { return output_; }  ///< to be sent, after `commit`
-  void close();                                     ///< the connection ended
+  mqtt::OutputBuffer& output() { return output_; }  ///< to be sent
+  void close();                                     ///< the connection ended; waits for the commit under way
   std::uint8_t bd_seq() const { return bd_seq_; }   ///< of the last CONNECT's will, as a Sparkplug edge node
   /// Where the cloud's DISCONNECT sent us (MQTT 5 section 4.11); empty when it did not, and from then on.
   std::string take_server_reference() { return std::exchange(server_reference_, {}); }
@@ -74,24 +78,29 @@ class CloudSession {
     Seq seq = 0;
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
     bool released = false;  ///< PUBREC came: the cloud has it
+    bool on_wire = false;   ///< its PUBLISH was sent on this connection
   };
   struct Unanswered {
     std::uint16_t packet_id = 0;
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
   };
-  struct Resumed {
+  struct Outgoing {
     std::uint16_t packet_id = 0;
     std::string packet;  ///< the PUBLISH; empty: PUBREL
   };
+  struct Commit;
   using Exchanges = std::unordered_map<std::uint16_t, Exchange>;
+  using Arrivals = std::vector<std::pair<mqtt::Publication, Arrival>>;
 
   mqtt::Version version() const { return mqtt_version_ == 5 ? mqtt::Version::V5 : mqtt::Version::V311; }
   std::uint16_t take_packet_id();
   std::string_view aliased(const std::string& topic, std::string& properties);
   void take_up();
-  void resume();
+  void send_ready();
+  void pass_on(Arrivals arrived);
   void confirm();
   void send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason = mqtt::Reason::Success);
+  void hold_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason = mqtt::Reason::Success);
   tl::expected<void, std::string> take_publish(const mqtt::Publish& packet, Time now);
   Arrival expect_answer(const mqtt::Publish& packet);
   void take_release(std::uint16_t packet_id);
@@ -112,12 +121,15 @@ class CloudSession {
   mqtt::OutputBuffer output_{pool_};
   mqtt::OutputBuffer scratch_{pool_};
   Exchanges exchanges_;
-  std::size_t exactly_once_ = 0;  ///< of them
-  std::deque<Resumed> to_resume_;
-  std::size_t resumed_ = 0;                   ///< PUBLISHes sent again and not ended: within Receive Maximum
-  std::vector<LinkState::InFlight> records_;  ///< not put yet
+  std::size_t exactly_once_ = 0;              ///< of them
+  std::size_t on_wire_ = 0;                   ///< of them: at most the window, and Receive Maximum [MQTT-3.3.4-9]
+  std::deque<Outgoing> outgoing_;             ///< of QoS 2, to be sent when on disk and when there is room
+  std::size_t ready_ = 0;                     ///< of them: the first, which are on disk
+  std::shared_ptr<Commit> commit_;            ///< under way
+  std::string held_;                          ///< packets that wait for the next commit
+  std::vector<LinkState::InFlight> records_;  ///< for the next commit
   bool released_ = false;                     ///< something of the cloud's, and that is not on disk yet
-  std::vector<std::pair<mqtt::Publication, Arrival>> arrived_;  ///< to be passed on when records_ are on disk
+  Arrivals arrived_;                          ///< to be passed on with the next commit
   std::map<Arrival, Unanswered> unanswered_;
   Arrival last_arrival_ = 0;
   std::map<std::uint16_t, std::string> subscribing_;        ///< filters, by packet identifier

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/metric_value.hpp"
+#include "mqtt/sparkplug.hpp"
 
 namespace ferrule::bridge {
 
@@ -15,7 +16,6 @@ using mqtt::sparkplug::Datatype;
 using mqtt::sparkplug::Payload;
 using mqtt::sparkplug::Quality;
 
-constexpr auto kNamespace = "spBv1.0";
 constexpr auto kBdSeq = "bdSeq", kRebirth = "Node Control/Rebirth", kSoftware = "Properties/Software",
                kWaiting = "Queue/Waiting";
 // Rising over the metrics of the node and of all devices: none twice [tck-id-payloads-alias-uniqueness].
@@ -43,7 +43,7 @@ mqtt::sparkplug::Metric node_metric(const char* name, std::optional<std::uint64_
 /// [tck-id-message-flow-device-birth-publish-dbirth-topic]
 /// [tck-id-message-flow-device-birth-publish-dbirth-match-edge-node-topic]
 std::string edge_topic(const EdgeNodeSettings& settings, std::string_view type, std::string_view device) {
-  auto topic = fmt::format("{}/{}/{}/{}", kNamespace, settings.group, type, settings.node);
+  auto topic = fmt::format("{}/{}/{}/{}", mqtt::sparkplug::kNamespace, settings.group, type, settings.node);
   return device.empty() ? topic : fmt::format("{}/{}", topic, device);
 }
 
@@ -121,7 +121,8 @@ std::vector<EdgeNode::Subscription> EdgeNode::subscriptions() const {
   std::vector<Subscription> all;
   const auto add = [&](std::string filter) { all.push_back({std::move(filter), mqtt::Qos::AtLeastOnce}); };
   // [tck-id-operational-behavior-primary-application-state-with-multiple-servers-state-subs]
-  if (!settings_.primary_host.empty()) add(fmt::format("{}/STATE/{}", kNamespace, settings_.primary_host));
+  if (!settings_.primary_host.empty())
+    add(fmt::format("{}/STATE/{}", mqtt::sparkplug::kNamespace, settings_.primary_host));
   add(edge_topic(settings_, "NCMD"));
   const auto writable = [](const EdgeMetric& metric) { return !metric.command_topic.empty(); };
   for (const auto& device : *settings_.devices) {
@@ -290,7 +291,8 @@ void EdgeNode::report(std::uint64_t waiting) {
 EdgeNode::Taken EdgeNode::take(const mqtt::Publication& publication) {
   const std::string_view topic = publication.topic;
   // [tck-id-message-flow-edge-node-birth-publish-phid-wait-id]
-  if (!settings_.primary_host.empty() && topic == fmt::format("{}/STATE/{}", kNamespace, settings_.primary_host)) {
+  if (!settings_.primary_host.empty() &&
+      topic == fmt::format("{}/STATE/{}", mqtt::sparkplug::kNamespace, settings_.primary_host)) {
     return take_state(publication.payload);
   }
   if (publication.retain) return {{}, false, false, "a command must not be retained"};

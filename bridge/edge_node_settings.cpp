@@ -8,13 +8,16 @@ namespace ferrule::bridge {
 
 namespace {
 
-/// A name that stands in Sparkplug's topics.
 void check_level(const config::Node& node, const std::string& level) {
-  if (!level.empty() && level.find('/') == std::string::npos && mqtt::is_valid_topic_name(level)) return;
+  if (is_topic_level(level)) return;
   node.mistake(fmt::format("\"{}\" cannot be a level of a topic", level), "not empty, and without / + #");
 }
 
 }  // namespace
+
+bool is_topic_level(std::string_view name) {
+  return !name.empty() && name.find('/') == std::string_view::npos && mqtt::is_valid_topic_name(name);
+}
 
 std::optional<EdgeNodeSettings> read_edge_node(const config::Node& node, const std::string& default_node) {
   if (!node.present()) return std::nullopt;

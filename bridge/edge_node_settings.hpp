@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/node.hpp"
@@ -33,6 +34,8 @@ struct EdgeNodeSettings {
   /// The gateway's; filled in by who knows them.
   std::shared_ptr<const std::vector<EdgeDevice>> devices = std::make_shared<const std::vector<EdgeDevice>>();
 };
+
+bool is_topic_level(std::string_view name);  ///< may stand between the slashes of a topic
 
 /// Nothing without the key. Mistakes go to the document.
 std::optional<EdgeNodeSettings> read_edge_node(const config::Node& node, const std::string& default_node);

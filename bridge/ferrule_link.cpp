@@ -26,11 +26,10 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Time = std::chrono::steady_clock::time_point;
 
-constexpr auto kConnectTime = 10s;             // for TCP, TLS and CONNACK, at each address
-constexpr auto kFarewell = 200ms;              // for DISCONNECT to be written
-constexpr std::size_t kMaxUnqueued = 1'000;    // QoS 0 messages that wait for the thread
-constexpr std::size_t kMaxOutput = 1 << 20;    // bytes that wait for the socket, beyond which QoS 0 is dropped
-constexpr std::size_t kMaxIncoming = 1 << 20;  // bytes of a packet from the cloud
+constexpr auto kConnectTime = 10s;           // for TCP, TLS and CONNACK, at each address
+constexpr auto kFarewell = 200ms;            // for DISCONNECT to be written
+constexpr std::size_t kMaxUnqueued = 1'000;  // QoS 0 messages that wait for the thread
+constexpr std::size_t kMaxOutput = 1 << 20;  // bytes that wait for the socket, beyond which QoS 0 is dropped
 constexpr auto kLongestGathering = 50ms;
 constexpr std::size_t kReadSize = 65'536;
 constexpr int kReadsPerTurn = 4;
@@ -75,6 +74,7 @@ class FerruleWorker final : public LinkWorker {
   Result take_frames();
   bool gathers();
   Result commit();
+  Result commit_all();
   Result write();
   Result stay_alive();
 
@@ -93,7 +93,8 @@ class FerruleWorker final : public LinkWorker {
   Renewal renewal_;
   std::vector<char> buffer_;
   std::optional<Time> gathers_until_;  // before the next commit
-  Time::duration commit_time_{0};      // that the last one took
+  Time commit_began_;
+  Time::duration commit_time_{0};  // that the last one took
   bool readable_ = false;
   bool more_ = false;  // there may be more to read than the socket tells
 };
@@ -202,6 +203,7 @@ Attempt FerruleWorker::log_in(const Endpoint& endpoint, const std::string& addre
                             mqtt_version, endpoint.tls, wait);
   if (stopping()) answer.cause = "stopped";
   answer.limits.bd_seq = session_.bd_seq();
+  answer.limits.takes_ahead = true;
   return answer;
 }
 
@@ -219,10 +221,10 @@ bool FerruleWorker::wait_for(int descriptor, short events, Time end) {
 
 // ---- while connected
 
-/// Nothing leaves that has to be on disk first: commit stands before write.
 void FerruleWorker::turn() {
   auto done = receive();
-  if (done && !gathers()) done = commit().and_then([this] { return write(); });
+  if (done) done = commit();
+  if (done) done = write();
   if (done) done = stay_alive();
   if (done) return;
   dialer_.named(session_.take_server_reference());
@@ -265,13 +267,30 @@ bool FerruleWorker::gathers() {
   return false;
 }
 
+/// Takes what one commit put on disk, and begins the next.
 FerruleWorker::Result FerruleWorker::commit() {
   try {
-    const auto began = now();
-    if (session_.commit()) commit_time_ = now() - began;
+    if (session_.end_commit()) commit_time_ = now() - commit_began_;
+    if (session_.is_committing() || gathers()) return {};
+    commit_began_ = now();
+    session_.begin_commit([this] { wakener_.wake(); });
+    session_.end_commit();  // there may have been nothing to wait for
     return {};
-  } catch (const std::exception& error) {
-    return tl::unexpected(fmt::format("cannot write the outbox: {}", error.what()));
+  } catch (const std::runtime_error& error) {
+    return tl::unexpected(cannot_write(error));
+  }
+}
+
+/// Waits for what has to be on disk.
+FerruleWorker::Result FerruleWorker::commit_all() {
+  try {
+    do {
+      session_.wait_for_commit();
+      session_.end_commit();
+    } while (session_.begin_commit({}));
+    return {};
+  } catch (const std::runtime_error& error) {
+    return tl::unexpected(cannot_write(error));
   }
 }
 
@@ -295,7 +314,7 @@ FerruleWorker::Result FerruleWorker::stay_alive() {
       return {};
     case KeepAlive::Due::Ping:
       session_.ping();
-      return commit().and_then([this] { return write(); });
+      return write();
     case KeepAlive::Due::GiveUp:
       break;
   }
@@ -314,9 +333,9 @@ void FerruleWorker::close() {
 /// With DISCONNECT, behind what was to be sent, if that can be put on disk.
 bool FerruleWorker::say_goodbye() {
   if (!stream_) return false;
-  const auto end = now() + kFarewell;
+  if (!commit_all()) return true;
   session_.disconnect(stopping());
-  if (!commit()) return true;
+  const auto end = now() + kFarewell;
   while (write() && !session_.output().empty()) {
     pollfd ready{stream_->descriptor(), POLLOUT, 0};
     if (::poll(&ready, 1, until(end)) <= 0) break;

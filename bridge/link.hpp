@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct LinkLimits {
   int mqtt_version = 5;                   ///< what was agreed upon: 5 or 4 (3.1.1)
   std::string server;                     ///< which of the uplink's servers it is: "host:port"
   bool is_first = true;                   ///< of them, or where the first one sent us
+  bool takes_ahead = false;               ///< not announced: see Link::send
   std::uint8_t bd_seq = 0;                ///< not announced: what our will says as a Sparkplug edge node
 };
 
@@ -47,8 +49,9 @@ class LinkEvents {
   /// The cloud ends the connection because it got too much at once (0x93), or too fast (0x96, 0x97); on_disconnected
   /// follows.
   virtual void on_too_much(mqtt::Reason /*reason*/) {}
-  /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code. Of QoS 0 it has at least
-  /// read it, by a PINGRESP behind it; never with `seq` 0, and never from Paho.
+  /// The cloud acknowledged the message (PUBACK, PUBCOMP), or refused it with an error code: its exchange has ended,
+  /// and its packet identifier may be used again. Of QoS 0 it has at least read it, by a PINGRESP behind it; never with
+  /// `seq` 0, and never from Paho.
   virtual void on_settled(Seq seq, mqtt::Reason reason) = 0;
   /// With what the cloud said of it; its origin is ours to set.
   virtual void on_message(mqtt::Publication publication, Arrival arrival) = 0;
@@ -58,8 +61,8 @@ class LinkEvents {
   virtual void on_first_found() {}
 };
 
-/// The QoS 2 exchanges of a link, which it must not lose: kept on disk beside the outbox rows they belong to. Called on
-/// the link's threads.
+/// The QoS 2 exchanges of a link, which it must not lose: kept on disk beside the outbox rows they belong to, until
+/// LinkEvents::on_settled. Called on the link's threads.
 class LinkState {
  public:
   static constexpr Seq kNoRow = 0;  ///< of the records of what came from the cloud
@@ -68,16 +71,18 @@ class LinkState {
     std::string key;     ///< see exchange_record.hpp
     std::string packet;  ///< as it was sent
   };
+  /// `error`: empty, or why it could not be written.
+  using Written = std::function<void(const std::string& error)>;
   virtual ~LinkState() = default;
-  /// Returns when the records, and the rows they belong to, are on disk, and what was released before no more, all in
-  /// one commit; throws std::runtime_error when they could not be written.
-  virtual void put(const std::vector<InFlight>& records) = 0;
-  /// The exchange ended: its packet identifier may be used again. `delivered`: the cloud has the message; otherwise it
-  /// refused it. Returns at once; it is on disk before the next `put` returns.
-  virtual void done(Seq /*seq*/, bool /*delivered*/) {}
-  /// The cloud released what came: its record of kNoRow goes with the next `put`. Returns at once.
+  /// Returns at once. `written` is called, perhaps before that and on any thread, when the records, and the rows they
+  /// belong to, are on disk, and what was settled or released before no more, all in one commit.
+  virtual void write(std::vector<InFlight> records, Written written) = 0;
+  /// The same, but returns when they are there; throws std::runtime_error when they could not be written.
+  void put(std::vector<InFlight> records);
+  /// The cloud released what came: its record of kNoRow goes with the next `write`. Returns at once.
   virtual void released(const std::string& /*key*/) {}
-  /// The cloud lost the session: no exchange goes on. Returns when that is on disk; throws like `put`.
+  /// The cloud lost the session: no exchange goes on. Returns when that is on disk; throws like `put`. Not while a
+  /// `write` is under way.
   virtual void clear() {}
   virtual std::vector<InFlight> restore() = 0;  ///< in the order of Seq
 };
@@ -95,8 +100,9 @@ class Link {
   virtual void connect_anew() { connect(); }
   /// The same as `connect`, beginning with the server behind that of the last connection.
   virtual void connect_elsewhere() { connect(); }
-  /// While connected and with fewer than `window` unsettled. `topic` is the one at the cloud. QoS 0 with
-  /// `seq` 0 is dropped and counted when too much of it waits for the socket.
+  /// While connected and with fewer than `window` unsettled; of QoS 2 as many again, if it `takes_ahead`: those are
+  /// written down while the others are on the wire, so that they can leave as soon as there is room. `topic` is the one
+  /// at the cloud. QoS 0 with `seq` 0 is dropped and counted when too much of it waits for the socket.
   virtual void send(Seq seq, mqtt::PublicationPtr publication, const std::string& topic, mqtt::Qos qos) = 0;
   /// Without what is retained at the cloud, where it speaks MQTT 5.
   virtual void subscribe(const std::string& filter, mqtt::Qos qos) = 0;

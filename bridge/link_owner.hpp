@@ -1,6 +1,7 @@
 // Who a link works for, until that one leaves.
 #pragma once
 
+#include <condition_variable>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -16,26 +17,32 @@ class LinkOwner final : public LinkState, public LinkEvents {
  public:
   LinkOwner(LinkState& state, LinkEvents& events) : state_(&state), events_(&events) {}
 
-  /// Waits for a call under way. Nothing gets through afterwards.
+  /// Waits for a call under way, and for what is being written, of which the owner hears all. Nothing gets through
+  /// afterwards.
   void leave() {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    leaving_ = true;
+    written_.wait(lock, [this] { return writing_ == 0; });
     state_ = nullptr;
     events_ = nullptr;
   }
 
-  void put(const std::vector<InFlight>& records) override {
-    const std::lock_guard lock(mutex_);
-    if (state_ == nullptr) throw std::runtime_error("the uplink is stopping");
-    state_->put(records);
+  void write(std::vector<InFlight> records, Written written) override {
+    if (!begin_writing()) return written(kStopping);
+    state_->write(std::move(records), [this, written = std::move(written)](const std::string& error) {
+      written(error);
+      end_writing();
+    });
   }
   void clear() override {
-    const std::lock_guard lock(mutex_);
-    if (state_ == nullptr) throw std::runtime_error("the uplink is stopping");
-    state_->clear();
-  }
-  void done(Seq seq, bool delivered) override {
-    const std::lock_guard lock(mutex_);
-    if (state_ != nullptr) state_->done(seq, delivered);
+    if (!begin_writing()) throw std::runtime_error(kStopping);
+    try {
+      state_->clear();
+    } catch (...) {
+      end_writing();
+      throw;
+    }
+    end_writing();
   }
   void released(const std::string& key) override {
     const std::lock_guard lock(mutex_);
@@ -57,6 +64,18 @@ class LinkOwner final : public LinkState, public LinkEvents {
   void on_first_found() override { tell(&LinkEvents::on_first_found); }
 
  private:
+  static constexpr auto kStopping = "the uplink is stopping";
+
+  bool begin_writing() {
+    const std::lock_guard lock(mutex_);
+    writing_ += leaving_ ? 0 : 1;
+    return !leaving_;
+  }
+  void end_writing() {
+    const std::lock_guard lock(mutex_);
+    --writing_;
+    written_.notify_all();
+  }
   template <class Member, class... Arguments>
   void tell(Member member, Arguments&&... arguments) {
     const std::lock_guard lock(mutex_);
@@ -64,6 +83,10 @@ class LinkOwner final : public LinkState, public LinkEvents {
   }
 
   std::mutex mutex_;
+  std::condition_variable written_;
+  // Guarded by mutex_
+  bool leaving_ = false;
+  int writing_ = 0;
   LinkState* state_;
   LinkEvents* events_;
 };

@@ -31,10 +31,7 @@ PahoRecords::PahoRecords(LinkState& state, std::map<std::string, std::string>& i
     exchange.released = exchange.released || kind == "sc";
     restored_[record.key] = std::move(record.packet);
   }
-  for (const auto seq : given_up) {
-    state_.done(seq, false);
-    told_.settled(seq, mqtt::Reason::UnspecifiedError);
-  }
+  for (const auto seq : given_up) told_.settled(seq, mqtt::Reason::UnspecifiedError);
 }
 
 void PahoRecords::opened() {
@@ -146,7 +143,6 @@ void PahoRecords::end(int packet_id, mqtt::Reason reason) {
     exchanges_.erase(found);
   }
   if (exchange.released) reason = mqtt::Reason::Success;  // 0x92 in PUBCOMP: the cloud has done with it already
-  if (exchange.qos == mqtt::Qos::ExactlyOnce) state_.done(exchange.seq, !is_error(reason));
   told_.settled(exchange.seq, reason);
 }
 

@@ -23,13 +23,12 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr auto kStepTime = 10s;
-constexpr std::size_t kMostIncoming = 1 << 20;
 constexpr std::string_view kLevel = "ferrule-test";
 
 /// Nothing goes on from an earlier connection, and nothing has to survive.
 class NoState final : public LinkState {
  public:
-  void put(const std::vector<InFlight>&) override {}
+  void write(std::vector<InFlight>, Written written) override { written({}); }
   std::vector<InFlight> restore() override { return {}; }
 };
 
@@ -95,7 +94,7 @@ class Probe {
   bool log_in() {
     const auto credentials = make_credentials(settings_, std::chrono::system_clock::now());
     if (!credentials) return tell("CONNECT", false, credentials.error());
-    framer_ = mqtt::Framer(kMostIncoming);
+    framer_ = mqtt::Framer(kMaxIncoming);
     const auto packet = session_.connect_packet(mqtt_version_, credentials->password);
     answer_ = shake_hands(*stream_, framer_, packet, mqtt_version_, server_.tls, wait_);
     const auto version = mqtt_version_ == 5 ? "5" : "3.1.1";
@@ -176,7 +175,7 @@ class Probe {
   Answer told_by_cloud_;
   CloudSession session_{settings_, state_, told_by_cloud_};
   std::array<char, 4096> buffer_{};
-  mqtt::Framer framer_{kMostIncoming};
+  mqtt::Framer framer_{kMaxIncoming};
   std::unique_ptr<Stream> stream_;
   Attempt answer_;
   int mqtt_version_ = settings_.mqtt_version;

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <string_view>
-
 namespace ferrule::bridge {
 
 std::string with_code(mqtt::Reason reason) {
@@ -15,6 +13,14 @@ std::string return_code_text(int code) {
       "accepted",           "unacceptable protocol version", "client identifier rejected",
       "server unavailable", "bad user name or password",     "not authorized"};
   return fmt::format("{} ({})", code >= 0 && code < 6 ? kNames[code] : "unknown return code", code);
+}
+
+tl::unexpected<std::string> breach(const mqtt::Refusal& refusal) {
+  return tl::unexpected(fmt::format("the cloud broke the protocol: {} [{}]", refusal.detail, refusal.statement));
+}
+
+tl::unexpected<std::string> breach(std::string_view what) {
+  return tl::unexpected(fmt::format("the cloud broke the protocol: {}", what));
 }
 
 }  // namespace ferrule::bridge

@@ -22,20 +22,18 @@ void RowState::unprepare_all() {
   prepared_.clear();
 }
 
-bool RowState::holds(Seq seq) const {
-  const std::lock_guard lock(mutex_);
-  return records_.contains(seq);
-}
-
 bool RowState::is_idle() const {
   const std::lock_guard lock(mutex_);
   return records_.upper_bound(kNoRow) == records_.end();
 }
 
-std::vector<Seq> RowState::followers() const {
+RowState::UnderWay RowState::under_way() const {
   const std::lock_guard lock(mutex_);
-  std::vector<Seq> all;
-  for (const auto& [leader, followers] : followers_) all.insert(all.end(), followers.begin(), followers.end());
+  UnderWay all;
+  for (const auto& [seq, records] : records_) {
+    if (seq != kNoRow) all.seqs.insert(seq);
+  }
+  for (const auto& [leader, followers] : followers_) all.followers += followers.size();
   return all;
 }
 
@@ -45,42 +43,69 @@ std::vector<Seq> RowState::take_followers(Seq leader) {
   return followers ? std::move(followers.mapped()) : std::vector<Seq>();
 }
 
-void RowState::put(const std::vector<InFlight>& records) {
-  std::vector<Writing> missing;
-  std::vector<std::pair<Seq, bool>> ended;
-  std::vector<std::string> released;
+void RowState::write(std::vector<InFlight> records, Written written) {
+  const auto changes = std::make_shared<Changes>();
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& record : records) {
-      const auto known = records_.find(record.seq);
-      if (known != records_.end() && known->second.contains(record.key)) continue;
-      auto prepared = prepared_.extract(record.seq);
-      missing.push_back({record, prepared ? std::move(prepared.mapped()) : std::vector<Prepared>()});
+    for (auto& record : records) add(std::move(record), *changes);
+    if (!changes->added.empty() || !released_.empty()) {
+      changes->ended.swap(ended_);
+      changes->released.swap(released_);
+      post(changes, std::move(written));
+      return;
     }
-    if (missing.empty() && released_.empty()) return;
-    ended = ended_;
-    released = released_;
   }
+  written({});
+}
+
+/// Under the lock: what ended goes before what uses its packet identifier again.
+void RowState::post(const std::shared_ptr<Changes>& changes, Written written) {
   mqtt::failpoint("link.record");
-  try {
-    store_.write_and_wait(file_, [&] {
-      std::vector<Seq> delivered;
-      for (const auto& [seq, has_it] : ended) has_it ? delivered.push_back(seq) : file_.erase_records(seq);
-      file_.erase_delivered(delivered);
-      for (const auto& key : released) file_.erase_received(key);
-      for (const auto& writing : missing) write(writing);
-    });
-  } catch (...) {
-    for (auto& writing : missing) {
-      if (!writing.rows.empty()) prepare(std::move(writing.rows));
-    }
-    throw;
+  store_.write(
+      file_, [this, changes] { apply(*changes); },
+      [this, changes, written = std::move(written)](const std::string& error) {
+        error.empty() ? mqtt::failpoint("link.recorded") : take_back(*changes);
+        written(error);
+      });
+}
+
+void RowState::add(InFlight record, Changes& changes) {
+  const auto seq = record.seq;
+  if (!records_[seq].emplace(record.key, record.packet).second) return;
+  auto prepared = prepared_.extract(seq);
+  auto rows = prepared ? std::move(prepared.mapped()) : std::vector<Prepared>();
+  for (const auto& [row, is_written] : rows) {
+    if (row.seq == seq) continue;
+    records_[row.seq];
+    followers_[seq].push_back(row.seq);
   }
-  mqtt::failpoint("link.recorded");
+  changes.added.push_back({std::move(record), std::move(rows)});
+}
+
+/// On the store's thread.
+void RowState::apply(const Changes& changes) {
+  std::vector<Seq> delivered;
+  for (const auto& [seq, has_it] : changes.ended) has_it ? delivered.push_back(seq) : file_.erase_records(seq);
+  file_.erase_delivered(delivered);
+  for (const auto& key : changes.released) file_.erase_received(key);
+  for (const auto& writing : changes.added) write(writing);
+}
+
+/// They are not on disk.
+void RowState::take_back(Changes& changes) {
   const std::lock_guard lock(mutex_);
-  for (auto& writing : missing) keep(writing);
-  ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(ended.size()));
-  released_.erase(released_.begin(), released_.begin() + static_cast<std::ptrdiff_t>(released.size()));
+  for (auto& [record, rows] : changes.added) {
+    auto known = records_.find(record.seq);
+    if (known != records_.end() && known->second.erase(record.key) != 0 && known->second.empty()) records_.erase(known);
+    if (rows.empty()) continue;
+    for (const auto& [row, is_written] : rows) {
+      if (row.seq != record.seq) records_.erase(row.seq);
+    }
+    followers_.erase(record.seq);
+    prepared_.insert_or_assign(record.seq, std::move(rows));
+  }
+  ended_.insert(ended_.begin(), changes.ended.begin(), changes.ended.end());
+  released_.insert(released_.begin(), changes.released.begin(), changes.released.end());
 }
 
 /// How much of the packet's end its row has. What goes as a batch is no row's.
@@ -91,21 +116,11 @@ std::size_t RowState::Writing::cut() const {
 
 void RowState::write(const Writing& writing) {
   const auto& [record, rows] = writing;
-  for (const auto& [row, written] : rows) {
-    if (!written) file_.insert(row);
+  for (const auto& [row, is_written] : rows) {
+    if (!is_written) file_.insert(row);
     if (row.seq != record.seq) file_.put_follower(row.seq, record.seq);
   }
   file_.put_record(record.seq, record.key, record.packet, writing.cut());
-}
-
-void RowState::keep(Writing& writing) {
-  auto& record = writing.record;
-  records_[record.seq][record.key] = std::move(record.packet);
-  for (const auto& [row, written] : writing.rows) {
-    if (row.seq == record.seq) continue;
-    records_[row.seq];
-    followers_[record.seq].push_back(row.seq);
-  }
 }
 
 void RowState::done(Seq seq, bool delivered) {

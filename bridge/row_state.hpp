@@ -2,7 +2,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,14 +32,20 @@ class RowState final : public LinkState {
   void prepare(std::vector<Prepared> rows);
   /// The link gave it back: nothing is to be written for it.
   void unprepare_all();
-  bool holds(Seq seq) const;           ///< an exchange goes on that it is part of
-  bool is_idle() const;                ///< no exchange of ours goes on
-  std::vector<Seq> followers() const;  ///< what goes by another's Seq
+  bool is_idle() const;  ///< no exchange of ours goes on
+  /// What is part of an exchange that goes on.
+  struct UnderWay {
+    std::set<Seq> seqs;
+    std::size_t followers = 0;  ///< of them, which go by another's Seq
+  };
+  UnderWay under_way() const;
   /// What went by this one's, in an exchange that has ended; tells it once.
   std::vector<Seq> take_followers(Seq leader);
 
-  void put(const std::vector<InFlight>& records) override;
-  void done(Seq seq, bool delivered) override;
+  /// The exchange ended. `delivered`: the cloud has the message; otherwise it refused it.
+  void done(Seq seq, bool delivered);
+
+  void write(std::vector<InFlight> records, Written written) override;
   void released(const std::string& key) override;
   void clear() override;
   std::vector<InFlight> restore() override;
@@ -49,17 +57,26 @@ class RowState final : public LinkState {
     std::vector<Prepared> rows;
     std::size_t cut() const;
   };
+  struct Changes {
+    std::vector<Writing> added;
+    std::vector<std::pair<Seq, bool>> ended;
+    std::vector<std::string> released;
+  };
+  void add(InFlight record, Changes& changes);
+  void post(const std::shared_ptr<Changes>& changes, Written written);
   void write(const Writing& writing);
-  void keep(Writing& writing);
+  void apply(const Changes& changes);
+  void take_back(Changes& changes);
 
   OutboxFile& file_;
   mqtt::Store& store_;
   mutable std::mutex mutex_;
   // Guarded by mutex_
-  std::map<Seq, std::map<std::string, std::string>> records_;  // as on disk, but for ended_; followers have none
-  std::map<Seq, std::vector<Seq>> followers_, set_free_;       // by their leader: of exchanges that go on, and ended
-  std::map<Seq, std::vector<Prepared>> prepared_;              // likewise
-  std::vector<std::pair<Seq, bool>> ended_;  // to be taken off the disk before another record is written
+  // As they will be on disk once what is under way to it is there; followers have none.
+  std::map<Seq, std::map<std::string, std::string>> records_;
+  std::map<Seq, std::vector<Seq>> followers_, set_free_;  // by their leader: of exchanges that go on, and ended
+  std::map<Seq, std::vector<Prepared>> prepared_;         // likewise
+  std::vector<std::pair<Seq, bool>> ended_;  // to be taken off the disk with the next records that are written
   std::vector<std::string> released_;        // likewise: keys of kNoRow
 };
 

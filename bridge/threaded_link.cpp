@@ -24,6 +24,10 @@ constexpr auto kThreadEnd = 3s;             // for a commit under way; Paho's th
 
 }  // namespace
 
+std::string cannot_write(const std::exception& error) {
+  return fmt::format("cannot write the outbox: {}", error.what());
+}
+
 LinkWorker::LinkWorker(const UplinkSettings& settings, LinkState& state, LinkEvents& events, Dialer::Resolve resolve)
     : settings_(settings),
       owner_(state, events),
@@ -87,7 +91,11 @@ void LinkWorker::connect() {
   answer.limits = restricted(std::move(answer.limits));
   session_lost_ = !answer.session_present;
   if (!clear_lost_session()) return;
-  open(answer);
+  try {
+    open(answer);
+  } catch (const std::runtime_error& error) {
+    return lose(cannot_write(error));
+  }
   owner_.on_limits(answer.limits);
   owner_.on_connected(answer.session_present);
 }
@@ -126,7 +134,7 @@ bool LinkWorker::clear_lost_session() {
     session_lost_ = false;
     return true;
   } catch (const std::exception& error) {
-    lose(fmt::format("cannot write the outbox: {}", error.what()));
+    lose(cannot_write(error));
     return false;
   }
 }

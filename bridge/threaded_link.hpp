@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,6 +19,8 @@
 #include "bridge/settings.hpp"
 
 namespace ferrule::bridge {
+
+std::string cannot_write(const std::exception& error);  ///< the cause of a loss
 
 /// What the thread of a link does, whichever client speaks MQTT there: makes the connection, and ends. Outlives its
 /// link while a name server does not answer; nothing is heard of it then.
@@ -43,7 +46,7 @@ class LinkWorker {
   virtual void work() = 0;  ///< until `stopping`
   /// Makes one attempt, as Dialer::Try.
   virtual Attempt attempt(const Endpoint& endpoint, const std::string& address, int mqtt_version) = 0;
-  virtual void open(const Attempt& answer) = 0;  ///< the cloud accepted us, and LinkState knows
+  virtual void open(const Attempt& answer) = 0;  ///< the cloud accepted us, and LinkState knows; as CloudSession::open
   virtual bool say_goodbye() = 0;                ///< false: there was no connection
   virtual void close() = 0;                      ///< nothing can leave or be acknowledged any more
   virtual void wake() {}                         ///< called by `stop`, besides the notification of `progress_`

@@ -20,12 +20,11 @@ using std::chrono::milliseconds;
 constexpr auto kHardlyBegun = 5s;  // a connection that ends sooner may end for what was sent
 constexpr auto kStable = 10s;      // after so long online, the back-off begins anew
 constexpr auto kShowMetrics = 10s;
-constexpr auto kStalled = 10s;                // without an acknowledgement
-constexpr int kLongestHoldDown = 12;          // times the one that is set
-constexpr auto kRenew = 5s;                   // for what is under way, before a connection is renewed
-constexpr auto kForget = 20s;                 // for the exchanges of the last run
-constexpr int kMostForgets = 3;               // of a cloud that ends none of them
-constexpr std::size_t kMaxIncoming = 10'000;  // messages from the cloud that wait for the broker thread
+constexpr auto kStalled = 10s;        // without an acknowledgement
+constexpr int kLongestHoldDown = 12;  // times the one that is set
+constexpr auto kRenew = 5s;           // for what is under way, before a connection is renewed
+constexpr auto kForget = 20s;         // for the exchanges of the last run
+constexpr int kMostForgets = 3;       // of a cloud that ends none of them
 
 /// Any error of the file at the start is the machine's, not the configuration's.
 template <class F>
@@ -65,12 +64,9 @@ Uplink::Impl::Impl(UplinkSettings settings, const std::filesystem::path& state_d
       byte_rate_(settings_.byte_rate),
       back_off_(settings_.reconnect),
       hold_down_(settings_.failback) {
-  for (const auto& record : state_->restore()) {
-    if (record.seq != LinkState::kNoRow) outbox_->hold(record.seq);
-  }
-  const auto followers = state_->followers();
-  std::ranges::for_each(followers, [this](Seq seq) { outbox_->hold(seq); });
-  followers_ = followers.size();
+  const auto goes_on = state_->under_way();
+  std::ranges::for_each(goes_on.seqs, [this](Seq seq) { outbox_->hold(seq); });
+  followers_ = goes_on.followers;
   outbox_->on_loaded([this] { pump(); });
   be_edge_node();
 }
@@ -85,8 +81,6 @@ Uplink::Impl::Impl(UplinkSettings settings, Impl& before)
       outbox_(std::move(before.outbox_)),
       publish_(before.publish_),
       inbound_(settings_, publish_),
-      on_disk_(before.on_disk_),
-      incoming_dropped_(before.incoming_dropped_.load()),
       window_(settings_.window),
       rate_(settings_.rate),
       byte_rate_(settings_.byte_rate),
@@ -99,6 +93,7 @@ Uplink::Impl::Impl(UplinkSettings settings, Impl& before)
       skipped_(before.skipped_ + before.link_->dropped()),
       repeated_(before.repeated_),
       connections_(before.connections_) {
+  inbound_.take_over(before.inbound_);
   outbox_->use(settings_.queue);
   outbox_->on_loaded([this] { pump(); });
   be_edge_node();
@@ -133,8 +128,9 @@ void Uplink::Impl::connect() {
   link_->connect();
 }
 
-void Uplink::Impl::connected(bool session_present) {
+void Uplink::Impl::connected(bool session_present, const RowState::UnderWay& goes_on) {
   if (stopped_) return;
+  const auto again = send_again(goes_on);
   show(UplinkState::Online);
   missed_ = session_present && forgets_missed();
   if (!missed_) inbound_.subscribe(*link_);
@@ -145,16 +141,12 @@ void Uplink::Impl::connected(bool session_present) {
   last_error_.clear();
   logged_causes_.forget();
   window_ = std::min<std::size_t>(settings_.window, limits_.receive_maximum);  // [MQTT-3.3.4-9]
-  // With the session, all that is in flight by now goes on by itself (what ended meanwhile is on its way to us).
-  const auto lost = session_present ? 0 : outbox_->requeue_all([](Seq) { return false; });
-  if (!session_present) followers_ = 0;
-  repeated_ += lost;
   resuming_ = true;
   spdlog::info("uplink {}: online at {} as {} (MQTT {}), {} queued", settings_.name, limits_.server,
                settings_.client_id, limits_.mqtt_version == 5 ? "5" : "3.1.1", outbox_->size());
-  if (lost > 0) {
+  if (again > 0 && !session_present) {
     spdlog::warn("uplink {}: the cloud lost our session; {} messages under way are sent again and may arrive twice",
-                 settings_.name, lost);
+                 settings_.name, again);
   }
   if (edge_) meet_host();
   pump();
@@ -171,21 +163,20 @@ void Uplink::Impl::forget_missed() {
   if (!missed_ || now_ != UplinkState::Online) return;
   if (!state_->is_idle() && clock_.now() - online_since_ < kForget) return;
   spdlog::info("uplink {}: connecting anew, so that the cloud forgets what it kept for us", settings_.name);
-  send_again();
   connect();
 }
 
-void Uplink::Impl::disconnected(const std::string& cause) {
+void Uplink::Impl::disconnected(const std::string& cause, const RowState::UnderWay& goes_on) {
   const bool was_online = now_ == UplinkState::Online;
   if (was_online && clock_.now() - online_since_ >= kStable) back_off_.reset();
   show(stopped_ ? UplinkState::Offline : UplinkState::BackingOff);
   last_error_ = cause;
-  answers_.clear();
+  inbound_.disconnected();
   if (edge_) edge_->disconnected();
   walk_at_.reset();
   const bool for_what_was_sent = clock_.now() - online_since_ < kHardlyBegun && !moderation_.too_much();
   if (was_online && !stopped_ && for_what_was_sent && !owes_disk()) quarantine();
-  send_again();
+  send_again(goes_on);
   renew_by_.reset();
   if (stopped_) return;
   next_attempt_ = clock_.now() + back_off_.jittered();
@@ -195,15 +186,18 @@ void Uplink::Impl::disconnected(const std::string& cause) {
   log_loss(fmt::format("{}{}", was_online ? "connection lost: " : "", cause));
 }
 
-/// What the link settled before it ended has been taken off already.
-void Uplink::Impl::send_again() {
+/// Of what is in flight all but what goes on by itself; returns how many. Whatever the link wrote or settled before it
+/// told what goes on, we have heard of.
+std::size_t Uplink::Impl::send_again(const RowState::UnderWay& goes_on) {
   state_->unprepare_all();
   if (batch_) std::ranges::for_each(batch_->members(), [this](Seq seq) { outbox_->requeue(seq); });
   batch_.reset();
   batch_rows_.clear();
   batches_.clear();
-  followers_ = state_->followers().size();
-  repeated_ += outbox_->requeue_all([this](Seq seq) { return state_->holds(seq); });
+  followers_ = goes_on.followers;
+  const auto again = outbox_->requeue_all([&](Seq seq) { return goes_on.seqs.contains(seq); });
+  repeated_ += again;
+  return again;
 }
 
 /// Nothing new is sent until nothing is in flight, so that nothing has to be sent twice.
@@ -211,7 +205,6 @@ void Uplink::Impl::renew() {
   if (!renew_by_ || (under_way() > 0 && clock_.now() < *renew_by_)) return;
   renew_by_.reset();
   spdlog::info("uplink {}: connecting anew {}", settings_.name, renew_for_);
-  send_again();
   connect();
 }
 
@@ -236,7 +229,6 @@ void Uplink::Impl::watch() {
   if (clock_.now() - answered_at_ < settings_.ack_timeout) return;
   spdlog::warn("uplink {}: the cloud has acknowledged none of {} messages for {} s; connecting anew", settings_.name,
                outbox_->in_flight(), settings_.ack_timeout.count());
-  send_again();
   connect();
 }
 
@@ -258,59 +250,7 @@ void Uplink::Impl::log_loss(const std::string& cause) {
                std::chrono::duration_cast<milliseconds>(next_attempt_ - clock_.now()).count());
 }
 
-void Uplink::Impl::stop(milliseconds grace) {
-  if (stopped_) return;
-  show(UplinkState::Offline);
-  abandon(grace);
-  take_arrived();  // their packet identifiers are on disk: they do not come again
-  outbox_->flush();
-}
-
-void Uplink::Impl::give_way(milliseconds grace, std::function<void(Impl&)> then) {
-  const bool ends = !std::exchange(next_, std::move(then));
-  if (!ends) return;  // it is on its way out, and the last one that was named follows it
-  if (!stopped_) show(UplinkState::Offline);
-  abandon(grace);
-  // Behind all that the link has said.
-  post([](Impl& self) {
-    self.take_arrived();
-    self.send_again();
-    const auto next = std::move(self.next_);
-    next(self);
-  });
-}
-
-/// Ends the link and touches the store no more, which may be gone.
-void Uplink::Impl::abandon(milliseconds grace) {
-  if (std::exchange(stopped_, true)) return;
-  link_->disconnect(grace);
-  now_ = UplinkState::Offline;
-}
-
 // ---- time and disk
-
-/// What was handed to the store in vain is tried again until it is there, so that nobody's acknowledgement is owed.
-void Uplink::Impl::look_whether_over() {
-  if (looking_ || over_) return;
-  looking_ = true;
-  store_.read([] {},
-              [weak = weak_from_this(), posts = late_ticks_] {
-                const auto self = weak.lock();
-                if (self == nullptr) return;
-                self->looking_ = false;
-                self->over_ = !self->owes_disk() && posts == self->late_ticks_;
-              });
-}
-
-/// After the stop. Each job in the store uses our file, so nothing is begun any more that need not be: whoever sees
-/// that we are over destroys the file.
-void Uplink::Impl::tick_stopped() {
-  if (owes_disk()) {
-    ++late_ticks_;
-    outbox_->tick();
-  }
-  look_whether_over();
-}
 
 void Uplink::Impl::tick() {
   if (stopped_ && !next_) return tick_stopped();
@@ -367,7 +307,7 @@ UplinkStatus Uplink::Impl::status() const {
   status.never_written = counters.never_written;
   status.connections = connections_;
   status.received = inbound_.received() + host_messages_;
-  status.received_dropped = inbound_.unroutable() + incoming_dropped_;
+  status.received_dropped = inbound_.dropped();
   status.set_aside = file_->times_set_aside();
   status.database_bytes = file_->size_on_disk();
   status.last_error = outbox_->disk_error().empty() ? last_error_ : outbox_->disk_error();
@@ -390,11 +330,11 @@ void Uplink::Impl::on_limits(const LinkLimits& limits) {
 }
 
 void Uplink::Impl::on_connected(bool session_present) {
-  post([session_present](Impl& self) { self.connected(session_present); });
+  post([session_present, goes_on = state_->under_way()](Impl& self) { self.connected(session_present, goes_on); });
 }
 
 void Uplink::Impl::on_disconnected(std::string cause) {
-  post([cause = std::move(cause)](Impl& self) { self.disconnected(cause); });
+  post([cause = std::move(cause), goes_on = state_->under_way()](Impl& self) { self.disconnected(cause, goes_on); });
 }
 
 void Uplink::Impl::on_too_much(mqtt::Reason reason) {
@@ -402,60 +342,42 @@ void Uplink::Impl::on_too_much(mqtt::Reason reason) {
 }
 
 void Uplink::Impl::on_settled(Seq seq, mqtt::Reason reason) {
+  state_->done(seq, !is_error(reason));
   post([seq, reason](Impl& self) { self.settled(seq, reason); });
 }
 
-/// Of QoS 0, what the broker thread cannot keep up with is dropped. The cloud sends no more of the others than its
-/// window of what we have not acknowledged.
 void Uplink::Impl::on_message(mqtt::Publication publication, Arrival arrival) {
-  {
-    const std::lock_guard lock(arrived_mutex_);
-    if (arrival == 0 && arrived_.size() >= kMaxIncoming) {
-      ++incoming_dropped_;
-      return;
-    }
-    arrived_.emplace_back(std::move(publication), arrival);
-    if (arrived_.size() > 1) return;
-  }
+  if (!inbound_.arrived(std::move(publication), arrival)) return;
   post([](Impl& self) { self.take_arrived(); });
 }
 
-void Uplink::Impl::take_arrived() {
-  std::vector<std::pair<mqtt::Publication, Arrival>> arrived;
-  {
-    const std::lock_guard lock(arrived_mutex_);
-    arrived.swap(arrived_);
-  }
-  for (auto& [publication, arrival] : arrived) take(std::move(publication), arrival);
-}
-
-/// The cloud is told that it is here, so that it does not come again.
-tl::expected<mqtt::Ticket, mqtt::Reason> Uplink::Impl::leave_out(const mqtt::Publication& publication) {
+/// A command that the cloud has kept while the gateway was off. The cloud is told that it is here, so that it does not
+/// come again.
+void Uplink::Impl::leave_out(const mqtt::Publication& publication, Arrival arrival) {
   if (logged_refusals_.is_news("missed", clock_.now())) {
     spdlog::warn("uplink {}: {} is dropped: the cloud has kept it while the gateway was off (see missed_commands)",
                  settings_.name, mqtt::for_log(publication.topic));
   }
-  return 0;
+  inbound_.refused();
+  inbound_.owe(arrival, 0, mqtt::Reason::Success);
 }
 
-void Uplink::Impl::take(mqtt::Publication publication, Arrival arrival) {
-  if (edge_) return take_for_edge(publication, arrival);
-  const auto taken = missed_ ? leave_out(publication) : inbound_.take(std::move(publication), clock_.now());
-  if (!taken || missed_) ++incoming_dropped_;
-  if (arrival == 0 || stopped_) return;
-  answers_.push_back({taken.value_or(0), arrival, taken ? mqtt::Reason::Success : taken.error()});
-  answer();
+void Uplink::Impl::take_arrived() {
+  for (auto& [publication, arrival] : inbound_.take_arrived()) {
+    if (edge_) {
+      take_for_edge(publication, arrival);
+    } else if (missed_) {
+      leave_out(publication, arrival);
+    } else {
+      inbound_.pass_on(std::move(publication), arrival, clock_.now());
+    }
+  }
+  if (!stopped_) inbound_.answer(*link_);
 }
 
 void Uplink::Impl::on_disk(mqtt::Ticket ticket) {
-  on_disk_ = std::max(on_disk_, ticket);
-  if (!stopped_) answer();
-}
-
-void Uplink::Impl::answer() {
-  for (; !answers_.empty() && answers_.front().ticket <= on_disk_; answers_.pop_front()) {
-    link_->acknowledge(answers_.front().arrival, answers_.front().reason);
-  }
+  inbound_.on_disk(ticket);
+  if (!stopped_) inbound_.answer(*link_);
 }
 
 void Uplink::Impl::on_renewal_due() {

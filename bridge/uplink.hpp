@@ -28,15 +28,15 @@ struct UplinkStatus {
   std::optional<std::chrono::milliseconds> oldest;  ///< age of the oldest of these
   AckTimes ack_times;                               ///< since the start
   std::uint64_t queued_bytes = 0;                   ///< what they count for in `queue.max_size`
-  std::uint64_t in_flight = 0;
-  bool stalled = false;                ///< online, but the cloud acknowledges nothing
-  std::uint64_t acknowledged = 0;      ///< since the start
-  std::uint64_t dropped = 0;           ///< since the start, by the policy for a full queue
-  std::uint64_t dropped_disk = 0;      ///< of those: because the disk was full
-  std::uint64_t expired = 0;           ///< since the start, because their Message Expiry Interval ran out
-  std::uint64_t aged = 0;              ///< since the start, because they were older than `queue.max_age`
-  std::uint64_t thinned = 0;           ///< since the start, by `queue.keep`
-  std::uint64_t unreadable = 0;        ///< since the start: left on a disk that cannot read them
+  std::uint64_t in_flight = 0;                      ///< handed to the link
+  bool stalled = false;                             ///< online, but the cloud acknowledges nothing
+  std::uint64_t acknowledged = 0;                   ///< since the start
+  std::uint64_t dropped = 0;                        ///< since the start, by the policy for a full queue
+  std::uint64_t dropped_disk = 0;                   ///< of those: because the disk was full
+  std::uint64_t expired = 0;                        ///< since the start, because their Message Expiry Interval ran out
+  std::uint64_t aged = 0;                           ///< since the start, because they were older than `queue.max_age`
+  std::uint64_t thinned = 0;                        ///< since the start, by `queue.keep`
+  std::uint64_t unreadable = 0;                     ///< since the start: left on a disk that cannot read them
   std::uint64_t skipped = 0;           ///< since the start: QoS 0 while not online, or a topic that `to` made too long
   std::uint64_t parked = 0;            ///< since the start: refused by the cloud for good
   std::uint64_t repeated = 0;          ///< since the start: sent again, so that the cloud may have got them twice

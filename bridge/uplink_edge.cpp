@@ -28,7 +28,6 @@ void Uplink::Impl::meet_host() {
 void Uplink::Impl::leave_server() {
   walk_at_.reset();
   edge_->disconnected();
-  send_again();
   show(UplinkState::Connecting);
   link_->connect_elsewhere();
 }
@@ -83,10 +82,7 @@ void Uplink::Impl::send_for_edge(Seq seq, const std::string& topic, std::string 
 
 void Uplink::Impl::take_for_edge(const mqtt::Publication& publication, Arrival arrival) {
   if (stopped_) return;
-  if (arrival != 0) {
-    answers_.push_back({0, arrival, mqtt::Reason::Success});
-    answer();
-  }
+  inbound_.owe(arrival, 0, mqtt::Reason::Success);
   ++host_messages_;
   const bool was_born = edge_->is_born();
   const auto taken = edge_->take(publication);
@@ -101,7 +97,7 @@ void Uplink::Impl::take_for_edge(const mqtt::Publication& publication, Arrival a
     static_cast<void>(publish_(std::move(command), false));
   }
   if (!taken.refused.empty()) {
-    ++incoming_dropped_;
+    inbound_.refused();
     if (logged_refusals_.is_news(taken.refused, clock_.now())) {
       spdlog::warn("uplink {}: from the host, {}: {}", settings_.name, mqtt::for_log(publication.topic),
                    mqtt::for_log(taken.refused));

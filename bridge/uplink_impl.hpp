@@ -1,12 +1,10 @@
-// The inside of an uplink: uplink.cpp has its connection, uplink_sending.cpp what goes over it.
+// The inside of an uplink: uplink.cpp has its connection, uplink_sending.cpp what goes over it, uplink_ending.cpp its
+// end.
 #pragma once
 
 #include <algorithm>
-#include <atomic>
-#include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -93,15 +91,16 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void send_metrics(Outbox::Entry& entry);
   void send_for_edge(Seq seq, const std::string& topic, std::string payload);
   void take_for_edge(const mqtt::Publication& publication, Arrival arrival);
-  void connected(bool session_present);
+  void connected(bool session_present, const RowState::UnderWay& goes_on);
   bool forgets_missed();
   void forget_missed();
-  void disconnected(const std::string& cause);
+  void disconnected(const std::string& cause, const RowState::UnderWay& goes_on);
   void settled(Seq seq, mqtt::Reason reason);
   void park(Seq seq, mqtt::Reason reason);
   void pause();
   void slow_down(mqtt::Reason reason);
   std::size_t window() const { return std::min({window_, suspicion_.window(), moderation_.window()}); }
+  bool sends_ahead() const;
   void quarantine();
   void pump();
   bool pump_one();
@@ -124,10 +123,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void show(UplinkState state);
   void show_metrics();
   void take_arrived();
-  void take(mqtt::Publication publication, Arrival arrival);
-  tl::expected<mqtt::Ticket, mqtt::Reason> leave_out(const mqtt::Publication& publication);
-  void answer();
-  void send_again();
+  void leave_out(const mqtt::Publication& publication, Arrival arrival);
+  std::size_t send_again(const RowState::UnderWay& goes_on);
   void renew_soon(const char* what_for);
   void renew();
   void look_for_first();
@@ -148,16 +145,6 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::unique_ptr<Link> link_;
   const Publish publish_;
   Inbound inbound_;
-  struct Answer {
-    mqtt::Ticket ticket = 0;  // to be on disk before
-    Arrival arrival = 0;
-    mqtt::Reason reason = mqtt::Reason::Success;
-  };
-  std::deque<Answer> answers_;  // in the order of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3]
-  mqtt::Ticket on_disk_ = 0;
-  std::mutex arrived_mutex_;
-  std::vector<std::pair<mqtt::Publication, Arrival>> arrived_;  // guarded by it: filled by the link's thread
-  std::atomic<std::uint64_t> incoming_dropped_ = 0;             // shared with it
   UplinkState now_ = UplinkState::Offline;
   LinkLimits limits_;
   std::size_t window_;

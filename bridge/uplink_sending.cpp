@@ -78,14 +78,21 @@ void Uplink::Impl::pump() {
   if (stopped_ || now_ != UplinkState::Online || missed_ || renew_by_ || patience_.waits(clock_.now()) || is_resuming())
     return;
   if (edge_ && !edge_->is_born()) return;
-  while (under_way() < window() + followers_ && pump_one()) {
+  while (under_way() < (sends_ahead() ? 2 : 1) * window() + followers_ && pump_one()) {
   }
   if (edge_ && outbox_->size() == outbox_->in_flight()) edge_->bury();
+}
+
+/// Of QoS 2, whatever of it is under way: see Link::send. Not to a cloud that gets less for now.
+bool Uplink::Impl::sends_ahead() const {
+  return limits_.takes_ahead && limits_.maximum_qos == mqtt::Qos::ExactlyOnce && window() == window_;
 }
 
 /// False when there is nothing to send, or not yet.
 bool Uplink::Impl::pump_one() {
   auto* entry = outbox_->next(window());
+  const auto qos = batch_ ? batch_->qos() : entry != nullptr ? entry->qos : mqtt::Qos::AtMostOnce;
+  if (under_way() >= window() + followers_ && qos != mqtt::Qos::ExactlyOnce) return false;
   if (batch_ && entry != nullptr && gathers(*entry)) {
     gather(*entry);
     return true;

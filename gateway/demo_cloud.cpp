@@ -86,7 +86,7 @@ DemoCloudProcess::~DemoCloudProcess() {
 /// The observer sends nothing, so nothing is ever in flight.
 class DemoObserver::NoState final : public bridge::LinkState {
  public:
-  void put(const std::vector<InFlight>&) override {}
+  void write(std::vector<InFlight>, Written written) override { written({}); }
   std::vector<InFlight> restore() override { return {}; }
 };
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "config/text.hpp"
-#include "mqtt/topic.hpp"
 
 namespace ferrule::gateway {
 
@@ -52,7 +51,7 @@ Datatype plain_type(Type type) {
 
 /// Metric names that are the same in lower case confuse hosts [tck-id-case-sensitivity-metric-names].
 void check_names(const drivers::DeviceSettings& device, const bridge::EdgeDevice& edge) {
-  if (edge.name.find('/') != std::string::npos || !mqtt::is_valid_topic_name(edge.name)) {
+  if (!bridge::is_topic_level(edge.name)) {
     device.publish.mistake(fmt::format("\"{}\" cannot be a level of Sparkplug's topics", edge.name),
                            "a name without / + #");
   }

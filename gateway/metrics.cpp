@@ -230,7 +230,7 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
     out.sample({{"uplink", uplink.name}},
                std::chrono::duration<double>(uplink.oldest.value_or(std::chrono::milliseconds(0))).count());
   }
-  out.gauge("ferrule_queue_in_flight", "Messages sent and not yet acknowledged.");
+  out.gauge("ferrule_queue_in_flight", "Messages handed to the connection and not yet acknowledged.");
   each(&Status::in_flight);
   out.gauge("ferrule_queue_database_bytes", "Size of the queue's file.");
   each(&Status::database_bytes);

@@ -7,8 +7,6 @@
 namespace ferrule::mqtt::sparkplug {
 namespace {
 
-constexpr std::string_view kNamespace = "spBv1.0/";
-
 /// The topic's levels behind the namespace: group, type, edge node, device; empty where there are none.
 struct Levels {
   std::array<std::string_view, 4> at;
@@ -73,7 +71,9 @@ bool take_field(std::string_view& in, std::uint64_t& number) {
 
 Kind kind_of(std::string_view topic) {
   if (!topic.starts_with(kNamespace)) return Kind::Other;
-  const Levels levels = levels_of(topic.substr(kNamespace.size()));
+  topic.remove_prefix(kNamespace.size());
+  if (!topic.starts_with('/')) return Kind::Other;
+  const Levels levels = levels_of(topic.substr(1));
   const std::string_view type = levels.at[1];
   if (levels.count == 3 && type == "NBIRTH") return Kind::Birth;
   if (levels.count == 4 && type == "DBIRTH") return Kind::Birth;

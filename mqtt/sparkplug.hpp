@@ -9,6 +9,8 @@
 
 namespace ferrule::mqtt::sparkplug {
 
+inline constexpr std::string_view kNamespace = "spBv1.0";  ///< the first level of its topics
+
 enum class Kind : std::uint8_t { Other, Birth, NodeDeath };
 
 /// What a topic name says: `spBv1.0/group/NBIRTH/edge`, `spBv1.0/group/DBIRTH/edge/device`,

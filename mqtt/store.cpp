@@ -25,19 +25,16 @@ namespace {
 /// longer.
 constexpr std::size_t kMaxGroup = 1000;
 
-/// Why a job is not on disk; empty when it is. Not an exception_ptr: the waiter throws on its own thread.
-using Outcome = std::promise<std::string>;
-
 using Time = std::chrono::steady_clock::time_point;
 
 struct Job {
   enum class Kind : std::uint8_t { Write, Read, Resume };
   Kind kind = Kind::Write;
-  Ticket ticket = 0;                ///< of a Write
-  StoreFile* file = nullptr;        ///< not of a Read
-  std::function<void()> run;        ///< not of a Resume
-  std::function<void()> then;       ///< of a Read
-  std::shared_ptr<Outcome> waiter;  ///< shared: set_value may still run when the waiter has left
+  Ticket ticket = 0;           ///< of a Write
+  StoreFile* file = nullptr;   ///< not of a Read
+  std::function<void()> run;   ///< not of a Resume
+  std::function<void()> then;  ///< of a Read
+  Store::Outcome outcome;      ///< of a Write, if anybody waits for it
 };
 
 std::string text_of(const std::exception_ptr& error) {
@@ -80,11 +77,13 @@ class Store::Impl {
     return ticket;
   }
 
-  void push_and_wait(Job job) {
+  void write_and_wait(StoreFile& file, std::function<void()> job) {
     assert(std::this_thread::get_id() != thread_.get_id());  // the store thread cannot wait for itself
-    const auto outcome = std::make_shared<Outcome>();
-    job.waiter = outcome;
-    push(std::move(job));
+    // Shared: set_value may still run when we have left. No exception_ptr: what is thrown is this thread's own.
+    const auto outcome = std::make_shared<std::promise<std::string>>();
+    push({Job::Kind::Write, 0, &file, std::move(job), {}, [outcome](const std::string& what) {
+            outcome->set_value(what);
+          }});
     if (const std::string what = outcome->get_future().get(); !what.empty()) throw std::runtime_error(what);
   }
 
@@ -118,7 +117,7 @@ class Store::Impl {
   void fail(Part& part, const std::string& what);
   void commit(Part& part);
   void report();
-  void answer_waiters();
+  void tell_who_waits();
   void read(Job& job);
   void resume(StoreFile& file);
 
@@ -195,7 +194,7 @@ void Store::Impl::write_group() {
   }
   failpoint("store.committed");
   report();
-  answer_waiters();
+  tell_who_waits();
 }
 
 void Store::Impl::perform(Job& job) {
@@ -254,10 +253,9 @@ void Store::Impl::report() {
   if (last != 0) post_([told = told_, last] { told->committed(last); });
 }
 
-void Store::Impl::answer_waiters() {
+void Store::Impl::tell_who_waits() {
   for (const Job& job : group_) {
-    if (job.waiter == nullptr) continue;
-    job.waiter->set_value(part_of(*job.file).failed);
+    if (job.outcome) job.outcome(part_of(*job.file).failed);
   }
 }
 
@@ -279,18 +277,20 @@ Store::Store(Post post, Committed committed, Failed failed)
 Store::~Store() = default;
 
 Ticket Store::write(StoreFile& file, std::function<void()> job) {
-  return impl_->push({Job::Kind::Write, 0, &file, std::move(job), {}, nullptr});
+  return impl_->push({Job::Kind::Write, 0, &file, std::move(job), {}, {}});
 }
 
-void Store::write_and_wait(StoreFile& file, std::function<void()> job) {
-  impl_->push_and_wait({Job::Kind::Write, 0, &file, std::move(job), {}, nullptr});
+void Store::write(StoreFile& file, std::function<void()> job, Outcome outcome) {
+  impl_->push({Job::Kind::Write, 0, &file, std::move(job), {}, std::move(outcome)});
 }
+
+void Store::write_and_wait(StoreFile& file, std::function<void()> job) { impl_->write_and_wait(file, std::move(job)); }
 
 void Store::read(std::function<void()> job, std::function<void()> then) {
-  impl_->push({Job::Kind::Read, 0, nullptr, std::move(job), std::move(then), nullptr});
+  impl_->push({Job::Kind::Read, 0, nullptr, std::move(job), std::move(then), {}});
 }
 
-void Store::resume(StoreFile& file) { impl_->push({Job::Kind::Resume, 0, &file, {}, {}, nullptr}); }
+void Store::resume(StoreFile& file) { impl_->push({Job::Kind::Resume, 0, &file, {}, {}, {}}); }
 
 Ticket Store::last_ticket() const { return impl_->last_ticket(); }
 std::size_t Store::backlog() const { return impl_->backlog(); }

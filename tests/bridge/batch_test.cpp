@@ -212,7 +212,6 @@ TEST_F(BatchTest, AtQos2ItIsOneExchangeThatGoesOnAfterALossAndAfterAKillForAllIt
   EXPECT_EQ(status().in_flight, 2U);
   advance(2000ms);
   EXPECT_THAT(link_->sent, IsEmpty());
-  link_->state.done(leader, true);
   settle(leader);
   EXPECT_EQ(status().queued, 0U);
   EXPECT_EQ(status().acknowledged, 2U);
@@ -240,7 +239,6 @@ TEST_F(BatchTest, AtQos2OneThatWasNotRecordedIsSentAgainAndOneThatIsRefusedFalls
   const auto leader = link_->sent[0].seq;
   link_->sent.clear();
   link_->state.put({{leader, "s5-1", "the batch"}});
-  link_->state.done(leader, false);
   settle(leader, Reason::PayloadFormatInvalid);
   advance(2500ms);
   EXPECT_THAT(seqs(), ElementsAre(leader, leader + 1));

@@ -5,9 +5,13 @@
 
 #include <memory>
 #include <random>
+#include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "bridge/handshake.hpp"
+#include "bridge/link_owner.hpp"
 #include "mqtt/framer.hpp"
 #include "tests/bridge/memory_state.hpp"
 #include "tests/mqtt/wire_text.hpp"
@@ -32,7 +36,10 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
 
   void on_connected(bool) override {}
   void on_disconnected(std::string) override {}
-  void on_settled(Seq seq, Reason reason) override { settled_.emplace_back(seq, reason); }
+  void on_settled(Seq seq, Reason reason) override {
+    state_.done(seq, reason);
+    settled_.emplace_back(seq, reason);
+  }
   void on_too_much(Reason reason) override { too_much_.push_back(reason); }
   void on_message(mqtt::Publication publication, Arrival arrival) override {
     if (answer_) session_->acknowledge(arrival, *answer_);
@@ -58,9 +65,15 @@ class CloudSessionTest : public ::testing::Test, public LinkEvents {
     publication.payload = payload;
     session_->send(seq, publication, "t", qos, {});
   }
+  void commit() {
+    while (session_->begin_commit({})) session_->end_commit();
+  }
   /// What leaves, in hex; puts on disk what has to be there before.
   std::string sent() {
-    session_->commit();
+    commit();
+    return left();
+  }
+  std::string left() {
     auto bytes = session_->output().text();
     session_->output().clear();
     return hex(bytes);
@@ -252,6 +265,47 @@ TEST_F(CloudSessionTest, WhatGathersIsPutOnDiskInOneCommit) {
   EXPECT_EQ(state_.puts, 2);
 }
 
+TEST_F(CloudSessionTest, NothingButWhatHasToBeOnDiskWaitsForIt) {
+  begin();
+  send(1, Qos::ExactlyOnce);
+  sent();
+  state_.hold = true;
+  take("50 02 0001");
+  ASSERT_TRUE(session_->begin_commit({}));
+  EXPECT_EQ(left(), "");
+  send(2, Qos::AtLeastOnce);
+  send(3, Qos::ExactlyOnce);
+  take("32 [ ('c') 0005 'on' ]");
+  EXPECT_FALSE(session_->begin_commit({}));  // one at a time
+  EXPECT_FALSE(session_->end_commit());
+  EXPECT_EQ(left(), hex(wire("32 [ ('t') 0002 'p' ]")));
+  state_.let_go();
+  EXPECT_TRUE(session_->end_commit());
+  EXPECT_EQ(left(), "62 02 00 01");
+  ASSERT_TRUE(session_->begin_commit({}));
+  take("50 02 0001");  // again: its PUBREL stays behind what waits
+  state_.let_go();
+  EXPECT_TRUE(session_->end_commit());
+  EXPECT_EQ(left(), hex(wire("40 02 0005 34 [ ('t') 0003 'p' ]")));
+  EXPECT_EQ(sent(), "62 02 00 01");
+}
+
+TEST_F(CloudSessionTest, WritesDownWhatIsAheadAndSendsItAsSoonAsThereIsRoom) {
+  settings_.window = 2;
+  begin();
+  for (Seq seq = 1; seq <= 4; ++seq) send(seq, Qos::ExactlyOnce);
+  EXPECT_EQ(sent(), hex(wire("34 [ ('t') 0001 'p' ] 34 [ ('t') 0002 'p' ]")));
+  EXPECT_THAT(keys(), ElementsAre("1 s-1", "2 s-2", "3 s-3", "4 s-4"));
+  EXPECT_EQ(state_.puts, 1);
+  take("50 02 0001");
+  EXPECT_EQ(sent(), "62 02 00 01");
+  take("70 02 0001");
+  EXPECT_EQ(left(), hex(wire("34 [ ('t') 0003 'p' ]")));
+  session_->close();
+  connect(true);  // what has not left is no less under way
+  EXPECT_EQ(sent(), hex(wire("3C [ ('t') 0002 'p' ] 3C [ ('t') 0003 'p' ]")));
+}
+
 TEST_F(CloudSessionTest, ACommitForAFewOfManyExchangesCanWaitForTheAnswersToTheOthers) {
   begin();
   send(1, Qos::ExactlyOnce);
@@ -357,7 +411,7 @@ TEST_F(CloudSessionTest, WhatCouldNotBeRecordedNeverWasSent) {
   take("50 02 0001");
   send(8, Qos::ExactlyOnce);
   state_.fail = true;
-  EXPECT_THROW(session_->commit(), std::runtime_error);
+  EXPECT_THROW(commit(), std::runtime_error);
   session_->close();
   state_.fail = false;
   connect(true);
@@ -445,7 +499,7 @@ TEST_F(CloudSessionTest, AnswersNothingOfTheCloudsThatCouldNotBeRecorded) {
   begin();
   state_.fail = true;
   EXPECT_EQ(take("34 [ ('c') 0005 'on' ]"), "");
-  EXPECT_THROW(session_->commit(), std::runtime_error);
+  EXPECT_THROW(commit(), std::runtime_error);
   session_->close();
   state_.fail = false;
   connect(true);
@@ -454,7 +508,28 @@ TEST_F(CloudSessionTest, AnswersNothingOfTheCloudsThatCouldNotBeRecorded) {
   EXPECT_THAT(arrived_, ElementsAre("on"));
   state_.fail = true;
   EXPECT_EQ(take("62 02 0005"), "");
-  EXPECT_THROW(session_->commit(), std::runtime_error);
+  EXPECT_THROW(commit(), std::runtime_error);
+}
+
+TEST_F(CloudSessionTest, WhatIsOnItsWayToTheDiskIsStillPassedOnToWhoLeavesOrLosesTheConnection) {
+  LinkOwner owner(state_, *this);
+  session_ = std::make_unique<CloudSession>(settings_, owner, owner);
+  connect(true);
+  state_.hold = true;
+  take("34 [ ('c') 0005 'on' ] 32 [ ('c') 0006 'off' ]");
+  ASSERT_TRUE(session_->begin_commit({}));
+  std::thread leaving([&] { owner.leave(); });
+  std::thread closing([&] { session_->close(); });
+  EXPECT_THAT(arrived_, IsEmpty());
+  answer_.reset();
+  state_.let_go();
+  leaving.join();
+  closing.join();
+  EXPECT_THAT(arrived_, ElementsAre("on", "off"));
+  connect(true);
+  take("34 [ ('c') 0007 'late' ]");
+  EXPECT_THROW(commit(), std::runtime_error);
+  EXPECT_EQ(arrived_.size(), 2U);
 }
 
 TEST_F(CloudSessionTest, ForgetsWhatItReceivedWithTheSession) {
@@ -507,7 +582,7 @@ TEST_F(CloudSessionTest, NothingThatACloudSendsDoesMoreThanEndTheConnection) {
   for (int i = 0; i < 20'000; ++i) {
     if (i % 100 == 0) begin(true, i % 200 == 0 ? 5 : 4);
     send(static_cast<Seq>(i) + 1, static_cast<Qos>(random() % 3));
-    session_->commit();
+    commit();
     session_->output().clear();
     std::string body(random() % 12, '\0');
     for (auto& byte : body) byte = static_cast<char>(random() % 4 == 0 ? random() : random() % 4);
@@ -523,8 +598,7 @@ TEST_F(CloudSessionTest, NothingThatACloudSendsDoesMoreThanEndTheConnection) {
 
 Attempt answer(const std::string& text, int mqtt_version) {
   const auto bytes = wire(text);
-  return CloudSession::read_answer({static_cast<std::uint8_t>(bytes[0]), std::string_view(bytes).substr(2)},
-                                   mqtt_version);
+  return read_answer({static_cast<std::uint8_t>(bytes[0]), std::string_view(bytes).substr(2)}, mqtt_version);
 }
 
 TEST(CloudAnswer, SaysWhatTheCloudAnnounced) {

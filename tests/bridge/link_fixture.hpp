@@ -28,6 +28,7 @@ class LinkFixture : public LinkEvents {
     desk_.post()([this, cause] { connected_ = false, cause_ = cause; });
   }
   void on_settled(Seq seq, mqtt::Reason reason) override {
+    state_.done(seq, reason);
     desk_.post()([this, seq, reason] { settled_[seq] = reason; });
   }
   void on_first_found() override {

@@ -15,16 +15,24 @@ namespace ferrule::bridge::testing {
 
 class MemoryState final : public LinkState {
  public:
-  void put(const std::vector<InFlight>& records) override {
-    const std::lock_guard lock(mutex_);
-    if (fail) throw std::runtime_error("disk full");
-    ++puts;
-    for (const auto& [seq, key, packet] : records) records_[seq][key] = packet;
+  void write(std::vector<InFlight> records, Written written) override {
+    if (fail) return written("disk full");
+    {
+      const std::lock_guard lock(mutex_);
+      ++puts;
+      for (const auto& [seq, key, packet] : records) records_[seq][key] = packet;
+      if (hold) return held_.push_back(std::move(written));
+    }
+    written({});
   }
-  void done(Seq seq, bool delivered) override {
+  /// What `hold` has kept back is on disk now.
+  void let_go() {
+    for (const auto& written : std::exchange(held_, {})) written({});
+  }
+  /// From LinkEvents::on_settled.
+  void done(Seq seq, mqtt::Reason reason) {
     const std::lock_guard lock(mutex_);
-    records_.erase(seq);
-    ended_.emplace_back(seq, delivered);
+    if (records_.erase(seq) != 0) ended_.emplace_back(seq, !is_error(reason));
   }
   void released(const std::string& key) override {
     const std::lock_guard lock(mutex_);
@@ -49,13 +57,14 @@ class MemoryState final : public LinkState {
     return ended_;
   }
 
-  std::atomic<bool> fail = false;
+  std::atomic<bool> fail = false, hold = false;
   std::atomic<int> clears = 0, puts = 0;
 
  private:
   mutable std::mutex mutex_;
   std::map<Seq, std::map<std::string, std::string>> records_;
   std::vector<std::pair<Seq, bool>> ended_;
+  std::vector<Written> held_;
 };
 
 }  // namespace ferrule::bridge::testing

@@ -119,6 +119,28 @@ TEST_F(OutboxTest, KeepsTheOrderOverABacklogThatOnlyTheDiskHolds) {
   EXPECT_EQ(rows(), 0U);
 }
 
+// FAULTS 14
+TEST_F(OutboxTest, MakesUpForThreeDaysOfOutageCompletelyAndInOrder) {
+  settings_.window = 50;
+  start();
+  offline();
+  int attempts = link_->connects;
+  for (int minute = 1; minute <= 3 * 24 * 60; ++minute) {
+    append(std::to_string(minute));
+    clock_.advance(1min);
+    uplink_->tick();
+    if (link_->connects == attempts) continue;
+    attempts = link_->connects;
+    offline("no route to host");
+  }
+  EXPECT_GT(attempts, 1'000);  // it never gives up
+  EXPECT_EQ(status().queued, 4'320U);
+  clock_.advance(1min);
+  uplink_->tick();
+  online();
+  EXPECT_EQ(drain(), numbers(1, 4'320));
+}
+
 TEST_F(OutboxTest, FindsABigBacklogAfterAKill) {
   open();
   for (int i = 1; i <= 10'000; ++i) append(std::to_string(i));

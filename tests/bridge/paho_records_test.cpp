@@ -32,8 +32,11 @@ class PahoRecordsTest : public ::testing::Test {
  protected:
   PahoRecords open(int mqtt_version = 5) {
     return PahoRecords(state_, inbound_, mqtt_version,
-                       {[this](Seq seq, Reason reason) { settled_.emplace_back(seq, reason); }, [this] { ++stored_; },
-                        [this](const std::string& what) { failed_ = what; }});
+                       {[this](Seq seq, Reason reason) {
+                          state_.done(seq, reason);
+                          settled_.emplace_back(seq, reason);
+                        },
+                        [this] { ++stored_; }, [this](const std::string& what) { failed_ = what; }});
   }
   /// Paho takes a message and its send thread sends it.
   void send(PahoRecords& records, Seq seq, Qos qos, int packet_id) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <stdexcept>
 
 #include "mqtt/store.hpp"
 #include "tests/bridge/desk.hpp"
@@ -76,17 +77,16 @@ TEST_F(RowStateTest, KnowsWhatWentTogetherUntilItEnds) {
   state_->put({{3, "s5-1", "a batch of three"}});
   open();
   EXPECT_THAT(keys(), ElementsAre("3 s5-1"));
-  EXPECT_THAT(state_->followers(), ElementsAre(5, 6));
-  for (const Seq seq : {3, 5, 6}) EXPECT_TRUE(state_->holds(seq));
-  EXPECT_FALSE(state_->holds(4));
+  EXPECT_THAT(state_->under_way().seqs, ElementsAre(3, 5, 6));
+  EXPECT_EQ(state_->under_way().followers, 2U);
   EXPECT_EQ(file_->rows(), 3U);
   state_->done(3, true);
   EXPECT_THAT(state_->take_followers(3), ElementsAre(5, 6));
   EXPECT_THAT(state_->take_followers(3), IsEmpty());
-  EXPECT_FALSE(state_->holds(5));
+  EXPECT_THAT(state_->under_way().seqs, IsEmpty());
   state_->put({{LinkState::kNoRow, "r5-1", {}}});
   open();
-  EXPECT_THAT(state_->followers(), IsEmpty());
+  EXPECT_EQ(state_->under_way().followers, 0U);
   EXPECT_EQ(file_->rows(), 0U);
 }
 
@@ -97,7 +97,7 @@ TEST_F(RowStateTest, WhatWentTogetherAndWasRefusedStaysInTheQueue) {
   state_->put({{LinkState::kNoRow, "r5-1", {}}});
   open();
   EXPECT_THAT(keys(), ElementsAre("0 r5-1"));
-  EXPECT_FALSE(state_->holds(5));
+  EXPECT_THAT(state_->under_way().seqs, IsEmpty());
   EXPECT_EQ(file_->rows(), 2U);
 }
 
@@ -111,6 +111,35 @@ TEST_F(RowStateTest, APacketIsTheSameAfterAKillThoughItsPayloadIsWrittenOnce) {
   ASSERT_EQ(restored.size(), 1U);
   EXPECT_EQ(restored.front().packet, "head " + big.payload);
   EXPECT_LT(file_->size_on_disk(), 80'000U);
+}
+
+TEST_F(RowStateTest, WhatEndsWhileARecordIsOnItsWayToTheDiskGoesWithTheNext) {
+  std::string written;
+  state_->write({{7, "s5-1", "packet 7"}}, [&](const std::string& error) { written += "7" + error; });
+  state_->done(7, false);
+  state_->write({{8, "s5-1", "packet 8"}}, [&](const std::string& error) { written += "8" + error; });
+  EXPECT_THAT(keys(), ElementsAre("8 s5-1"));
+  open();
+  EXPECT_EQ(written, "78");
+  EXPECT_THAT(keys(), ElementsAre("8 s5-1"));
+}
+
+TEST_F(RowStateTest, WhatCouldNotBeWrittenIsAsIfItHadNeverBeen) {
+  state_->put({{7, "s5-1", "packet 7"}, {LinkState::kNoRow, "r5-1", {}}});
+  store_->write(*file_, [] { throw std::runtime_error("disk full"); });
+  state_->done(7, true);
+  state_->released("r5-1");
+  state_->prepare({{row(8)}, {row(9)}});
+  EXPECT_THROW(state_->put({{8, "s5-2", "a batch"}, {LinkState::kNoRow, "r5-2", {}}}), std::runtime_error);
+  EXPECT_THAT(state_->under_way().seqs, IsEmpty());
+  EXPECT_EQ(state_->under_way().followers, 0U);
+  EXPECT_THAT(keys(), IsEmpty());
+  store_->resume(*file_);
+  state_->put({{8, "s5-2", "a batch"}});  // with its rows, and with what ended
+  open();
+  EXPECT_THAT(keys(), ElementsAre("8 s5-2"));
+  EXPECT_THAT(state_->under_way().seqs, ElementsAre(8, 9));
+  EXPECT_EQ(file_->rows(), 2U);
 }
 
 TEST_F(RowStateTest, ForgetsWhatCameWithTheSession) {

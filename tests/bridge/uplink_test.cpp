@@ -199,11 +199,46 @@ TEST_F(UplinkTest, AnExchangeThatEndedBeforeWeHeardOfTheConnectionIsNotBegunAnew
   link_->state.put({{first, "s5-1", "packet"}});
   offline();
   link_->sent.clear();
-  link_->state.done(first, true);  // on the link's thread, while what it posts waits
+  link_->events.on_limits({});
+  link_->events.on_connected(true);  // on the link's thread, while what it posts waits
+  settle(first);
+  EXPECT_THAT(link_->sent, IsEmpty());
+  EXPECT_EQ(status().queued, 0U);
+}
+
+TEST_F(UplinkTest, AnExchangeThatGetsOnDiskWhileASilentCloudIsLeftGoesOnAndIsNotBegunAnew) {
+  start();
+  append("1", false, Qos::ExactlyOnce);
+  append("2", false, Qos::ExactlyOnce);
+  const auto first = link_->sent[0].seq;
+  advance(settings_.ack_timeout + 1s);
+  ASSERT_EQ(link_->connects, 2);
+  link_->state.put({{first, "s5-1", "packet"}});  // it was sent before the order to connect anew
+  link_->sent.clear();
   online();
   EXPECT_THAT(link_->sent, IsEmpty());
+  EXPECT_EQ(status().in_flight, 1U);
   settle(first);
-  EXPECT_EQ(status().queued, 0U);
+  EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
+}
+
+TEST_F(UplinkTest, OfQos2AsManyAgainAsTheWindowAreWrittenAheadButNothingElse) {
+  limits_.takes_ahead = true;
+  start();
+  for (const auto* payload : {"1", "2", "3", "4"}) append(payload);
+  EXPECT_EQ(link_->sent.size(), 3U);
+  settle_all_sent();
+  settle_all_sent();
+  for (const auto* payload : {"1", "2", "3", "4", "5", "6", "7"}) append(payload, false, Qos::ExactlyOnce);
+  EXPECT_EQ(link_->sent.size(), 6U);
+  append("8");
+  settle(link_->sent[0].seq);
+  settle(link_->sent[1].seq);
+  EXPECT_EQ(link_->sent.back().payload, "7");
+  for (const std::size_t i : {2U, 3U}) settle(link_->sent[i].seq);
+  EXPECT_EQ(link_->sent.back().payload, "7");  // what is not of QoS 2 waits until it can leave at once
+  settle(link_->sent[4].seq);
+  EXPECT_EQ(link_->sent.back().payload, "8");
 }
 
 // FAULTS 16
@@ -390,7 +425,6 @@ TEST_F(UplinkTest, AfterAKillExchangesUnderWayGoOnAndTheirMessagesAreNotSentAnew
   uplink_->start();
   online();
   EXPECT_THAT(link_->sent, IsEmpty());
-  link_->state.done(first, true);
   settle(first);
   EXPECT_THAT(link_->take_payloads(), ElementsAre("2"));
   EXPECT_EQ(status().queued, 1U);
@@ -404,7 +438,7 @@ TEST_F(UplinkTest, ADeliveredMessageIsOffTheDiskBeforeItsPacketIdIsUsedAgain) {
   const auto second = link_->sent[1].seq;
   link_->state.put({{first, "s5-1", "packet 1"}});
   link_->state.put({{first, "sc5-1", "release 1"}});
-  link_->state.done(first, true);
+  link_->events.on_settled(first, Reason::Success);
   link_->state.put({{second, "s5-1", "packet 2"}});
   crash();  // before the uplink heard that the first was settled
   open();
@@ -572,7 +606,6 @@ TEST_F(MissedCommands, AreDroppedUntilExchangesOfTheLastRunHaveEnded) {
   advance(1s);
   EXPECT_EQ(link_->anews, 1);
   const auto seq = link_->state.restore().at(0).seq;
-  link_->state.done(seq, true);
   settle(seq);
   advance(200ms);
   EXPECT_EQ(link_->anews, 2);
