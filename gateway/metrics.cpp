@@ -210,9 +210,12 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   each(&Status::repeated);
   out.counter("ferrule_uplink_parked_total", "Messages that the cloud refused for good.");
   each(&Status::parked);
-  out.counter("ferrule_uplink_dropped_total", "Messages that are not delivered, by reason.");
+  out.counter("ferrule_uplink_dropped_total",
+              "Messages that are not delivered, by reason: queue_full, disk_full, expired, aged, skipped, thinned, "
+              "unreadable.");
   for (const auto& uplink : uplinks) {
-    out.sample({{"uplink", uplink.name}, {"reason", "queue_full"}}, number(uplink.dropped));
+    out.sample({{"uplink", uplink.name}, {"reason", "queue_full"}}, number(uplink.dropped - uplink.dropped_disk));
+    out.sample({{"uplink", uplink.name}, {"reason", "disk_full"}}, number(uplink.dropped_disk));
     out.sample({{"uplink", uplink.name}, {"reason", "expired"}}, number(uplink.expired));
     out.sample({{"uplink", uplink.name}, {"reason", "aged"}}, number(uplink.aged));
     out.sample({{"uplink", uplink.name}, {"reason", "skipped"}}, number(uplink.skipped));

@@ -44,8 +44,24 @@ Decoded<Publish> decode_publish(const Frame& frame, Version version, Sender send
   return packet;
 }
 
+/// Of a PUBACK or PUBREC of a server any error that MQTT knows is taken for the refusal that it is, whether or not the
+/// standard has it there (Packet too large, say): who left the server for it would be told the same for ever.
+static bool is_refusal_of_a_server(std::string_view rest, PacketType type, Sender sender) {
+  const bool answers_publish = type == PacketType::Puback || type == PacketType::Pubrec;
+  if (sender != Sender::Server || !answers_publish || rest.empty()) return false;
+  const auto code = static_cast<std::uint8_t>(rest.front());
+  return is_error(static_cast<Reason>(code)) && packets_allowing(code) != 0;
+}
+
+static Decoded<Reason> read_ack_reason(Reader& in, PacketType type, Sender sender) {
+  if (!is_refusal_of_a_server(in.rest(), type, sender)) return read_reason(in, type);
+  std::uint8_t code = 0;
+  in.u8(code);
+  return static_cast<Reason>(code);
+}
+
 // PUBACK, PUBREC, PUBREL, PUBCOMP: packet identifier | MQTT 5: reason code, absent: Success | properties, absent: none
-Decoded<Ack> decode_ack(const Frame& frame, Version version) {
+static Decoded<Ack> read_ack(const Frame& frame, Version version, Sender sender) {
   const bool pubrel = frame.type() == PacketType::Pubrel;
   if (auto flags = check_flags(frame, version, pubrel ? 2 : 0, pubrel ? "MQTT-3.6.1-1" : "MQTT-2.1.3-1"); !flags) {
     return tl::unexpected(flags.error());
@@ -58,7 +74,7 @@ Decoded<Ack> decode_ack(const Frame& frame, Version version) {
   packet.packet_id = *id;
   if (in.empty()) return packet;
   if (version != Version::V5) return too_long();
-  const auto reason = read_reason(in, packet.type);
+  const auto reason = read_ack_reason(in, packet.type, sender);
   if (!reason) return tl::unexpected(reason.error());
   packet.reason = *reason;
   if (in.empty()) return packet;
@@ -68,6 +84,8 @@ Decoded<Ack> decode_ack(const Frame& frame, Version version) {
   if (!in.empty()) return too_long();
   return packet;
 }
+
+Decoded<Ack> decode_ack(const Frame& frame, Version version) { return read_ack(frame, version, Sender::Client); }
 
 // PINGREQ, PINGRESP: nothing
 Decoded<void> decode_ping(const Frame& frame) {
@@ -153,7 +171,7 @@ Decoded<Packet> decode(const Frame& frame, Version version, Sender sender) {
     case PacketType::Pubrec:
     case PacketType::Pubrel:
     case PacketType::Pubcomp:
-      return as_packet(decode_ack(frame, version));
+      return as_packet(read_ack(frame, version, sender));
     case PacketType::Subscribe:
       return as_packet(decode_subscribe(frame, version));
     case PacketType::Suback:

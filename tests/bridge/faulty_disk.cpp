@@ -23,7 +23,9 @@ constexpr std::int64_t kSector = 512;
 
 /// What may be on the disk of one file.
 struct Contents {
-  std::map<std::int64_t, std::vector<std::string>> versions;  ///< by sector: at the last sync, and after each write
+  using Versions = std::map<std::int64_t, std::vector<std::string>>;
+  Versions versions;  ///< by sector: at the last sync, and after each write
+  Versions given_up;  ///< of sectors whose sync failed, and that were not written again: no later one brings them there
   std::int64_t synced_size = 0;
 };
 
@@ -79,10 +81,13 @@ int write(sqlite3_file* file, const void* from, int size, sqlite3_int64 offset) 
   const auto write_below = [&] { return of(file).below()->pMethods->xWrite(of(file).below(), from, size, offset); };
   if (of(file).path == nullptr) return write_below();
   const std::lock_guard lock(disk->mutex);
-  auto& versions = disk->files[*of(file).path].versions;
+  auto& contents = disk->files[*of(file).path];
+  auto& versions = contents.versions;
   const auto first = offset / kSector, last = (offset + size - 1) / kSector;
   for (auto sector = first; sector <= last; ++sector) {
-    if (auto& known = versions[sector]; known.empty()) known.push_back(sector_of(of(file), sector));
+    auto& known = versions[sector];
+    if (auto lost = contents.given_up.extract(sector)) known = std::move(lost.mapped());
+    if (known.empty()) known.push_back(sector_of(of(file), sector));
   }
   const int result = write_below();
   for (auto sector = first; sector <= last; ++sector) versions[sector].push_back(sector_of(of(file), sector));
@@ -94,8 +99,19 @@ int truncate(sqlite3_file* file, sqlite3_int64 size) {
   return of(file).below()->pMethods->xTruncate(of(file).below(), size);
 }
 
+/// As Linux does it: what could not be written counts as clean from then on.
+int fail_sync(File& file) {
+  const std::lock_guard lock(disk->mutex);
+  if (file.path != nullptr) {
+    auto& contents = disk->files[*file.path];
+    contents.given_up.merge(contents.versions);
+    contents.versions.clear();
+  }
+  return SQLITE_IOERR_FSYNC;
+}
+
 int sync(sqlite3_file* file, int) {
-  if (fails(FaultyDisk::Operation::Sync, of(file), 0)) return SQLITE_IOERR_FSYNC;
+  if (fails(FaultyDisk::Operation::Sync, of(file), 0)) return fail_sync(of(file));
   std::chrono::milliseconds slower{};
   {
     const std::lock_guard lock(disk->mutex);
@@ -194,6 +210,7 @@ void FaultyDisk::restore_power(std::mt19937& random) {
   for (auto& [path, contents] : impl_->files) {
     if (!std::filesystem::exists(path)) continue;
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    contents.versions.merge(contents.given_up);
     for (const auto& [sector, versions] : contents.versions) {
       auto bytes = versions[below(versions.size())];
       if (below(4) == 0) bytes.replace(kSector / 2, kSector / 2, versions[below(versions.size())], kSector / 2);

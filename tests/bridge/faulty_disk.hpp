@@ -16,7 +16,8 @@ namespace ferrule::bridge::testing {
 class FaultyDisk {
  public:
   enum class Operation : std::uint8_t { Read, Write, Sync };
-  /// Asked before each; true: it fails with EIO, and does nothing. `path` ends in "-wal" for a log. Any thread.
+  /// Asked before each; true: it fails with EIO, and does nothing; no later sync makes good for one that failed: what
+  /// it should have brought to the disk has to be written again. `path` ends in "-wal" for a log. Any thread.
   using Fails = std::function<bool(Operation operation, std::string_view path, std::int64_t offset)>;
 
   FaultyDisk();

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -183,6 +184,68 @@ TEST_F(FaultyDiskTest, NothingIsAcknowledgedThatIsNotSynced) {
     start();
     EXPECT_THAT(drain(), ElementsAre("1"));
     close();
+  }
+}
+
+// FAULTS 10
+TEST_F(FaultyDiskTest, AfterAFailedSyncAllIsWrittenAnewBeforeItIsAcknowledged) {
+  for (int seed = 0; seed < seeds(30, 300); ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(static_cast<unsigned>(seed));
+    const auto up_to = [&](int most) { return std::uniform_int_distribution(1, most)(random); };
+    start();
+    std::vector<std::string> accepted;
+    const auto accept = [&] {
+      const auto payload = std::to_string(seed) + '.' + std::to_string(accepted.size());
+      if (append(payload, true)) accepted.push_back(payload);
+    };
+    offline();
+    for (int count = up_to(5); count > 0; --count) accept();
+    wait_for_commit();
+    std::atomic<int> failing = up_to(6);
+    disk_.fail_if(
+        [&](auto operation, auto, auto) { return operation == FaultyDisk::Operation::Sync && failing-- > 0; });
+    for (int count = up_to(5); count > 0; --count) accept();
+    ASSERT_TRUE(desk_.run_until([&] { return uplink_->owes_disk(); }));
+    for (int i = 0; i < 60 && uplink_->owes_disk(); ++i) {
+      advance(1s);
+      wait_for_commit();
+    }
+    ASSERT_FALSE(uplink_->owes_disk());  // all of it is acknowledged now
+    disk_.fail_if(nullptr);
+    disk_.lose_power_at(1);
+    crash();
+    disk_.restore_power(random);
+    start();
+    EXPECT_EQ(drain(), accepted);
+    EXPECT_EQ(status().set_aside, 0U);
+    close();
+    if (HasFailure()) return;
+  }
+}
+
+// FAULTS 4
+TEST_F(FaultyDiskTest, APowerCutTakesNoReadingThatIsOlderThanTheCommitInterval) {
+  for (int seed = 0; seed < seeds(20, 200); ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(static_cast<unsigned>(seed));
+    open();
+    const int last = std::uniform_int_distribution(30, 60)(random);
+    for (int tenth = 0; tenth <= last; ++tenth) {
+      append(std::to_string(tenth));  // nobody waits for it
+      advance(100ms);
+      wait_for_commit();
+    }
+    disk_.lose_power_at(1);
+    crash();
+    disk_.restore_power(random);
+    start();
+    const auto found = drain();
+    const auto interval = settings_.queue.commit_interval / 100ms;
+    EXPECT_GE(static_cast<std::int64_t>(found.size()), last - interval);
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i], std::to_string(i));
+    close();
+    if (HasFailure()) return;
   }
 }
 

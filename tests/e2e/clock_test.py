@@ -1,6 +1,5 @@
 """The wall clock jumps: an RTC without a battery, a first NTP answer, a user. Only time stamps may follow it."""
 
-import glob
 import json
 import time
 
@@ -9,33 +8,10 @@ import pytest
 import ledger
 import plant
 from rig.clients import Paho
-from rig.process import SLOWNESS, wait_until
+from rig.process import wait_until
 from rig.slaves import TcpSlave
 
 _DAY = 24 * 3600
-
-
-class Clock:
-    """The wall clock of a gateway; the monotonic one stays true."""
-
-    def __init__(self, directory):
-        self._file = directory / "clock"
-        self.jump(0)
-        self.environment = {
-            "LD_PRELOAD": glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")[0], "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_NO_CACHE": "1"}
-
-    def jump(self, seconds: int):
-        """Away from the true time by so much, from now on."""
-        self.offset = seconds
-        self._file.write_text(f"{seconds:+d}s\n")
-
-
-@pytest.fixture
-def clock(tmp_path):
-    if SLOWNESS > 1:
-        pytest.skip("the sanitizers and libfaketime intercept the same functions")
-    return Clock(tmp_path)
 
 
 def _next_with_time(subscriber, clock) -> dict:

@@ -7,8 +7,10 @@ import subprocess
 import pytest
 
 import plant
+from rig.clock import Clock
 from rig.cloud import Cloud, Link
 from rig.gateway import Gateway
+from rig.process import SLOWNESS
 from rig.slaves import RtuSlave, SerialServer, TcpSlave
 
 
@@ -38,6 +40,13 @@ def cloud(closing, tmp_path):
 @pytest.fixture
 def link(closing, cloud):
     return closing(Link(cloud.port))
+
+
+@pytest.fixture
+def clock(tmp_path):
+    if SLOWNESS > 1:
+        pytest.skip("the sanitizers and libfaketime intercept the same functions")
+    return Clock(tmp_path)
 
 
 @pytest.fixture

@@ -1,16 +1,21 @@
-"""What a disk does to a queue: its log is deleted, it goes read-only, a million rows lie on it."""
+"""What a disk does to a queue: its log is deleted, it is slow, it goes read-only, a million rows lie on it."""
 
+import json
 import pathlib
 import sqlite3
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
 import ledger
 import plant
 from faithful import FaithfulPublisher
-from rig.process import wait_until
+from rig.clients import Paho
+from rig.ports import free_port
+from rig.process import SLOWNESS, wait_until
+from rig.slaves import TcpSlave
 
 
 def _backlog(gateway, count, per_second=20000):
@@ -24,7 +29,11 @@ def _backlog(gateway, count, per_second=20000):
 def test_without_its_log_the_queue_opens_says_so_and_live_data_goes_on(cloud, link, make_gateway, closing):
     collector = closing(ledger.Collector(cloud.port))
     link.cut()
-    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)}).start()
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)})
+    http = free_port()
+    gateway.config["gateway"]["http"] = f"127.0.0.1:{http}"
+    gateway.write()
+    gateway.start()
     _backlog(gateway, 500)
     gateway.kill()
     log = gateway.state_dir / "outbox-hq.db-wal"
@@ -32,6 +41,9 @@ def test_without_its_log_the_queue_opens_says_so_and_live_data_goes_on(cloud, li
     log.unlink()
     gateway.start()
     assert "is gone, and with it what was written last" in gateway.process.stderr_text
+    # What the alarm FerruleQueueSetAside of ops/prometheus-alerts.yaml looks at.
+    with urllib.request.urlopen(f"http://127.0.0.1:{http}/metrics", timeout=20) as answer:
+        assert 'ferrule_queue_set_aside_total{uplink="hq"} 1' in answer.read().decode()
     link.restore()
     began = time.monotonic()
     publisher = ledger.Publisher(gateway.port, 1, per_second=100, after=100_000)
@@ -40,6 +52,42 @@ def test_without_its_log_the_queue_opens_says_so_and_live_data_goes_on(cloud, li
     publisher.finish()
     ledger.wait_for_all(publisher, collector)
     assert not set(publisher.acknowledged) - collector.seen()
+
+
+@pytest.fixture
+def slow_disk(tmp_path):
+    """The environment in which each fsync takes 200 ms longer."""
+    if SLOWNESS > 1:
+        pytest.skip("the sanitizers want to be preloaded first")
+    shim = tmp_path / "slow_disk.so"
+    source = pathlib.Path(__file__).parent / "slow_disk.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
+    return {"LD_PRELOAD": str(shim)}
+
+
+# FAULTS 12
+def test_a_slow_disk_holds_up_acknowledgements_and_no_poll(slow_disk, cloud, link, make_gateway, closing):
+    collector = closing(ledger.Collector(cloud.port))
+    link.cut()
+    slave = closing(TcpSlave({1: plant.CELLS}))
+    gateway = make_gateway(buses={"field": plant.tcp_bus(slave.port)}, uplinks={"hq": plant.uplink(link.port)},
+                           devices={"plc": plant.one_point("field", when="poll", interval="100ms")}).start(slow_disk)
+    readings = closing(Paho(4).subscribe(gateway.port, "plant1/plc/uint16", qos=0))
+    readings.next()
+    began = time.monotonic()
+    publisher = ledger.Publisher(gateway.port, 1, per_second=1000, window=1)
+    times = [json.loads(readings.next().payload)["ts"] for _ in range(60)]
+    publisher.finish()
+    took = time.monotonic() - began
+    period = (times[-1] - times[0]) / (len(times) - 1)
+    print(f"{period:.1f} ms between two polls; {len(publisher.acknowledged)} acknowledged in {took:.1f} s")
+    assert 90 <= period <= 110
+    assert 1 <= len(publisher.acknowledged) <= took / 0.2 + 1, "each behind a sync of its own"
+    gateway.kill()
+    gateway.start()
+    link.restore()
+    ledger.wait_for_all(publisher, collector)
+    ledger.check(publisher, collector, exactly_once=False)
 
 
 @pytest.fixture

@@ -153,6 +153,10 @@ void add_acks(std::vector<WireCase>& cases) {
   cases.push_back({"Pubcomp", k31, kS, "70 02 0001", Ack{PacketType::Pubcomp, 1, Reason::Success, {}}});
   cases.push_back(
       {"Puback5Reason", k5, kC, "40 03 0001 10", Ack{PacketType::Puback, 1, Reason::NoMatchingSubscribers, {}}});
+  cases.push_back(
+      {"Puback5ReasonOfServer", k5, kS, "40 03 0001 95", Ack{PacketType::Puback, 1, Reason::PacketTooLarge, {}}});
+  cases.push_back({"Pubrec5ReasonOfServer", k5, kS, "50 03 0001 93",
+                   Ack{PacketType::Pubrec, 1, Reason::ReceiveMaximumExceeded, {}}});
   cases.push_back({"Pubrec5Quota", k5, kC, "50 03 0001 97", Ack{PacketType::Pubrec, 1, Reason::QuotaExceeded, {}}});
   cases.push_back(
       {"Pubrel5NotFound", k5, kC, "62 03 0001 92", Ack{PacketType::Pubrel, 1, Reason::PacketIdentifierNotFound, {}}});
