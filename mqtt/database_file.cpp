@@ -301,12 +301,23 @@ void DatabaseFile::require_open() const {
 // Transactions
 
 void DatabaseFile::begin() {
-  if (damaged_ || doubtful_ || !database_) {
+  if (damaged_ || !database_) {
     if (damaged_) set_aside("it was found damaged while in use");
-    damaged_ = doubtful_ = false;
+    damaged_ = false;
     open();
   }
-  guarded([this] { statement("BEGIN IMMEDIATE").exec(); });
+  guarded([this] {
+    if (doubtful_) begin_log_anew();
+    statement("BEGIN IMMEDIATE").exec();
+  });
+}
+
+/// What a failed fsync should have brought to the disk counts as written to Linux, and no later one brings it there:
+/// some of it lies before what is added next, and without it nothing behind it would be read. What was committed goes
+/// to the database, from memory where it has to, and only when that is on disk something is committed again.
+void DatabaseFile::begin_log_anew() {
+  checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  doubtful_ = false;
 }
 
 void DatabaseFile::commit() {
@@ -368,7 +379,12 @@ void DatabaseFile::write_back() {
   const auto grows = growth();
   if (!has_room_for(grows)) run_out();
   if (!has_room_for(grows)) return;
-  sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+void DatabaseFile::checkpoint(int mode) {
+  const int result = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, mode, nullptr, nullptr);
+  if (result != SQLITE_OK) throw SQLite::Exception(database_->getHandle(), result);
 }
 
 bool DatabaseFile::has_room_for(std::int64_t bytes) const {

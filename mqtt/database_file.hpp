@@ -98,6 +98,8 @@ class DatabaseFile {
   void check();
   void tidy();
   void write_back();
+  void checkpoint(int mode);
+  void begin_log_anew();
   void hand_back_pages();
   void spare_the_rest();
   std::int64_t growth();
@@ -121,7 +123,7 @@ class DatabaseFile {
   std::unique_ptr<SQLite::Database> database_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // by literal
   bool damaged_ = false;
-  bool doubtful_ = false;       // an fsync failed: what the kernel still has of the file is not what the disk has
+  bool doubtful_ = false;       // an fsync failed: what the kernel has of the log is not what the disk has
   std::int64_t page_size_ = 0;  // bytes
   std::int64_t log_size_ = 0;   // bytes of pages in the log as of the last commit
   // Any thread
