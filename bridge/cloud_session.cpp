@@ -106,7 +106,6 @@ void CloudSession::take_up() {
       outgoing_.push_back({packet_id, std::move(record.packet)});
     }
   }
-  exactly_once_ = exchanges_.size();
   for (const auto seq : given_up) events_.on_settled(seq, Reason::UnspecifiedError);
 }
 
@@ -132,7 +131,6 @@ void CloudSession::close() {
   wait_for_commit();
   commit_.reset();
   exchanges_.clear();
-  exactly_once_ = 0;
   on_wire_ = 0;
   outgoing_.clear();
   ready_ = 0;
@@ -190,7 +188,7 @@ void CloudSession::send(Seq seq, const mqtt::Publication& publication, const std
   if (numbered) {
     publish.packet_id = take_packet_id();
     exchanges_[publish.packet_id] = {seq, qos, false, qos == Qos::AtLeastOnce};
-    ++(qos == Qos::ExactlyOnce ? exactly_once_ : on_wire_);
+    on_wire_ += qos == Qos::AtLeastOnce ? 1 : 0;
   }
   if (qos != Qos::ExactlyOnce) {
     encode(publish, version(), output_);
@@ -320,7 +318,6 @@ void CloudSession::release(std::uint16_t packet_id, Exchange& exchange) {
 void CloudSession::end(Exchanges::iterator exchange, Reason reason) {
   const auto ended = exchange->second;
   exchanges_.erase(exchange);
-  exactly_once_ -= ended.qos == Qos::ExactlyOnce ? 1 : 0;
   if (ended.released) reason = Reason::Success;  // 0x92 in PUBCOMP: the cloud has done with it already
   if (ended.on_wire) --on_wire_;
   events_.on_settled(ended.seq, reason);

@@ -62,11 +62,7 @@ class CloudSession {
   /// What waited for the commit is in `output` now. False while it is under way, or when there was none. Throws
   /// std::runtime_error when it failed.
   bool end_commit();
-  bool is_committing() const { return commit_ != nullptr; }
-  void wait_for_commit() const;  ///< until `end_commit` has something to say
-  /// Whether a commit would serve less than half of the QoS 2 exchanges under way: what the cloud answers to the others
-  /// right now could share it.
-  bool has_few_to_commit() const { return !records_.empty() && 2 * records_.size() < exactly_once_; }
+  void wait_for_commit() const;                     ///< until `end_commit` has something to say
   mqtt::OutputBuffer& output() { return output_; }  ///< to be sent
   void close();                                     ///< the connection ended; waits for the commit under way
   std::uint8_t bd_seq() const { return bd_seq_; }   ///< of the last CONNECT's will, as a Sparkplug edge node
@@ -121,7 +117,6 @@ class CloudSession {
   mqtt::OutputBuffer output_{pool_};
   mqtt::OutputBuffer scratch_{pool_};
   Exchanges exchanges_;
-  std::size_t exactly_once_ = 0;              ///< of them
   std::size_t on_wire_ = 0;                   ///< of them: at most the window, and Receive Maximum [MQTT-3.3.4-9]
   std::deque<Outgoing> outgoing_;             ///< of QoS 2, to be sent when on disk and when there is room
   std::size_t ready_ = 0;                     ///< of them: the first, which are on disk

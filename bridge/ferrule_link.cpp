@@ -30,7 +30,6 @@ constexpr auto kConnectTime = 10s;           // for TCP, TLS and CONNACK, at eac
 constexpr auto kFarewell = 200ms;            // for DISCONNECT to be written
 constexpr std::size_t kMaxUnqueued = 1'000;  // QoS 0 messages that wait for the thread
 constexpr std::size_t kMaxOutput = 1 << 20;  // bytes that wait for the socket, beyond which QoS 0 is dropped
-constexpr auto kLongestGathering = 50ms;
 constexpr std::size_t kReadSize = 65'536;
 constexpr int kReadsPerTurn = 4;
 constexpr std::size_t kPieces = 64;
@@ -72,7 +71,6 @@ class FerruleWorker final : public LinkWorker {
   void turn();
   Result receive();
   Result take_frames();
-  bool gathers();
   Result commit();
   Result commit_all();
   Result write();
@@ -92,9 +90,6 @@ class FerruleWorker final : public LinkWorker {
   std::optional<std::chrono::seconds> lifetime_;  // of what the attempt under way shows
   Renewal renewal_;
   std::vector<char> buffer_;
-  std::optional<Time> gathers_until_;  // before the next commit
-  Time commit_began_;
-  Time::duration commit_time_{0};  // that the last one took
   bool readable_ = false;
   bool more_ = false;  // there may be more to read than the socket tells
 };
@@ -132,7 +127,7 @@ void FerruleWorker::wait_for_work() {
   if (stream_) events = static_cast<short>(POLLIN | stream_->waits_for());
   std::array<pollfd, 2> ready{{{wakener_.descriptor(), POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, events, 0}}};
   const bool at_once = more_ || has_orders();
-  const auto next = std::min({keep_alive_.next(), renewal_.next(), gathers_until_.value_or(Time::max())});
+  const auto next = std::min(keep_alive_.next(), renewal_.next());
   if (!at_once) moves(stream_ ? std::max(next, now()) : Time::max());
   ::poll(ready.data(), ready.size(), at_once ? 0 : stream_ ? until(next) : -1);
   moves();
@@ -256,25 +251,11 @@ FerruleWorker::Result FerruleWorker::take_frames() {
   }
 }
 
-/// For as long as a commit takes, at most: then the time until something is on disk doubles at worst, and where much is
-/// under way one commit does what five did.
-bool FerruleWorker::gathers() {
-  if (session_.has_few_to_commit()) {
-    if (!gathers_until_) gathers_until_ = now() + std::min<Time::duration>(commit_time_, kLongestGathering);
-    if (now() < *gathers_until_) return true;
-  }
-  gathers_until_.reset();
-  return false;
-}
-
 /// Takes what one commit put on disk, and begins the next.
 FerruleWorker::Result FerruleWorker::commit() {
   try {
-    if (session_.end_commit()) commit_time_ = now() - commit_began_;
-    if (session_.is_committing() || gathers()) return {};
-    commit_began_ = now();
+    session_.end_commit();
     session_.begin_commit([this] { wakener_.wake(); });
-    session_.end_commit();  // there may have been nothing to wait for
     return {};
   } catch (const std::runtime_error& error) {
     return tl::unexpected(cannot_write(error));
@@ -326,7 +307,6 @@ FerruleWorker::Result FerruleWorker::stay_alive() {
 void FerruleWorker::close() {
   stream_.reset();
   session_.close();
-  gathers_until_.reset();
   more_ = false;
 }
 

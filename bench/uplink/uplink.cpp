@@ -38,6 +38,8 @@ struct Options {
   std::size_t payload = 150;
   std::size_t window = 100;
   int rounds = 3;
+  std::vector<Client> clients = {Client::Ferrule, Client::Paho};
+  std::vector<mqtt::Qos> qos = {mqtt::Qos::AtLeastOnce, mqtt::Qos::ExactlyOnce};
   std::uint16_t port = 18860;
 };
 
@@ -45,7 +47,8 @@ struct Figure {
   double per_second = 0;        ///< messages acknowledged by the cloud
   double cpu_microseconds = 0;  ///< of this process, per message
   double bytes_written = 0;     ///< to the disk, per payload byte
-  double of_bare = 0;           ///< the rate, to that of the client alone just before
+  double alone = 0;             ///< messages a second of the client without a queue, just before
+  double of_alone = 0;          ///< the rate, to that one
 };
 
 Seconds processor_time() {
@@ -105,8 +108,9 @@ class Gateway {
     uplink_->start();
     run_until([this] { return uplink_->status().queued == 0; });
     const Seconds took = std::chrono::steady_clock::now() - began;
-    return {count / took.count(), (processor_time() - processor).count() * 1e6 / count,
-            (bytes_written() - written) / count};
+    return {.per_second = count / took.count(),
+            .cpu_microseconds = (processor_time() - processor).count() * 1e6 / count,
+            .bytes_written = (bytes_written() - written) / count};
   }
 
  private:
@@ -198,7 +202,7 @@ bridge::UplinkSettings settings_of(const Options& options, Client client) {
 
 Figure measure(const Options& options, Client client, mqtt::Qos qos, const std::filesystem::path& directory) {
   auto settings = settings_of(options, client);
-  const double bare = Bare(settings, options, qos).per_second();
+  const double alone = Bare(settings, options, qos).per_second();
   settings.out.push_back({*mqtt::TopicFilter::parse("#"), "{topic}", {}});
   std::filesystem::remove_all(directory / "state");
   std::filesystem::create_directories(directory / "state");
@@ -206,7 +210,8 @@ Figure measure(const Options& options, Client client, mqtt::Qos qos, const std::
   gateway.fill(options, qos);
   auto figure = gateway.drain();
   figure.bytes_written /= static_cast<double>(options.payload);
-  figure.of_bare = figure.per_second / bare;
+  figure.alone = alone;
+  figure.of_alone = figure.per_second / alone;
   return figure;
 }
 
@@ -225,25 +230,25 @@ void run(const Options& options) {
                               options.port);
     std::map<std::pair<Client, mqtt::Qos>, std::vector<Figure>> figures;
     for (int round = 0; round < options.rounds; ++round) {
-      for (const auto qos : {mqtt::Qos::AtLeastOnce, mqtt::Qos::ExactlyOnce}) {
-        for (const auto client : {Client::Ferrule, Client::Paho}) {
+      for (const auto qos : options.qos) {
+        for (const auto client : options.clients) {
           figures[{client, qos}].push_back(measure(options, client, qos, directory));
         }
       }
     }
     fmt::print("{} messages of {} bytes from a backlog, window {}, medians of {} rounds\n", options.messages,
                options.payload, options.window, options.rounds);
-    fmt::print("{:<8} {:>4} {:>10} {:>20} {:>15} {:>28}\n", "client", "QoS", "messages/s", "of the client alone",
-               "CPU us/message", "bytes written/payload byte");
+    fmt::print("{:<8} {:>4} {:>11} {:>13} {:>6} {:>15} {:>28}\n", "client", "QoS", "messages/s", "client alone",
+               "ratio", "CPU us/message", "bytes written/payload byte");
     for (const auto& [key, rounds] : figures) {
       const auto of = [&rounds = rounds](double Figure::*member) {
         std::vector<double> values;
         for (const auto& figure : rounds) values.push_back(figure.*member);
         return median(values);
       };
-      fmt::print("{:<8} {:>4} {:>10.0f} {:>20.2f} {:>15.1f} {:>28.1f}\n",
+      fmt::print("{:<8} {:>4} {:>11.0f} {:>13.0f} {:>6.2f} {:>15.1f} {:>28.1f}\n",
                  key.first == Client::Paho ? "paho" : "ferrule", static_cast<int>(key.second), of(&Figure::per_second),
-                 of(&Figure::of_bare), of(&Figure::cpu_microseconds), of(&Figure::bytes_written));
+                 of(&Figure::alone), of(&Figure::of_alone), of(&Figure::cpu_microseconds), of(&Figure::bytes_written));
     }
   }
   std::filesystem::remove_all(directory);
@@ -254,6 +259,8 @@ void run(const Options& options) {
 }  // namespace ferrule::bench
 
 int main(int argc, char** argv) {
+  using ferrule::bridge::Client;
+  using ferrule::mqtt::Qos;
   ferrule::bench::Options options;
   CLI::App app("Drains an outbox to mosquitto with each client.");
   app.add_option("--ferrule", options.ferrule, "not used: the uplink runs in this process");
@@ -263,6 +270,10 @@ int main(int argc, char** argv) {
   app.add_option("--window", options.window)->check(CLI::Range(1, 10'000));
   app.add_option("--rounds", options.rounds)->check(CLI::Range(1, 100));
   app.add_option("--port", options.port);
+  const std::map<std::string, Client> clients = {{"ferrule", Client::Ferrule}, {"paho", Client::Paho}};
+  const std::map<std::string, Qos> qos = {{"1", Qos::AtLeastOnce}, {"2", Qos::ExactlyOnce}};
+  app.add_option("--client", options.clients)->transform(CLI::Transformer(clients));
+  app.add_option("--qos", options.qos)->transform(CLI::Transformer(qos));
   CLI11_PARSE(app, argc, argv);
   spdlog::set_level(spdlog::level::warn);
   try {

@@ -306,23 +306,6 @@ TEST_F(CloudSessionTest, WritesDownWhatIsAheadAndSendsItAsSoonAsThereIsRoom) {
   EXPECT_EQ(sent(), hex(wire("3C [ ('t') 0002 'p' ] 3C [ ('t') 0003 'p' ]")));
 }
 
-TEST_F(CloudSessionTest, ACommitForAFewOfManyExchangesCanWaitForTheAnswersToTheOthers) {
-  begin();
-  send(1, Qos::ExactlyOnce);
-  EXPECT_FALSE(session_->has_few_to_commit());
-  for (Seq seq = 2; seq <= 4; ++seq) send(seq, Qos::ExactlyOnce);
-  send(5, Qos::AtLeastOnce);
-  sent();
-  take("50 02 0001");
-  EXPECT_TRUE(session_->has_few_to_commit());
-  take("50 02 0002");
-  EXPECT_FALSE(session_->has_few_to_commit());
-  sent();
-  EXPECT_FALSE(session_->has_few_to_commit());
-  take("70 02 0001 70 02 0002 50 02 0003");
-  EXPECT_FALSE(session_->has_few_to_commit());
-}
-
 TEST_F(CloudSessionTest, GivesAsManyTopicsAnAliasAsTheCloudTakes) {
   limits_.topic_alias_maximum = 1;
   begin(true, 5);
