@@ -133,11 +133,11 @@ QueueVerbs add_queue_verbs(CLI::App& app, QueueOptions& options) {
     verb->add_flag("--all", options.all, "All of them");
     return verb;
   };
-  return {{look("ls", "A line for each"), list_queue},
-          {look("show", "With their payloads, to read"), show_queue},
-          {look("export", "As JSON lines, with their payloads"), export_queue},
-          {change("retry", "Send refused ones again, behind all that waits"), retry_parked},
-          {change("drop", "Remove refused ones"), drop_parked}};
+  return {{look("ls", "List the messages, a line for each"), list_queue},
+          {look("show", "Show the messages with their payloads, to read"), show_queue},
+          {look("export", "Print the messages as JSON lines, with their payloads"), export_queue},
+          {change("retry", "Send refused messages again, behind all that waits"), retry_parked},
+          {change("drop", "Remove refused messages"), drop_parked}};
 }
 
 template <class Options>

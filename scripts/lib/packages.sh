@@ -9,7 +9,7 @@ readonly BUILD_PACKAGES=(
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev librapidcheck-dev
   mosquitto mosquitto-clients openssl chromium socat mbpoll microsocks sqlite3 systemd tinyproxy-bin tshark libfaketime prometheus
-  e2fsprogs xfsprogs iptables
+  e2fsprogs xfsprogs iptables help2man man-db
   python3 python3-jinja2 python3-pytest python3-pymodbus python3-aiohttp python3-paho-mqtt)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev)
 # What a package builds with is in debian/control, and installed in a system of its own.

@@ -31,7 +31,7 @@ check_files() {
   id -nG ferrule | grep -qw dialout                                   # by sysusers
   verbs=$(ferrule --help | sed -n '/^Subcommands:/,$s/^  \([a-z]\+\) .*/\1/p')
   test "$(echo "$verbs" | wc -l)" -gt 15
-  for page in ferrule $(printf 'ferrule-%s ' $verbs); do test -s "/usr/share/man/man1/$page.1.gz"; done
+  for page in ferrule ferrule-users-add $(printf 'ferrule-%s ' $verbs); do test -s "/usr/share/man/man1/$page.1.gz"; done
   # The bill of materials has every library that dpkg-shlibdeps found.
   libraries=$(dpkg-query --show --showformat '${Depends}\n' ferrule | tr ',' '\n' | sed -n 's/^ *\(lib[^ ]*\).*/\1/p')
   test "$(echo "$libraries" | wc -l)" -gt 10

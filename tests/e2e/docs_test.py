@@ -189,6 +189,22 @@ def test_page_of_the_command_line_is_what_help_says(tmp_path):
     assert page.read_text() == (SOURCE / "docs/cli.md").read_text(), "docs/cli.md is old: run scripts/cli"
 
 
+def test_every_verb_has_a_manual_page(tmp_path):
+    """And every verb below a verb; docs/cli.md, which is fresh, says which there are."""
+    subprocess.run([SOURCE / "scripts/man", tmp_path, "1.2.3", BINARY], check=True)
+    chapters = re.findall(r"^## (ferrule.*)$", (SOURCE / "docs/cli.md").read_text(), re.M)
+    assert sorted(page.stem for page in tmp_path.iterdir()) == sorted(chapter.replace(" ", "-") for chapter in chapters)
+    assert "ferrule users add" in chapters
+    names = subprocess.run(["lexgrog", *tmp_path.iterdir()], capture_output=True, text=True, check=True).stdout
+    assert 'users-add.1: "ferrule-users-add - Add a user"' in names
+    # As lintian looks at them.
+    shown = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", tmp_path / "ferrule-users-add.1"], capture_output=True, text=True,
+                           check=True, env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MAN_KEEP_FORMATTING": "", "PAGER": "cat"})
+    assert shown.stderr == ""
+    for words in ("Password file", "ferrule users add", "ferrule-users(1)"):
+        assert words in re.sub(".\b", "", shown.stdout), shown.stdout  # bold is typed twice
+
+
 # Commands: run
 
 def _has_preset(command: str) -> bool:
