@@ -21,7 +21,8 @@ SerialPortInfo describe(const sp_port* port) {
   SerialPortInfo info;
   info.device = text_of(::sp_get_port_name(port));
   info.adapter = text_of(::sp_get_port_description(port));
-  if (const auto serial = text_of(::sp_get_port_usb_serial(port)); !serial.empty()) info.adapter += ", " + serial;
+  const auto serial = text_of(::sp_get_port_usb_serial(port));
+  if (info.adapter.find(serial) == std::string::npos) info.adapter += ", " + serial;
   info.by_id = link_to(info.device, "/dev/serial/by-id");
   info.users = users_of(info.device, "/proc");
   return info;

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from rig import usb_machine
 from rig.browser import Browser
 from rig.gateway import BINARY, accepts
 from rig.ports import free_port
@@ -17,9 +18,9 @@ from rig.process import SLOWNESS, Process, wait_until
 @pytest.fixture
 def set_up(closing, tmp_path):
     """`ferrule run FILE --setup` as a process, and its port."""
-    def start(file, **env):
+    def start(file, around=(), **env):
         port = free_port()
-        process = Process([BINARY, "run", file, "--setup", f"127.0.0.1:{port}"], env={**os.environ, "STATE_DIRECTORY": str(tmp_path), **env})
+        process = Process([*around, BINARY, "run", file, "--setup", f"127.0.0.1:{port}"], env={**os.environ, "STATE_DIRECTORY": str(tmp_path), **env})
         wait_until(lambda: accepts(port) or not process.running, 20, "the setup answers")
         assert process.running, process.stderr_text
         closing(_Closer(process))
@@ -64,18 +65,25 @@ def test_broken_configuration_is_shown_and_runs_once_it_is_mended(set_up, tmp_pa
 
 
 @pytest.fixture
-def form(set_up, closing, tmp_path):
+def open_form(set_up, closing, tmp_path):
     """The form in a browser, for a file that is not there yet."""
-    if shutil.which("chromium") is None:
-        pytest.skip("chromium is not installed")
-    file = tmp_path / "plant.yaml"
-    _, port = set_up(file)
-    browser = closing(Browser())
-    browser.do("goto", url=f"http://127.0.0.1:{port}/")
-    browser.wait_for("#verdict", "is not there yet")
-    wait_until(lambda: browser.evaluate("document.querySelector('#uplinks button') !== null"), 20, "the form is there")
-    browser.file, browser.place = file, f"127.0.0.1:{port}"
-    return browser
+    def start(around=()):
+        if shutil.which("chromium") is None:
+            pytest.skip("chromium is not installed")
+        file = tmp_path / "plant.yaml"
+        _, port = set_up(file, around)
+        browser = closing(Browser())
+        browser.do("goto", url=f"http://127.0.0.1:{port}/")
+        browser.wait_for("#verdict", "is not there yet")
+        wait_until(lambda: browser.evaluate("document.querySelector('#uplinks button') !== null"), 20, "the form is there")
+        browser.file, browser.place = file, f"127.0.0.1:{port}"
+        return browser
+    return start
+
+
+@pytest.fixture
+def form(open_form):
+    return open_form()
 
 
 def _fill(browser, **fields):
@@ -155,6 +163,15 @@ def test_every_field_of_the_form_is_named_explained_and_checked(form):
             _fill(form, **{"#buses .bus": {name: text}})
             assert form.evaluate(f"document.querySelector('#buses [name={name}]').validity.valid") == fine, (name, text)
     assert form.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_form_offers_the_serial_ports_of_the_machine(open_form, tmp_path):
+    form = open_form(usb_machine.around(tmp_path / "machine"))
+    form.do("click", selector="#buses .found")
+    value = "document.querySelector('#buses .bus [name={}]').value"
+    assert [form.evaluate(value.format(name)) for name in ("name", "type", "port")] == ["line1", "modbus-rtu", usb_machine.BY_ID]
+    offered = "[...document.querySelector('#buses [name=port]').list.options].map((one) => [one.value, one.label])"
+    assert form.evaluate(offered) == [[usb_machine.BY_ID, "FT232R USB UART - A10K2X"]]
 
 
 def test_setup_is_for_this_machine_only(tmp_path):

@@ -6,6 +6,7 @@ import struct
 import pytest
 
 import plant
+from rig import usb_machine
 from rig.gateway import BINARY
 from rig.process import Process
 from rig.slaves import RtuSlave, TcpSlave
@@ -93,7 +94,7 @@ def test_scan_finds_units_and_what_they_are(file):
     assert len(process.out) == 1 and process.out[0].startswith("unit 1"), process.out
 
 
-def test_ports_lists_what_there_is():
-    process = Process([BINARY, "ports"])
+def test_ports_lists_what_there_is(tmp_path):
+    process = Process([*usb_machine.around(tmp_path / "machine"), BINARY, "ports"])
     assert process.wait(10) == 0 and not process.err
-    assert process.out == ["no serial ports"] or process.out[0].startswith("/dev/"), process.out
+    assert process.out == ["/dev/ttyUSB0", "  adapter: FT232R USB UART - A10K2X", f"  port: {usb_machine.BY_ID}", "  used by: nobody"]
