@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 import plant
+from rig.accessibility import Tree, faint_texts
 from rig.browser import Browser
 from rig.clients import Mosquitto
 from rig.cloud import Cloud, Link
@@ -108,16 +109,21 @@ def test_values_are_live_and_a_write_goes_to_the_device_and_back_on_every_screen
     assert overflow == [True, True]
     _picture(browser, "page.png")
     light = browser.evaluate("getComputedStyle(document.body).backgroundColor")
-    browser.do("dark")
+    browser.do("scheme", name="dark")
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    assert faint_texts(browser) == []
     browser.do("viewport", width=390, height=844)  # a phone: one column
     lefts = browser.evaluate("[...new Set([...document.querySelectorAll('section')].map((one) => one.getBoundingClientRect().left))]")
     assert len(lefts) == 1
     assert browser.evaluate("document.scrollingElement.scrollWidth") <= 390
     _picture(browser, "page-phone.png")
-    unnamed = browser.evaluate("""[...document.querySelectorAll('button, input, select')].filter((one) =>
-        !one.textContent.trim() && !one.getAttribute('aria-label') && !one.labels?.length).map((one) => one.outerHTML)""")
-    assert unnamed == []
+    tree = Tree(browser)
+    assert tree.nameless() == []
+    assert tree.names("heading")[:3] == ["Ferrule plant1", "Buses and devices", "Uplinks and queues"]
+    assert tree.names("table") == ["Buses and devices", "Values"]
+    assert [header for header in tree.names("columnheader")] == ["Device", "State", "Reply in", "Last good", "Point", "Value", "Unit", "Quality", "Age"]
+    assert any(name.startswith("Trend: ") for name in tree.names("img") + tree.names("image")), tree.nodes
+    assert [len(tree.names(role)) for role in ("main", "banner", "alert")] == [1, 1, 1]
     _is_content(browser)
 
 
@@ -147,6 +153,7 @@ def test_cut_device_cut_uplink_and_a_gateway_that_is_gone_are_said_in_words_and_
     site.cloud.cut()
     browser.wait_for("#verdict", "2 problems: ")
     browser.wait_for("#uplinks", "Last error: ")
+    assert faint_texts(browser) == []
     _picture(browser, "page-problems.png")
     site.cloud.restore()
     site.field.restore()
@@ -161,6 +168,7 @@ def test_cut_device_cut_uplink_and_a_gateway_that_is_gone_are_said_in_words_and_
     died, late = wait_until(lambda: browser.evaluate("window.died && [window.died, window.late]"), 5, "the page has seen it")
     assert died - late - killing < 3000, f"shown after {died:.0f} ms, of which the kill took {killing:.0f} and the page stood still for {late:.0f}"
     assert browser.text("#alarm") == "The gateway does not answer." and browser.evaluate("document.body.className") == "dead"
+    assert faint_texts(browser) == []  # what was so before is still to be read
     site.start()
     browser.wait_for("#verdict", "Log in", timeout=40)  # its sessions ended with it
 

@@ -25,7 +25,12 @@ async function main() {
     press: ({key}) => page.keyboard.press(key),
     type: ({text}) => page.keyboard.type(text),
     viewport: ({width, height}) => page.setViewportSize({width, height}),
-    dark: () => page.emulateMedia({colorScheme: 'dark'}),
+    scheme: ({name}) => page.emulateMedia({colorScheme: name}),
+    // What a screen reader is told, in its order.
+    tree: async () => {
+      const {nodes} = await (await page.context().newCDPSession(page)).send('Accessibility.getFullAXTree')
+      return nodes.filter((node) => !node.ignored).map((node) => ({role: node.role?.value ?? '', name: String(node.name?.value ?? '')}))
+    },
     screenshot: ({path}) => page.screenshot({path}).then(() => null),
     complaints: () => ({complaints: complaints.splice(0), foreign})
   }
