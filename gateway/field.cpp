@@ -357,6 +357,9 @@ std::vector<drivers::BusStatus> Field::buses() const {
 std::vector<WatchedThread> Field::threads() const {
   std::vector<WatchedThread> threads;
   for (const auto& line : lines_) threads.push_back({"bus " + line->name, line->bus->due(), kBusPatience});
+  for (const auto& server : modbus_servers()) {
+    threads.push_back({"modbus server " + server.name, server.ports.due, kServerPatience});
+  }
   return threads;
 }
 

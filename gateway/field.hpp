@@ -65,7 +65,7 @@ class Field {
   Commands& commands() { return *commands_; }
   drivers::Bus* bus(const std::string& name);  ///< null: there is none
   std::vector<drivers::BusStatus> buses() const;
-  std::vector<WatchedThread> threads() const;  ///< of the buses
+  std::vector<WatchedThread> threads() const;  ///< of the buses and the Modbus servers
   std::vector<drivers::modbus_server::ServerStatus> modbus_servers() const;
   std::vector<mapping::PointStatus> points() const;  ///< of every bus, in the order of the configuration
   std::vector<mapping::AlarmStatus> alarms() const;  ///< that are active or not acknowledged

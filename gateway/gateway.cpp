@@ -248,11 +248,14 @@ std::vector<std::string> Gateway::listening() const {
 std::vector<WatchedThread> Gateway::threads() const {
   auto threads = field_->threads();
   threads.push_back({"the store", store_->due(), kStorePatience});
+  threads.push_back({"password checks", password_checks_.due(), kPasswordPatience});
   for (const auto& uplink : uplinks_->all()) {
     threads.push_back({"uplink " + uplink->status().name, uplink->due(), kUplinkPatience});
   }
   return threads;
 }
+
+bool Gateway::all_threads_move() { return watchdog_.all_move(threads(), std::chrono::steady_clock::now()); }
 
 std::string Gateway::status_line() const {
   std::size_t devices = 0;
@@ -263,7 +266,9 @@ std::string Gateway::status_line() const {
       online += device.polled && device.online ? 1 : 0;
     }
   }
-  auto line = fmt::format("{}/{} devices ok", online, devices);
+  auto line = threads_verdict();
+  if (!line.empty()) line += ": ";
+  line += fmt::format("{}/{} devices ok", online, devices);
   for (const auto& uplink : uplinks())
     line += fmt::format(", uplink {} {}, queue {}", uplink.name, name(uplink.state), uplink.queued);
   return line;

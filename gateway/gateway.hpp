@@ -51,8 +51,10 @@ class Gateway {
   const Field& field() const { return *field_; }
   std::vector<bridge::UplinkStatus> uplinks() const { return uplinks_->status(); }
   const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_->all(); }
-  std::string status_line() const;  ///< "3/4 devices ok, queue 0, uplink up"
-  std::vector<WatchedThread> threads() const;  ///< those beside the broker's own
+  std::string status_line()
+      const;                ///< "3/4 devices ok, queue 0, uplink up", behind the threads' verdict if there is one
+  bool all_threads_move();  ///< looks at those beside the broker's own; see Watchdog
+  std::string threads_verdict() const { return watchdog_.verdict(); }
   bool stopping() const { return stopping_; }
   mqtt::PasswordChecker& password_checks() { return password_checks_; }
   mqtt::Clock& clock() { return clock_; }
@@ -69,6 +71,7 @@ class Gateway {
   void note_login(const mqtt::LoginReport& report);
   void on_committed(mqtt::Ticket ticket);
   void disconnect_clients();
+  std::vector<WatchedThread> threads() const;
 
   // Constant after construction.
   Settings settings_;  // without what the buses and mappers took
@@ -84,6 +87,7 @@ class Gateway {
   std::unique_ptr<mqtt::Store> store_;  // ends before the uplinks, whose files it writes
   std::vector<std::unique_ptr<mqtt::Listener>> listeners_;
   std::unique_ptr<Field> field_;
+  Watchdog watchdog_;
   bool stopping_ = false;
 };
 

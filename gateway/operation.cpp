@@ -100,12 +100,13 @@ void Operation::open_http(mqtt::Loop& loop, const HttpSettings& settings) {
     counters_.http = http_->counters();
     reply.respond({200, "text/plain; version=0.0.4; charset=utf-8", metrics_of(gateway_, counters_)});
   });
+  const auto verdict = [](const std::string& trouble) {
+    return HttpResponse{trouble.empty() ? 200 : 503, "text/plain; charset=utf-8",
+                        trouble.empty() ? "ok\n" : trouble + '\n'};
+  };
   // That there is an answer says that the loop runs, and it runs once the broker listens.
-  answer("/healthz", [] { return HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}; });
-  answer("/readyz", [this] {
-    return gateway_.stopping() ? HttpResponse{503, "text/plain; charset=utf-8", "stopping\n"}
-                               : HttpResponse{200, "text/plain; charset=utf-8", "ok\n"};
-  });
+  answer("/healthz", [this, verdict] { return verdict(gateway_.threads_verdict()); });
+  answer("/readyz", [this, verdict] { return verdict(gateway_.stopping() ? "stopping" : gateway_.threads_verdict()); });
   for (const auto& file : page_files()) {
     answer(std::string(file.path), [file] {
       return HttpResponse{200, std::string(file.type), std::string(file.text), {}, std::string(kPagePolicy)};

@@ -20,7 +20,6 @@
 #include "gateway/reload.hpp"
 #include "gateway/remote_configuration.hpp"
 #include "gateway/service_manager.hpp"
-#include "gateway/watchdog.hpp"
 
 namespace ferrule::gateway {
 
@@ -100,10 +99,10 @@ int run(const std::filesystem::path& file) {
   service_manager.ready(gateway.status_line());
   forget_start();
   loop.every(5s, [&] { service_manager.status(gateway.status_line()); });
-  Watchdog watchdog;
   const auto period = service_manager.watchdog_period();
   loop.every(period.count() > 0 ? period : kLookPeriod, [&] {
-    if (watchdog.all_move(gateway.threads(), std::chrono::steady_clock::now())) service_manager.alive();
+    if (gateway.all_threads_move()) return service_manager.alive();
+    service_manager.status(gateway.status_line());  // what is read where a unit was killed
   });
   loop.run();
   return 0;

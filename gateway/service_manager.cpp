@@ -28,9 +28,12 @@ std::optional<std::int64_t> number(std::string_view text) {
   return value;
 }
 
+/// When the manager does not read: what is told again soon must not hold up the loop.
+enum class May : std::uint8_t { Wait, BeLost };
+
 /// One datagram of assignments to the socket that NOTIFY_SOCKET names: a path, or `@` and an abstract name
 /// (sd_notify(3)).
-void notify(std::string_view assignments) {
+void notify(std::string_view assignments, May may) {
   const auto name = variable("NOTIFY_SOCKET");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -40,20 +43,22 @@ void notify(std::string_view assignments) {
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return;
-  ::sendto(descriptor, assignments.data(), assignments.size(), MSG_NOSIGNAL,
+  ::sendto(descriptor, assignments.data(), assignments.size(), MSG_NOSIGNAL | (may == May::BeLost ? MSG_DONTWAIT : 0),
            reinterpret_cast<const sockaddr*>(&address), length);
   ::close(descriptor);
 }
 
 }  // namespace
 
-void ServiceManager::ready(const std::string& status) const { notify(fmt::format("READY=1\nSTATUS={}", status)); }
+void ServiceManager::ready(const std::string& status) const {
+  notify(fmt::format("READY=1\nSTATUS={}", status), May::Wait);
+}
 
-void ServiceManager::status(const std::string& status) const { notify(fmt::format("STATUS={}", status)); }
+void ServiceManager::status(const std::string& status) const { notify(fmt::format("STATUS={}", status), May::BeLost); }
 
-void ServiceManager::stopping() const { notify("STOPPING=1\nSTATUS=stopping"); }
+void ServiceManager::stopping() const { notify("STOPPING=1\nSTATUS=stopping", May::Wait); }
 
-void ServiceManager::alive() const { notify("WATCHDOG=1"); }
+void ServiceManager::alive() const { notify("WATCHDOG=1", May::BeLost); }
 
 std::chrono::milliseconds ServiceManager::watchdog_period() const {
   const auto process = number(variable("WATCHDOG_PID"));  // sd_watchdog_enabled(3): meant for that process only

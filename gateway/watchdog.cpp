@@ -1,10 +1,24 @@
 #include "gateway/watchdog.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
 #include <utility>
 
 namespace ferrule::gateway {
+
+namespace {
+
+/// Tests of a debug build have less of it: FERRULE_PATIENCE, in seconds.
+std::chrono::seconds patience_for(const WatchedThread& thread) {
+#ifndef NDEBUG
+  if (const char* text = std::getenv("FERRULE_PATIENCE")) return std::chrono::seconds(std::atoi(text));
+#endif
+  return thread.patience;
+}
+
+}  // namespace
 
 bool Watchdog::all_move(const std::vector<WatchedThread>& threads, std::chrono::steady_clock::time_point now) {
   const auto before = std::exchange(late_, {});
@@ -12,7 +26,7 @@ bool Watchdog::all_move(const std::vector<WatchedThread>& threads, std::chrono::
   for (const auto& thread : threads) {
     const auto known = before.find(thread.name);
     const bool was_stuck = known != before.end() && known->second.stuck;
-    if (now - thread.due <= thread.patience) {
+    if (now - thread.due <= patience_for(thread)) {
       if (was_stuck) spdlog::warn("thread of {} moves again", thread.name);
       continue;
     }
@@ -25,6 +39,15 @@ bool Watchdog::all_move(const std::vector<WatchedThread>& threads, std::chrono::
     all = all && !stuck;
   }
   return all;
+}
+
+std::string Watchdog::verdict() const {
+  std::string names;
+  std::size_t stuck = 0;
+  for (const auto& [name, late] : late_) {
+    if (late.stuck) names += (stuck++ == 0 ? "" : ", ") + name;
+  }
+  return stuck == 0 ? "" : fmt::format("{} {} stuck", names, stuck == 1 ? "is" : "are");
 }
 
 }  // namespace ferrule::gateway

@@ -22,6 +22,10 @@ constexpr std::chrono::seconds kBusPatience{60};
 constexpr std::chrono::seconds kStorePatience{120};
 /// An uplink: it may wait for the store.
 constexpr std::chrono::seconds kUplinkPatience{180};
+/// A Modbus server: it waits for nobody, but it opens and closes serial ports.
+constexpr std::chrono::seconds kServerPatience{60};
+/// A password check: 22 ms on a machine with nothing else to do.
+constexpr std::chrono::seconds kPasswordPatience{60};
 
 /// Any one thread, always the same.
 class Watchdog {
@@ -30,6 +34,8 @@ class Watchdog {
   /// standstill of the whole machine all are late, until they have run). The log tells which, once, and when it moves
   /// again.
   bool all_move(const std::vector<WatchedThread>& threads, std::chrono::steady_clock::time_point now);
+  /// As of the last call, for people: "bus line1 is stuck"; empty when none is.
+  std::string verdict() const;
 
  private:
   struct Late {

@@ -1,5 +1,7 @@
 #include "mqtt/password_checks.hpp"
 
+#include <pthread.h>
+
 #include <utility>
 
 namespace ferrule::mqtt {
@@ -22,7 +24,7 @@ bool PasswordChecks::submit(Check check, Done done) {
   {
     const std::lock_guard lock(mutex_);
     if (waiting_.size() >= most_waiting_) return false;
-    waiting_.push_back({std::move(check), std::move(done)});
+    waiting_.push_back({std::move(check), std::move(done), std::chrono::steady_clock::now()});
     more_hands = waiting_.size() > idle_ && threads_.size() < most_threads_;
   }
   if (more_hands) threads_.emplace_back([this] { work(); });
@@ -30,7 +32,14 @@ bool PasswordChecks::submit(Check check, Done done) {
   return true;
 }
 
+PasswordChecks::Time PasswordChecks::due() const {
+  const std::lock_guard lock(mutex_);
+  if (!begun_.empty()) return begun_.front();
+  return waiting_.empty() ? Time::max() : waiting_.front().submitted;
+}
+
 void PasswordChecks::work() {
+  pthread_setname_np(pthread_self(), "passwords");
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;
@@ -39,11 +48,13 @@ void PasswordChecks::work() {
     if (stopping_) return;
     Job job = std::move(waiting_.front());
     waiting_.pop_front();
+    const auto mine = begun_.insert(begun_.end(), std::chrono::steady_clock::now());
     lock.unlock();
     const auto right = job.check();
     job.check = {};  // what it knew of the password goes before anybody is told
     post_([done = std::move(job.done), right] { done(right); });
     lock.lock();
+    begun_.erase(mine);
   }
 }
 

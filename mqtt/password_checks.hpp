@@ -1,10 +1,12 @@
 // Where slow password checks run, so that they never hold up the broker's loop.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -31,11 +33,15 @@ class PasswordChecks final : public PasswordChecker {
   ~PasswordChecks() override;  ///< waits for the checks under way; those waiting are dropped
 
   bool submit(Check check, Done done) override;
+  /// Any thread. Since when the longest check under way goes on, or, when none is, the first one waits; max(): neither.
+  std::chrono::steady_clock::time_point due() const;
 
  private:
+  using Time = std::chrono::steady_clock::time_point;
   struct Job {
     Check check;
     Done done;
+    Time submitted;
   };
   void work();
 
@@ -43,9 +49,10 @@ class PasswordChecks final : public PasswordChecker {
   const std::function<void(std::function<void()>)> post_;
   const std::size_t most_threads_, most_waiting_;
   // Shared with the threads, under the mutex.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> waiting_;
+  std::list<Time> begun_;  // of the checks under way
   std::size_t idle_ = 0;
   bool stopping_ = false;
   // Owned by the broker thread.

@@ -71,6 +71,7 @@ class Store::Impl {
       const std::lock_guard lock(mutex_);
       assert(!stopping_);
       if (job.kind == Job::Kind::Write) ticket = job.ticket = ++last_ticket_;
+      if (queue_.empty() && in_group_ == 0) moves();  // the thread that waits is to wake up
       queue_.push_back(std::move(job));
     }
     wake_.notify_one();

@@ -64,7 +64,8 @@ class Store {
   std::size_t backlog() const;
   std::uint64_t commits() const;   ///< Any thread. Files committed so far, one fsync each.
   std::uint64_t failures() const;  ///< Any thread. Groups that could not be committed to a file.
-  /// Any thread. When its thread began what it does now, a job or a commit; max() while it has nothing to do.
+  /// Any thread. When its thread began what it does now, a job or a commit, or was woken to; max() while it has
+  /// nothing to do.
   std::chrono::steady_clock::time_point due() const;
 
  private:

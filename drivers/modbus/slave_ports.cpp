@@ -32,6 +32,7 @@ constexpr std::size_t kMaxInput = 1024;      // that waits to be looked at
 constexpr milliseconds kSilence{50};         // on a line: what came before it is no part of what comes after
 constexpr milliseconds kEchoLost{1000};      // our own bytes should have come back long ago
 constexpr milliseconds kLookAround{500};     // at idle connections and lost lines
+constexpr milliseconds kSignOfLife{10'000};  // when nobody asks
 constexpr std::chrono::seconds kReopen{1};
 constexpr std::chrono::seconds kUnused{30};  // who has not asked for so long makes way for others
 
@@ -85,7 +86,8 @@ class SlavePorts::Impl {
   void start();
   void stop();
   SlavePortsStatus status() const {
-    return {connections_, lines_closed_, accepted_, refused_, displaced_, requests_, answers_, unsent_, malformed_};
+    return {connections_, lines_closed_, accepted_, refused_,   displaced_,
+            requests_,    answers_,      unsent_,   malformed_, due_.load(std::memory_order_relaxed)};
   }
   void answer(std::uint64_t asker, std::vector<std::uint8_t>&& bytes, TimePoint due);
   std::function<void(std::function<void()>)> poster() const {
@@ -120,7 +122,8 @@ class SlavePorts::Impl {
   }
 
   void run();
-  int wait_time() const;
+  void moves(std::chrono::steady_clock::time_point due) { due_.store(due, std::memory_order_relaxed); }
+  milliseconds wait_time() const;
   void serve(std::uint64_t id);
   void accept(std::uint64_t id, Source& listener);
   bool make_room(std::size_t port);
@@ -162,6 +165,7 @@ class SlavePorts::Impl {
   std::atomic<std::uint64_t> answers_ = 0;
   std::atomic<std::uint64_t> unsent_ = 0;
   std::atomic<std::uint64_t> malformed_ = 0;
+  std::atomic<std::chrono::steady_clock::time_point> due_ = std::chrono::steady_clock::time_point::max();
 
   std::thread thread_;
 };
@@ -229,22 +233,26 @@ void SlavePorts::Impl::run() {
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
   std::array<epoll_event, 64> events;
   while (!stopping_) {
-    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), wait_time());
+    const auto wait = wait_time();
+    moves(std::chrono::steady_clock::now() + wait);
+    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), static_cast<int>(wait.count()));
+    moves(std::chrono::steady_clock::now());
     for (int i = 0; i < count; ++i) serve(events[static_cast<std::size_t>(i)].data.u64);
     for (const auto& task : inbox_->take()) task();
     send_due();
     look_around();
   }
+  moves(std::chrono::steady_clock::time_point::max());
 }
 
 // At most kSilence at a time while answers wait, because `clock_` need not be real time.
-int SlavePorts::Impl::wait_time() const {
+milliseconds SlavePorts::Impl::wait_time() const {
   if (!pending_.empty()) {
     const auto left = std::chrono::ceil<milliseconds>(pending_.top().due - clock_.now());
-    return static_cast<int>(std::clamp(left, milliseconds{0}, kSilence).count());
+    return std::clamp(left, milliseconds{0}, kSilence);
   }
   const bool watches = deaf_ || lines_closed_ > 0 || (limits_.idle.count() > 0 && connections_ > 0);
-  return watches ? static_cast<int>(kLookAround.count()) : -1;
+  return watches ? kLookAround : kSignOfLife;
 }
 
 void SlavePorts::Impl::serve(std::uint64_t id) {

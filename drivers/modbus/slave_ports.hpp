@@ -38,6 +38,8 @@ struct SlavePortsStatus {
   std::uint64_t answers = 0;    ///< sent
   std::uint64_t unsent = 0;     ///< that the peer did not take, or for which too many others were waiting
   std::uint64_t malformed = 0;  ///< bytes that are no frame: the connection was closed, or the line waited for silence
+  /// By when their thread expected to be back from where it is: max() while it does not run.
+  std::chrono::steady_clock::time_point due = std::chrono::steady_clock::time_point::max();
 };
 
 /// Any number of ports on one thread. All ports are added before `start`. Everything is bounded: connections of each

@@ -1,5 +1,6 @@
 """The gateway as a service: a clean stop within 2 s in every state, and what it tells the service manager."""
 
+import http.client
 import re
 import signal
 import socket
@@ -13,8 +14,9 @@ import plant
 from rig.clients import Mosquitto, Paho
 from rig.cloud import Link, NeverAnswers, NeverConnects
 from rig.ports import free_port
-from rig.process import wait_until
+from rig.process import SLOWNESS, Process, wait_until
 from rig.slaves import TcpSlave
+from rig.stuck import stuck
 
 _WITHIN = 2.0  # seconds
 
@@ -125,7 +127,8 @@ def test_tells_the_service_manager(make_gateway, service_manager):
     wait_until(lambda: any("READY=1" in message for message in messages()), 5, "READY=1")
     assert "READY=1" in messages()[0]  # nothing before it
     seen = len([message for message in messages() if "WATCHDOG=1" in message])
-    time.sleep(2)  # at least once in each half of 400 ms, were the machine idle; half as often will do
+    time.sleep(3)  # at least once in each half of 400 ms, were the machine idle; of these the socket holds ten
+    Paho(4).publish(gateway.port, "a", "b", qos=1)  # who does not read holds up nobody
     assert len([message for message in messages() if "WATCHDOG=1" in message]) - seen >= 5
     gateway.stop()
     assert any("STOPPING=1" in message for message in messages())
@@ -144,6 +147,60 @@ def test_tells_the_service_manager_how_it_is(make_gateway, service_manager, clos
     wait_until(lambda: told()[-1].startswith("STATUS=1/2 devices ok, uplink hq "), 30, "one device is good, one is not")
     gateway.stop()
     assert told()[-1] == "STATUS=stopping"
+
+
+def _health(port):
+    """The codes and texts of /healthz and /readyz."""
+    answers = []
+    for path in ("/healthz", "/readyz"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10 * SLOWNESS)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        answers.append((response.status, response.read().decode()))
+        connection.close()
+    return answers
+
+
+_NAMES = {"bus-field": "bus field", "modbus server s": "modbus server scada", "passwords": "password checks", "store": "the store",
+          "uplink": "uplink hq"}
+
+
+@pytest.mark.parametrize("names", [["bus-field"], sorted(_NAMES)], ids=["one", "each"])
+def test_is_not_kept_alive_with_a_thread_that_hangs(names, make_gateway, service_manager, closing, cloud):
+    environment, messages = service_manager
+    port = free_port()
+    gateway = make_gateway(
+        buses={"field": plant.tcp_bus(closing(TcpSlave({1: plant.CELLS})).port)}, devices={"plc": plant.one_point("field")},
+        uplinks={"hq": plant.uplink(cloud.port, keep_alive="5s")},
+        modbus_servers={"scada": {"listen": f"127.0.0.1:{free_port()}",
+                                  "points": [{"from": "plc/uint16", "register": "input", "address": 0}]}})
+    gateway.config["gateway"]["http"] = f"127.0.0.1:{port}"
+    gateway.config["broker"]["users"] = {"ann": {"password": "right", "publish": ["#"]}}
+    gateway.write()
+    gateway.start({**environment, "FERRULE_PATIENCE": "2"})
+
+    def log_in():
+        """Work for the threads that check passwords and for the store, which writes events."""
+        client = Process(["mosquitto_pub", "-p", str(gateway.port), "-u", "ann", "-P", "right", "-t", "a", "-m", "b"])
+        client.close = client.kill
+        return closing(client)
+
+    assert log_in().wait(20) == 0
+    wait_until(lambda: messages() and _health(port) == [(200, "ok\n")] * 2, 20, "all is well")
+    told = [_NAMES[name] for name in names]
+    verdict = f"{', '.join(told)} {'is' if len(told) == 1 else 'are'} stuck"
+    with stuck(gateway.process.child.pid, names):
+        log_in()
+        wait_until(lambda: messages() and _health(port) == [(503, verdict + "\n")] * 2, 60, verdict)
+        seen = len(messages())
+        fed = len([message for message in messages() if "WATCHDOG=1" in message])
+        wait_until(lambda: len([message for message in messages()[seen:] if message.startswith(f"STATUS={verdict}: ")]) > 5, 20, "STATUS")
+        assert len([message for message in messages() if "WATCHDOG=1" in message]) == fed
+    wait_until(lambda: len([message for message in messages() if "WATCHDOG=1" in message]) > fed, 20, "fed again")
+    wait_until(lambda: _health(port) == [(200, "ok\n")] * 2, 20, "all is well again")
+    for name in told:
+        assert f"thread of {name} is stuck" in gateway.process.stderr_text
+        assert f"thread of {name} moves again" in gateway.process.stderr_text
 
 
 def test_never_tells_ready_when_it_cannot_start(make_gateway, service_manager):

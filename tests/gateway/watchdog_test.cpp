@@ -63,17 +63,20 @@ TEST_F(WatchdogTest, FeedsNoMoreWhenAThreadIsStuckAndNamesIt) {
   const auto told = log();
   EXPECT_THAT(told, HasSubstr("thread of the store is stuck for 126 s"));
   EXPECT_THAT(told, Not(HasSubstr("line1")));
+  EXPECT_EQ(watchdog_.verdict(), "the store is stuck");
   EXPECT_FALSE(look(5s));
   EXPECT_EQ(log(), "");  // once
 }
 
 TEST_F(WatchdogTest, FeedsAgainWhenTheThreadMoves) {
   look(61s);
+  EXPECT_EQ(watchdog_.verdict(), "");
   EXPECT_FALSE(look(5s));
   log();
   bus_ = now_;
   EXPECT_TRUE(look(5s));
   EXPECT_THAT(log(), HasSubstr("thread of bus line1 moves again"));
+  EXPECT_EQ(watchdog_.verdict(), "");
   EXPECT_TRUE(look(5s));
   EXPECT_EQ(log(), "");
 }
@@ -89,6 +92,7 @@ TEST_F(WatchdogTest, FeedsNoMoreWhileAnyOfSeveralIsStuck) {
   store_ = now_;
   look(200s);
   EXPECT_FALSE(look(5s));
+  EXPECT_EQ(watchdog_.verdict(), "bus line1, the store are stuck");
   bus_ = now_;
   EXPECT_FALSE(look(5s));
   store_ = Time::max();

@@ -75,6 +75,40 @@ TEST(PasswordChecks, BeyondTheQueueAreRefused) {
   EXPECT_EQ(told, 3);
 }
 
+TEST(PasswordChecks, AreDueSinceTheLongestUnderWayBegan) {
+  using Clock = std::chrono::steady_clock;
+  Posted posted;
+  std::promise<void> begun, go, second, end;
+  PasswordChecks checks(std::ref(posted), 2, 10);
+  EXPECT_EQ(checks.due(), Clock::time_point::max());
+  ASSERT_TRUE(checks.submit(
+      [&] {
+        begun.set_value();
+        go.get_future().wait();
+        return std::optional(true);
+      },
+      [](auto) {}));
+  begun.get_future().wait();
+  const auto first = checks.due();
+  EXPECT_LE(first, Clock::now());
+  ASSERT_TRUE(checks.submit(
+      [&] {
+        second.set_value();
+        end.get_future().wait();
+        return std::optional(true);
+      },
+      [](auto) {}));
+  second.get_future().wait();
+  EXPECT_EQ(checks.due(), first);
+  go.set_value();
+  while (checks.due() == first) std::this_thread::yield();
+  EXPECT_GE(checks.due(), first);
+  EXPECT_LE(checks.due(), Clock::now());
+  end.set_value();
+  posted.run(2);
+  while (checks.due() != Clock::time_point::max()) std::this_thread::yield();
+}
+
 TEST(PasswordChecks, AreSeveralAtOnce) {
   Posted posted;
   PasswordChecks checks(std::ref(posted), 2, 10);

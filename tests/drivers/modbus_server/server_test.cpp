@@ -165,6 +165,30 @@ TEST_F(ModbusServer, LeavesUnit255ToWhomeverItIs) {
   EXPECT_THAT(Master(tcp(), 255).read(0, 1), ElementsAre(9));
 }
 
+TEST_F(ModbusServer, SaysByWhenItIsBackFromWhereItIs) {
+  using Clock = std::chrono::steady_clock;
+  std::promise<void> asked, go;
+  on_pass([&](const PassRequest&) -> std::optional<PassResult> {
+    asked.set_value();
+    go.get_future().wait();
+    return std::nullopt;
+  });
+  settings.shares = {{.bus = 1, .units = {9}}};
+  start();
+  const auto due = [this] { return server->status().ports.due; };
+  while (due() == Clock::time_point::max()) std::this_thread::yield();
+  EXPECT_LE(due(), Clock::now() + 10s);
+  const Master master(tcp());
+  ASSERT_TRUE(master.connected);
+  master.send({"\0\1\0\0\0\6\x09\3\0\0\0\1", 12});
+  asked.get_future().wait();
+  EXPECT_LE(due(), Clock::now());  // it hangs where it should not
+  go.set_value();
+  while (due() <= Clock::now()) std::this_thread::yield();
+  server->stop();
+  EXPECT_EQ(due(), Clock::time_point::max());
+}
+
 TEST_F(ModbusServer, TellsTheAuditOfAWriteThatTheBusHadNoRoomFor) {
   settings.shares = {{.bus = 3, .units = {7}, .writes = true}};
   start();
