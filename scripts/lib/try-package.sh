@@ -66,6 +66,13 @@ stop() {
   wait "$gateway"
 }
 
+# The memory of the idle gateway in kB. In QEMU only that of the program, whose addresses are below 2^40; its own are above.
+resident() {
+  awk -v emulator="$emulator" '/^[0-9a-f]+-/ { counts = !emulator || index($1, "-") <= 11 } /^Rss:/ && counts { sum += $2 } END { print sum }' \
+    "/proc/$gateway/smaps"
+}
+is_small() { test "$(resident)" -le 12000; }
+
 none_waits() { test -z "$(ferrule queue export --queued)"; }
 queued() { (as_service $emulator /usr/bin/ferrule queue export --queued --state-dir "$state"); }
 
@@ -114,6 +121,8 @@ run() {
   check_files
   check_examples
   start  # with the configuration as shipped
+  eventually is_small  # what only the start needed is given back
+  echo "idle: $(resident) kB"
   stop
   try_upgrade
   try_removal
