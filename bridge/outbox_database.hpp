@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,7 +53,17 @@ class OutboxFile::Database {
   void remove(const std::vector<Seq>& seqs);  ///< from all tables
   void remove(Seq first, Seq last);
 
+  struct ParkedSize {
+    std::uint64_t rows = 0, bytes = 0;
+  };
+  ParkedSize& parked_size();
+  std::uint64_t parked_cost(Seq seq);
+  void trim_parked();
+
   Meta meta, committed;
+  std::optional<ParkedSize> parked;  // not known: to be counted
+  std::uint64_t parked_dropped = 0;  // in this transaction
+  std::atomic<std::uint64_t> parked_dropped_committed = 0;
   std::array<Seq, kPriorities.size()> none_before{};  // behind what is in memory: rows of that priority to be dropped
   Seq thinned_until = 0;
   Thinner thinner;

@@ -206,7 +206,7 @@ void Outbox::write_erasures(std::uint64_t bytes) {
   const auto ticket = post([this, taken, now] {
     std::vector<Seq> erased;
     for (const auto& erasure : taken) {
-      erasure.parked ? static_cast<void>(file_.park(erasure.seq, *erasure.parked, now)) : erased.push_back(erasure.seq);
+      erasure.parked ? file_.park(erasure.seq, *erasure.parked, now) : erased.push_back(erasure.seq);
     }
     file_.erase(std::move(erased));
   });

@@ -20,10 +20,12 @@ using mqtt::bytes_of;
 constexpr int kApplicationId = 0x46727571;  // "Fruq"
 constexpr int kSchema = 2;                  // to be raised with every change that an older version would not understand
 constexpr int kOldestSchema = 1;
-constexpr std::int64_t kMaxParked = 10'000;  // rows; the oldest go first
-constexpr std::uint64_t kPage = 2'048;       // a commit of small messages writes least with it: decision 41
-constexpr std::uint64_t kRowOverhead = 48;   // cell, header, seq, times, flags, pointer in the page
-constexpr std::size_t kInline = 1'900;       // bytes of a row that fit a page; beyond, whole pages are taken
+constexpr std::uint64_t kMaxParked = 10'000;         // rows; the oldest go first
+constexpr std::uint64_t kMaxParkedBytes = 64 << 20;  // of them, but one
+constexpr auto kParkedCost = "48 + length(topic) + length(payload) + coalesce(length(properties), 0)";
+constexpr std::uint64_t kPage = 2'048;      // a commit of small messages writes least with it: decision 41
+constexpr std::uint64_t kRowOverhead = 48;  // cell, header, seq, times, flags, pointer in the page
+constexpr std::size_t kInline = 1'900;      // bytes of a row that fit a page; beyond, whole pages are taken
 
 constexpr auto kCreate = R"(
   CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), reserved INTEGER NOT NULL, rows INTEGER NOT NULL,
@@ -218,6 +220,7 @@ void OutboxFile::commit() {
   });
   database_->file.commit();
   database_->committed = database_->meta;
+  database_->parked_dropped_committed += std::exchange(database_->parked_dropped, 0);
   database_->topics.committed();
 }
 
@@ -225,6 +228,8 @@ void OutboxFile::rollback() noexcept {
   database_->file.rollback();
   database_->topics.rolled_back();
   database_->meta = database_->committed;
+  database_->parked.reset();
+  database_->parked_dropped = 0;
   database_->none_before = {};
   database_->thinned_until = 0;
   database_->thinner = {};
@@ -232,6 +237,7 @@ void OutboxFile::rollback() noexcept {
 
 std::uint64_t OutboxFile::size_on_disk() const { return database_->file.size_on_disk(); }
 std::uint64_t OutboxFile::times_set_aside() const { return database_->file.times_set_aside(); }
+std::uint64_t OutboxFile::parked_dropped() const { return database_->parked_dropped_committed; }
 bool OutboxFile::full() const { return database_->file.full(); }
 std::uint64_t OutboxFile::reserve() const { return database_->file.reserve(); }
 
@@ -328,22 +334,58 @@ OutboxFile::Removed OutboxFile::thin(const Range& range, std::int64_t end, std::
   });
 }
 
-std::uint64_t OutboxFile::park(Seq seq, mqtt::Reason reason, std::int64_t now) {
-  const auto excess = guarded([&](Database& database) {
+OutboxFile::Database::ParkedSize& OutboxFile::Database::parked_size() {
+  if (parked) return *parked;
+  static const auto sql = fmt::format("SELECT count(*), coalesce(sum({}), 0) FROM parked", kParkedCost);
+  auto& all = statement(sql.c_str());
+  all.executeStep();
+  parked = ParkedSize{count(all.getColumn(0).getInt64()), count(all.getColumn(1).getInt64())};
+  all.reset();
+  return *parked;
+}
+
+/// 0 when it is not parked.
+std::uint64_t OutboxFile::Database::parked_cost(Seq seq) {
+  static const auto sql = fmt::format("SELECT {} FROM parked WHERE seq = ?", kParkedCost);
+  auto& one = statement(sql.c_str());
+  one.bind(1, number(seq));
+  const auto cost = one.executeStep() ? count(one.getColumn(0).getInt64()) : 0;
+  one.reset();
+  return cost;
+}
+
+/// The oldest go.
+void OutboxFile::Database::trim_parked() {
+  auto& size = parked_size();
+  while (size.rows > kMaxParked || (size.bytes > kMaxParkedBytes && size.rows > 1)) {
+    auto& oldest = statement("SELECT min(seq) FROM parked");
+    oldest.executeStep();
+    const auto seq = count(oldest.getColumn(0).getInt64());
+    oldest.reset();
+    --size.rows;
+    size.bytes -= std::min(size.bytes, parked_cost(seq));
+    auto& remove = statement("DELETE FROM parked WHERE seq = ?");
+    remove.bind(1, number(seq));
+    remove.exec();
+    ++parked_dropped;
+  }
+}
+
+void OutboxFile::park(Seq seq, mqtt::Reason reason, std::int64_t now) {
+  guarded([&](Database& database) {
+    auto& size = database.parked_size();
     auto& copy = database.statement(R"(INSERT OR IGNORE INTO parked SELECT seq,
         coalesce((SELECT name FROM topic WHERE id = queue.topic), topic), flags, payload, properties, published, expires, ?, ?
         FROM queue WHERE seq = ?)");
     copy.bind(1, static_cast<int>(reason));
     copy.bind(2, now);
     copy.bind(3, number(seq));
-    copy.exec();
-    auto& trim = database.statement(
-        "DELETE FROM parked WHERE seq <= (SELECT seq FROM parked ORDER BY seq DESC LIMIT 1 OFFSET ?)");
-    trim.bind(1, kMaxParked);
-    return static_cast<std::uint64_t>(trim.exec());
+    if (copy.exec() == 0) return;
+    ++size.rows;
+    size.bytes += database.parked_cost(seq);
+    database.trim_parked();
   });
   erase({seq});
-  return excess;
 }
 
 }  // namespace ferrule::bridge

@@ -103,8 +103,8 @@ class OutboxFile final : public mqtt::StoreFile {
   /// Puts a parked row into the queue again, as `as`; what it counts for, or 0 when it is not parked.
   std::uint64_t unpark(Seq seq, Seq as);
   bool erase_parked(Seq seq);  ///< false when it is not parked
-  /// Moves the row to `parked`, where the newest 10,000 are kept; returns how many older ones had to go.
-  std::uint64_t park(Seq seq, mqtt::Reason reason, std::int64_t now);
+  /// Moves the row to `parked`, where the newest 10,000 are kept, of 64 MB at most (but one).
+  void park(Seq seq, mqtt::Reason reason, std::int64_t now);
   /// `cut`: how many bytes at the end of `packet` are the payload of the row.
   void put_record(Seq seq, const std::string& key, std::string_view packet, std::size_t cut = 0);
   void put_follower(Seq seq, Seq leader);  ///< it goes in the batch of `leader`, whose record is put besides
@@ -150,6 +150,7 @@ class OutboxFile final : public mqtt::StoreFile {
 
   std::uint64_t size_on_disk() const;     ///< Any thread. Bytes of the database and its log.
   std::uint64_t times_set_aside() const;  ///< Any thread. Since the start.
+  std::uint64_t parked_dropped() const;   ///< Any thread. Since the start: parked rows that had to go for newer ones.
   bool full() const;                      ///< Any thread. The disk is: see DatabaseFile.
   std::uint64_t reserve() const;          ///< Any thread. Bytes that are given back then.
 

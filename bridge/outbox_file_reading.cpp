@@ -300,6 +300,7 @@ bool OutboxFile::erase_parked(Seq seq) {
   return guarded([&](Database& database) {
     auto& remove = database.statement("DELETE FROM parked WHERE seq = ?");
     remove.bind(1, number(seq));
+    database.parked.reset();
     return remove.exec() > 0;
   });
 }

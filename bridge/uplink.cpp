@@ -308,6 +308,7 @@ UplinkStatus Uplink::Impl::status() const {
   status.connections = connections_;
   status.received = inbound_.received() + host_messages_;
   status.received_dropped = inbound_.dropped();
+  status.parked_dropped = file_->parked_dropped();
   status.set_aside = file_->times_set_aside();
   status.database_bytes = file_->size_on_disk();
   status.last_error = outbox_->disk_error().empty() ? last_error_ : outbox_->disk_error();

@@ -39,6 +39,7 @@ struct UplinkStatus {
   std::uint64_t unreadable = 0;                     ///< since the start: left on a disk that cannot read them
   std::uint64_t skipped = 0;           ///< since the start: QoS 0 while not online, or a topic that `to` made too long
   std::uint64_t parked = 0;            ///< since the start: refused by the cloud for good
+  std::uint64_t parked_dropped = 0;    ///< since the start: of what is parked, the oldest, for newer ones
   std::uint64_t repeated = 0;          ///< since the start: sent again, so that the cloud may have got them twice
   std::uint64_t never_written = 0;     ///< since the start: acknowledged before they had to be on disk
   std::uint64_t connections = 0;       ///< since the start

@@ -212,7 +212,7 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
   each(&Status::parked);
   out.counter("ferrule_uplink_dropped_total",
               "Messages that are not delivered, by reason: queue_full, disk_full, expired, aged, skipped, thinned, "
-              "unreadable.");
+              "unreadable, parked_full.");
   for (const auto& uplink : uplinks) {
     out.sample({{"uplink", uplink.name}, {"reason", "queue_full"}}, number(uplink.dropped - uplink.dropped_disk));
     out.sample({{"uplink", uplink.name}, {"reason", "disk_full"}}, number(uplink.dropped_disk));
@@ -221,6 +221,7 @@ void add_uplinks(MetricsText& out, const std::vector<bridge::UplinkStatus>& upli
     out.sample({{"uplink", uplink.name}, {"reason", "skipped"}}, number(uplink.skipped));
     out.sample({{"uplink", uplink.name}, {"reason", "thinned"}}, number(uplink.thinned));
     out.sample({{"uplink", uplink.name}, {"reason", "unreadable"}}, number(uplink.unreadable));
+    out.sample({{"uplink", uplink.name}, {"reason", "parked_full"}}, number(uplink.parked_dropped));
   }
   out.histogram("ferrule_uplink_ack_duration_seconds", "Time from sending a message to its acknowledgement.");
   for (const auto& uplink : uplinks) add_histogram(out, "uplink", uplink.name, uplink.ack_times);

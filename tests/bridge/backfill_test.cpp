@@ -169,6 +169,47 @@ TEST_F(BackfillTest, IsNoFasterThanItsRate) {
   EXPECT_LT(sent, 50U + 80U);  // the live ones, 10 at once and 10 a second
 }
 
+// FAULTS 14
+TEST_F(BackfillTest, AfterACutHoweverLongAllArrivesOnceAndInOrder) {
+  settings_.queue.backfill = Backfill::InOrder;
+  settings_.window = 100;
+  start();
+  int count = 0;
+  std::vector<std::string> arrived, expected;
+  const auto next = [&] {
+    expected.push_back(std::to_string(++count));
+    ASSERT_TRUE(append(expected.back(), count % 3 == 0));
+  };
+  const auto drain_into = [&] {
+    for (auto& payload : drain()) arrived.push_back(std::move(payload));
+  };
+  for (const auto cut : {std::chrono::minutes(0), std::chrono::minutes(60), std::chrono::minutes(3 * 24 * 60)}) {
+    next();
+    drain_into();
+    offline();
+    for (int tenth = 0; tenth < 100; ++tenth) {  // 10 s, in steps as the gateway's
+      next();
+      advance(100ms);
+    }
+    for (auto minute = std::chrono::minutes(0); minute < cut; ++minute) {
+      next();
+      clock_.advance(1min);
+      uplink_->tick();
+    }
+    wait_for_commit();
+    if (cut > 24h) {  // and a kill on its last day
+      crash();
+      start();
+    } else {
+      online();
+    }
+    drain_into();
+  }
+  EXPECT_EQ(arrived, expected);
+  EXPECT_EQ(status().queued, 0U);
+  EXPECT_EQ(status().dropped + status().expired + status().aged, 0U);
+}
+
 class AgeTest : public testing::UplinkFixture {
  protected:
   AgeTest() { settings_.queue.max_age = 1h; }

@@ -329,6 +329,38 @@ TEST_F(OutboxFileTest, KeepsOnlyTheNewestParkedRows) {
     }
   });
   EXPECT_EQ(file->parked(), 10'000U);
+  EXPECT_EQ(file->parked_dropped(), 5U);
+  EXPECT_EQ(file->parked_rows(0, 1).front().row.seq, 6U);
+}
+
+TEST_F(OutboxFileTest, WhatIsParkedTakesNoMoreThanItsShareOfTheDisk) {
+  const auto park = [](OutboxFile& file, Seq seq) {
+    auto large = row(seq);
+    large.payload.assign(20 << 20, 'x');
+    file.insert(large);
+    file.park(seq, mqtt::Reason::PacketTooLarge, 0);
+  };
+  auto file = open();
+  in_transaction(*file, [&] {
+    for (Seq seq = 1; seq <= 3; ++seq) park(*file, seq);
+  });
+  EXPECT_EQ(file->parked(), 3U);
+  file.reset();
+  file = open();
+  in_transaction(*file, [&] { park(*file, 4); });
+  EXPECT_EQ(file->parked_rows(0, 10).front().row.seq, 2U);
+  EXPECT_EQ(file->parked_dropped(), 1U);
+  in_transaction(*file, [&] {
+    EXPECT_TRUE(file->erase_parked(2));
+    park(*file, 5);
+  });
+  EXPECT_EQ(file->parked(), 3U);
+  EXPECT_EQ(file->parked_dropped(), 1U);
+  file->begin();
+  park(*file, 6);
+  file->rollback();
+  EXPECT_EQ(file->parked_rows(0, 10).front().row.seq, 3U);
+  EXPECT_EQ(file->parked_dropped(), 1U);
 }
 
 TEST_F(OutboxFileTest, ReservedSeqsAreKept) {

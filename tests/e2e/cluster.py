@@ -1,7 +1,7 @@
 """A fleet of gateways behind one address of a clustered broker: its nodes are killed in turn, then the address is gone for a while.
 scripts/cluster-test runs it; cluster_test.py checks what it concludes.
 
-Usage: cluster.py [--short] [--gateways N] [--nodes N] [--rate N] [--rounds N]
+Usage: cluster.py [--short] [--queues quorum|mirrored] [--gateways N] [--nodes N] [--rate N] [--rounds N] [--down SECONDS]
 """
 
 import argparse
@@ -26,6 +26,7 @@ from rig.rabbit import RabbitCluster
 _RECONNECT = "2s..15s"  # as docs/scale.md says: the first attempt comes between 1 s and 2 s after the loss
 _WINDOW = 0.2  # seconds, in which no crowd may come
 _DRAIN = 120  # seconds for the queues to be empty again
+_MEMORY = 64 << 10  # KiB that a gateway may take
 
 
 @dataclasses.dataclass
@@ -33,6 +34,7 @@ class Report:
     """What a run found."""
     gateways: int = 0
     nodes: int = 0
+    rate: float = 0  # messages per second and gateway
     acknowledged: int = 0
     lost: dict = dataclasses.field(default_factory=dict)  # by gateway, the first few numbers
     disordered: dict = dataclasses.field(default_factory=dict)  # by gateway
@@ -41,6 +43,7 @@ class Report:
     recoveries: list = dataclasses.field(default_factory=list)  # seconds from a kill until all queues are empty with the node back
     crowds: list = dataclasses.field(default_factory=list)  # (what happened, attempts, most of them within _WINDOW, per second at most)
     longest_queue: int = 0  # of one gateway
+    longest_in_cluster: int = 0  # of one queue there, whenever those of the gateways had drained
     left_in_queues: int = 0  # at the gateways, in the end
     left_in_cluster: dict = dataclasses.field(default_factory=dict)  # by the name of the queue, in the end
     memory: int = 0  # KiB of the largest gateway
@@ -58,6 +61,13 @@ class Report:
                 found.append(f"{what}: {most} of {attempts} attempts to connect within {_WINDOW} s")
             if per_second > 2 * self.gateways:
                 found.append(f"{what}: {per_second} attempts to connect in one second")
+        outage = max(self.recoveries, default=0) + 10  # seconds, with what a busy machine is late in looking
+        if self.longest_queue > self.rate * outage:
+            found.append(f"a queue grew to {self.longest_queue}, beyond what came in {outage:.0f} s")
+        if self.longest_in_cluster > self.rate * self.gateways * outage:
+            found.append(f"a queue of the cluster grew to {self.longest_in_cluster}")
+        if self.memory > _MEMORY:
+            found.append(f"a gateway took {self.memory} KiB")
         if self.left_in_queues or any(self.left_in_cluster.values()):
             found.append(f"queues that do not drain: {self.left_in_queues} at gateways, {self.left_in_cluster} in the cluster")
         return found
@@ -70,8 +80,8 @@ class Report:
             f"messages          {self.acknowledged} acknowledged by gateways, {sum(map(len, self.lost.values()))} lost, "
             f"{self.repeated} more than once, {len(self.disordered)} gateways out of order",
             "queues drained    " + ", ".join(f"{seconds:.0f} s" for seconds in self.recoveries) + " after each kill",
-            f"longest queue     {self.longest_queue} messages at one gateway; in the end {self.left_in_queues}, "
-            f"and {sum(self.left_in_cluster.values())} in the cluster",
+            f"longest queue     {self.longest_queue} messages at one gateway, {self.longest_in_cluster} in the cluster with those drained; "
+            f"in the end {self.left_in_queues}, and {sum(self.left_in_cluster.values())} in the cluster",
             *crowds,
             f"memory            {self.memory} KiB, the largest gateway",
             "verdict           " + ("; ".join(self.failures()) or "good")])
@@ -164,7 +174,7 @@ def disorder(numbers: dict) -> str:
 class Run:
     def __init__(self, directory: pathlib.Path, options, progress=lambda line: None):
         self.directory, self.options, self.progress = directory, options, progress
-        self.report = Report(gateways=options.gateways, nodes=options.nodes)
+        self.report = Report(gateways=options.gateways, nodes=options.nodes, rate=options.rate)
         self.members = []
         self._stack = contextlib.ExitStack()
 
@@ -184,7 +194,7 @@ class Run:
 
     def _set_up(self):
         self.progress(f"starting {self.options.nodes} nodes")
-        self.cluster = self._closing(RabbitCluster(self.directory, self.options.nodes))
+        self.cluster = self._closing(RabbitCluster(self.directory, self.options.nodes, self.options.queues == "mirrored"))
         self.balancer = self._closing(Balancer([node.port for node in self.cluster.nodes]))
         self.backend = self._closing(Backend(self.balancer.port))
         self.progress(f"starting {self.options.gateways} gateways")
@@ -212,7 +222,9 @@ class Run:
         """What is in flight at the moment counts as drained."""
         began = time.monotonic()
         wait_until(lambda: time.sleep(0.5) or self._look() <= 2 * len(self.members), _DRAIN, f"the queues are drained {what}")
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        self.report.longest_in_cluster = max([self.report.longest_in_cluster, *self.cluster.queues().values()])
+        return took
 
     def _count_crowd(self, what: str, since: float):
         attempts = self.balancer.attempts_since(since)
@@ -226,8 +238,8 @@ class Run:
         self._flow(self.options.down, f"{node.name} is dead")
         node.start()
         node.wait_until_up()
-        self._wait_until_drained(f"after {node.name} died")
-        self.report.recoveries.append(time.monotonic() - began)
+        back = time.monotonic()
+        self.report.recoveries.append(back - began + self._wait_until_drained(f"after {node.name} died"))
         self._count_crowd(f"{node.name} killed", began)
 
     def _take_the_address_away(self):
@@ -236,8 +248,7 @@ class Run:
         self._flow(self.options.down, "the address is gone")
         restored = time.monotonic()
         self.balancer.restore()
-        self._wait_until_drained("after the address came back")
-        self.report.recoveries.append(time.monotonic() - began)
+        self.report.recoveries.append(restored - began + self._wait_until_drained("after the address came back"))
         self._count_crowd("address back", restored)
 
     def _finish(self):
@@ -260,6 +271,7 @@ class Run:
 def options(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="6 gateways, each node killed once and back soon")
+    parser.add_argument("--queues", choices=("quorum", "mirrored"), default="quorum", help="of subscriptions in the cluster")
     parser.add_argument("--gateways", type=int)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--rate", type=float, help="messages per second and gateway")

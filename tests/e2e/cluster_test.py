@@ -8,11 +8,12 @@ from rig.cloud import Cloud
 
 
 def test_report_fails_for_each_thing_it_looks_for():
-    good = {"gateways": 20, "nodes": 3, "acknowledged": 1, "kills": 1, "crowds": [("killed", 7, 3, 7)]}
+    good = {"gateways": 20, "nodes": 3, "rate": 10, "acknowledged": 1, "kills": 1, "crowds": [("killed", 7, 3, 7)], "recoveries": [30, 20],
+            "longest_queue": 400, "longest_in_cluster": 8000, "memory": 16000}
     assert not cluster.Report(**good).failures()
     for bad in ({"lost": {"g01": [7]}}, {"disordered": {"g01": "2 after 3"}}, {"acknowledged": 0}, {"kills": 0},
                 {"crowds": [("back", 20, 19, 20)]}, {"crowds": [("back", 90, 3, 41)]}, {"left_in_queues": 1},
-                {"left_in_cluster": {"q": 1}}):
+                {"left_in_cluster": {"q": 1}}, {"longest_queue": 401}, {"longest_in_cluster": 8001}, {"memory": 70_000}):
         assert len(cluster.Report(**{**good, **bad}).failures()) == 1, bad
 
 

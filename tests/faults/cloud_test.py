@@ -10,6 +10,7 @@ import pytest
 
 import ledger
 import plant
+from faithful import FaithfulPublisher
 from rig.clients import Paho
 from rig.gateway import BINARY
 from rig.process import SLOWNESS, wait_until
@@ -66,6 +67,32 @@ def test_a_cloud_that_never_acknowledges_is_called_stalled_and_left(strange, mak
     _wait_for(strange, publisher)
     assert _first_order(strange) == sorted(_first_order(strange))
     assert not _uplink(gateway)["stalled"]
+
+
+# FAULTS 19
+@pytest.mark.parametrize("qos", [1, 2])
+def test_what_a_lost_session_had_in_flight_is_sent_again_and_counted(qos, strange, make_gateway):
+    lost = False
+
+    def answer_some(connection, publish):
+        if lost or qos == 2 and int(publish.payload) % 2:  # PUBREC, and then PUBCOMP, for half of them
+            connection.acknowledge(publish)
+    strange.on_publish = answer_some
+    gateway = make_gateway(uplinks={"hq": plant.uplink(strange.port, qos, window=100)}).start()
+    publisher = FaithfulPublisher(gateway.port, qos, per_second=2000, window=100)
+    wait_until(lambda: strange.most_unacknowledged >= 100, 30, "100 are in flight")
+    publisher.finish()
+    came = len(strange.publishes)
+    strange.on_idle = lambda connection: len(strange.connects) == 1 and connection.hang_up()
+    lost = True
+    _wait_for(strange, publisher)
+    wait_until(lambda: _uplink(gateway)["queued"] == 0, 20, "all is acknowledged")
+    again = strange.payloads()[came:came + 100]
+    in_flight = [payload for payload in strange.payloads()[:came] if qos == 1 or int(payload) % 2 == 0]
+    assert again == in_flight, "those in flight, in order"
+    # At QoS 2 those that were written down already, and waited for room on the wire, count as well.
+    assert 100 <= _uplink(gateway)["repeated"] <= 100 * qos
+    assert len(strange.publishes) == publisher.published + 100
 
 
 # FAULTS 20

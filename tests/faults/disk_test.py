@@ -165,6 +165,41 @@ def test_a_long_backlog_takes_no_memory(rounds, cloud, link, make_gateway, closi
     assert memory() <= 64
 
 
+# FAULTS 14
+def test_live_messages_pass_a_backlog_that_drains(rounds, cloud, link, make_gateway, closing):
+    rows, rate = rounds(20_000, 1_000_000), rounds(2_000, 20_000)
+    gateway = make_gateway(uplinks={"hq": plant.uplink(link.port)}, queue={"max_size": "2GB", "backfill": {"rate": rate}})
+    live = closing(Paho(4).subscribe(cloud.port, "sites/plant1/live", qos=1))
+    gateway.start()
+    wait_until(lambda: gateway.process.stderr_text.count("uplink hq: online") == 1, 20, "it is online")
+    publisher = Paho(4)
+
+    def late(count):
+        """How late each of them arrives, in order of time taken."""
+        times = []
+        for number in range(count):
+            began = time.monotonic()
+            publisher.publish(gateway.port, "plant1/live", str(number), qos=1)
+            assert live.next().payload == str(number)
+            times.append(time.monotonic() - began)
+        return sorted(times)
+    normal = late(40)
+    link.cut()
+    _backlog(gateway, 100)
+    gateway.stop()
+    _multiply(gateway.state_dir / "outbox-hq.db", rows)
+    link.restore()
+    collector = closing(ledger.Collector(cloud.port))
+    gateway.start()
+    wait_until(lambda: collector.count > 0, 20, "it drains")
+    beside = late(40)
+    left = rows - collector.count
+    print(f"ms without a backlog and beside it: median {normal[20] * 1e3:.1f} {beside[20] * 1e3:.1f}, most {normal[-1] * 1e3:.1f} {beside[-1] * 1e3:.1f}")
+    assert left > rows / 10, "it was drained before the live messages were through"
+    assert beside[20] <= 2 * normal[20] + 0.05 * SLOWNESS  # a busy machine adds as it likes; bench/backfill measures the rest
+    wait_until(lambda: collector.count >= rows, rounds(60, 280), f"{rows} rows drain")
+
+
 def _multiply(database, rows):
     """Fills the queue with copies of its last row."""
     with sqlite3.connect(database) as connection:

@@ -8,7 +8,7 @@ import time
 
 from rig.ports import free_port
 
-_CONNECT, _PUBLISH, _SUBSCRIBE, _PINGREQ = 1, 3, 8, 12
+_CONNECT, _PUBLISH, _PUBREL, _SUBSCRIBE, _PINGREQ = 1, 3, 6, 8, 12
 ACCEPTED = b"\x20\3\0\0\0"  # CONNACK of MQTT 5
 
 
@@ -54,11 +54,13 @@ class Connection:
         self.client.sendall(data)
 
     def acknowledge(self, publish: Publish, reason: int = 0):
+        """With PUBACK, or PUBREC."""
         self.unacknowledged.remove(publish)
         said = bytes([reason]) if self.version == 5 else b""
-        self.send(bytes([0x40, 2 + len(said)]) + struct.pack(">H", publish.packet_id) + said)
+        self.send(bytes([0x40 if publish.qos == 1 else 0x50, 2 + len(said)]) + struct.pack(">H", publish.packet_id) + said)
 
     def accept(self):
+        """Without a session that it had before."""
         self.send(ACCEPTED if self.version == 5 else b"\x20\2\0\0")
 
     def hang_up(self):
@@ -140,6 +142,8 @@ class StrangeCloud:
             connection.unacknowledged.append(publish)
             self.most_unacknowledged = max(self.most_unacknowledged, len(connection.unacknowledged))
             self.on_publish(connection, publish)
+        elif kind == _PUBREL:
+            connection.send(b"\x70\2" + body[:2])
         elif kind == _SUBSCRIBE:
             connection.send(b"\x90\4" + body[:2] + b"\0\1" if connection.version == 5 else b"\x90\3" + body[:2] + b"\1")
         elif kind == _PINGREQ:

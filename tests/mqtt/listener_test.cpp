@@ -100,6 +100,7 @@ TEST(Listener, LivesWithALimitThatForbidsHighDescriptors) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// FAULTS 27
 TEST(Listener, GoesOnWhenDescriptorsRanOut) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "UBSan opens a pipe whenever it meets a type that it has not seen, and aborts when it can not";

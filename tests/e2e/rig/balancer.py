@@ -22,9 +22,11 @@ class Balancer(Link):
         first = next(self._turns)
         for i in range(len(self.targets)):
             try:
-                return socket.create_connection(("127.0.0.1", self.targets[(first + i) % len(self.targets)]), timeout=5)
+                far = socket.create_connection(("127.0.0.1", self.targets[(first + i) % len(self.targets)]), timeout=5)
             except OSError:
                 continue
+            far.settimeout(None)  # a server that is silent for longer is busy
+            return far
         raise OSError("no server accepts")
 
     def attempts_since(self, since: float) -> list:

@@ -23,13 +23,13 @@ def is_installed() -> bool:
 class Node:
     """One node: `port` speaks MQTT. It keeps its directory, and so its place in the cluster, over kills and starts."""
 
-    def __init__(self, directory: pathlib.Path, name: str, first: str, epmd_port: int):
+    def __init__(self, directory: pathlib.Path, name: str, first: str, epmd_port: int, queue_type: str):
         directory.mkdir(parents=True)
         self.name = name
         self.port, self._amqp, self._distribution = free_port(), free_port(), free_port()
         (directory / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self._amqp}\nmqtt.listeners.tcp.default = 127.0.0.1:{self.port}\n"
-            "mqtt.allow_anonymous = true\nmqtt.durable_queue_type = quorum\nmqtt.subscription_ttl = undefined\n"
+            f"mqtt.allow_anonymous = true\nmqtt.durable_queue_type = {queue_type}\nmqtt.subscription_ttl = undefined\n"
             f"cluster_formation.peer_discovery_backend = classic_config\ncluster_formation.classic_config.nodes.1 = {first}\n"
             "cluster_formation.randomized_startup_delay_range.min = 0\ncluster_formation.randomized_startup_delay_range.max = 1\n"
             "cluster_partition_handling = pause_minority\nlog.console = true\nlog.file = false\nlog.console.level = warning\n")
@@ -69,12 +69,14 @@ class Node:
 
 
 class RabbitCluster:
-    """`nodes` of them, joined. Subscriptions that outlive their connections are quorum queues."""
+    """`nodes` of them, joined. Subscriptions that outlive their connections are quorum queues, or `mirrored` ones, which RabbitMQ 4 has
+    no more."""
 
-    def __init__(self, directory: pathlib.Path, nodes: int = 3):
+    def __init__(self, directory: pathlib.Path, nodes: int = 3, mirrored: bool = False):
         epmd_port = free_port()
         self._epmd = Process(["epmd", "-port", epmd_port, "-address", "127.0.0.1"])
-        self.nodes = [Node(directory / f"rabbit{i}", f"rabbit{i}@localhost", "rabbit0@localhost", epmd_port) for i in range(nodes)]
+        self.nodes = [Node(directory / f"rabbit{i}", f"rabbit{i}@localhost", "rabbit0@localhost", epmd_port,
+                           "classic" if mirrored else "quorum") for i in range(nodes)]
         try:
             self.nodes[0].start()  # the others join it
             self.nodes[0].wait_until_up()
@@ -82,6 +84,9 @@ class RabbitCluster:
                 node.start()
             for node in self.nodes[1:]:
                 node.wait_until_up()
+            if mirrored:
+                self.nodes[0].control("set_policy", "--apply-to", "queues", "all", "^mqtt-subscription-",
+                                      '{"ha-mode":"all","ha-sync-mode":"automatic"}')
         except BaseException:
             self.close()
             raise
