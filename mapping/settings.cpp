@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -167,7 +168,16 @@ class MappingReader {
     mappings.points.reserve(count);
     tells_status_ = false;
     for (const auto& device : bus.devices) read_device(bus, device, mappings);
+    ever_tells_status_ = ever_tells_status_ || tells_status_;
     return mappings;
+  }
+
+  /// Behind the last bus.
+  void finish() const {
+    if (!of_status_ || !ever_tells_status_) return;
+    of_status_->mistake(fmt::format("topic \"{}\" is where the gateway tells Home Assistant that it is there",
+                                    status_topic(place_.gateway)),
+                        "choose another topic, or name the device or point otherwise");
   }
 
  private:
@@ -246,6 +256,7 @@ class MappingReader {
                    fmt::format("at most {} bytes and {} levels", mqtt::kMaxTopicBytes, mqtt::kMaxTopicLevels));
       return {};
     }
+    if (topic == status_topic(place_.gateway)) of_status_ = node;
     return taken_.emplace(catalogue_->text(topic), owner).first->first;
   }
 
@@ -275,6 +286,8 @@ class MappingReader {
   std::unordered_map<std::string_view, const void*> taken_;  // topics, and the point or device that has each
   std::unordered_map<std::string, Names> names_of_;
   bool tells_status_ = false;  // among the announcements of the bus that is being read
+  bool ever_tells_status_ = false;
+  std::optional<config::Node> of_status_;  // whose topic is that of the gateway's status
 };
 
 }  // namespace
@@ -284,6 +297,7 @@ std::vector<BusMappings> read_mappings(const std::vector<drivers::BusSettings>& 
   MappingReader reader(defaults, place);
   std::vector<BusMappings> mappings;
   for (const auto& bus : buses) mappings.push_back(reader.read(bus));
+  reader.finish();
   return mappings;
 }
 

@@ -100,6 +100,17 @@ TEST(Topic, MessagesOfADeviceMayShareOneButNotWithOthers) {
       ElementsAre(testing::HasSubstr("topic \"plant/n\" is already used by another point")));
 }
 
+TEST(Topic, OfTheGatewaysOwnStatusIsAMistakeWhereItTellsHomeAssistant) {
+  const std::string status =
+      "devices: {status: {bus: plc, unit_id: 1, topic: \"{gateway}/{device}\", points: {a: {register: "
+      "input, address: 0}}}}\n";
+  EXPECT_THAT(mistakes(status), IsEmpty());
+  EXPECT_THAT(
+      mistakes(status + "publish: {homeassistant: {discovery: ha}}\n"),
+      ElementsAre("1:83 devices.status.points.a: topic \"plant/status\" is where the gateway tells Home Assistant "
+                  "that it is there (choose another topic, or name the device or point otherwise)"));
+}
+
 TEST(Topic, ThatIsTooLongIsAMistake) {
   std::string deep = "x";
   for (int i = 0; i < 127; ++i) deep += "/x";
