@@ -154,11 +154,14 @@ void Field::start_next() {
   way_.once(1ms, [this] { start_next(); });
 }
 
-/// What is read back is told as the point shows it.
+/// What is read back is told as the point shows it, and shown to masters before they hear that it was written.
 bool Field::submit(Line& line, drivers::WriteRequest&& request) {
-  request.done = [&mapper = line.mapper, point = request.point,
-                  done = std::move(request.done)](drivers::WriteResult result) {
-    if (result.read_back) result.read_back = mapper.shown(point, *result.read_back);
+  request.done = [this, &line, point = request.point, done = std::move(request.done)](drivers::WriteResult result) {
+    if (result.read_back) result.read_back = line.mapper.shown(point, *result.read_back);
+    if (result.read_back) {
+      const std::lock_guard lock(servers_mutex_);
+      if (servers_) servers_->show(line.position, point, *result.read_back);
+    }
     done(result);
   };
   return line.bus->submit(std::move(request));

@@ -78,7 +78,7 @@ class Field {
   void take_for(const Settings& settings);
   std::unique_ptr<Line> make_line(Settings& settings, std::size_t index);
   void start_next();
-  static bool submit(Line& line, drivers::WriteRequest&& request);
+  bool submit(Line& line, drivers::WriteRequest&& request);
   void take(Line& line, std::span<const drivers::Reading> readings);
   void end_windows(Line& line);
   void publish(mqtt::PublicationPtr publication);

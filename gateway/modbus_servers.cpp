@@ -146,6 +146,13 @@ void ModbusServers::take(std::size_t bus, std::span<const drivers::Reading> read
   }
 }
 
+void ModbusServers::show(std::size_t bus, drivers::PointIndex point, drivers::Value value) {
+  auto* exposed = find(bus, point);
+  if (exposed == nullptr) return;
+  const std::lock_guard lock(mutex_);
+  exposed->shown = {std::move(value), drivers::Quality::Good, drivers::Failure::None};
+}
+
 void ModbusServers::miss(std::size_t bus, std::span<const drivers::Reading> readings) {
   for (const auto& reading : readings) {
     auto* point = find(bus, reading.point);

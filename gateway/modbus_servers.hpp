@@ -48,6 +48,8 @@ class ModbusServers {
 
   /// On the bus's thread: the readings have just been mapped. Of a bus that is not among `mappings` nothing is shown.
   void take(std::size_t bus, std::span<const drivers::Reading> readings, const mapping::Mapper& mapper);
+  /// On the bus's thread: a write was read back. The poll that follows it may be far behind on a line.
+  void show(std::size_t bus, drivers::PointIndex point, drivers::Value value);
   /// On the bus's thread: the readings were dropped unseen.
   void miss(std::size_t bus, std::span<const drivers::Reading> readings);
 

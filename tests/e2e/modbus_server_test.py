@@ -20,7 +20,7 @@ from rig.slaves import RtuSlave, TcpSlave
 
 _POINTS = {"temperature": {"register": "holding", "address": 0, "type": "int16", "scale": 0.1},
            "energy": {"register": "holding", "address": 1, "type": "uint64"},
-           "setpoint": {"register": "holding", "address": 10, "write": {"min": 5, "max": 30}}}
+           "setpoint": {"register": "holding", "address": 10, "write": {"min": 5, "max": 30, "readback": "2s"}}}
 _CELLS = {("holding", 0): 0xFF85, ("holding", 1): 0x0020, ("holding", 2): 0, ("holding", 3): 0, ("holding", 4): 1,
           ("holding", 10): 20, ("holding", 100): 4711}
 _SHOWN = [{"from": "plc/temperature", "register": "input", "address": 0, "type": "float32"},
@@ -85,7 +85,7 @@ def test_a_stranger_reads_points_and_writes_one_through_its_limits(serve, master
     assert client.read_holding_registers(0, 1, slave=2).exception_code == 0x0A
     assert "[0]: \t25" in _mbpoll("-m", "tcp", "-p", port, "127.0.0.1")
     _mbpoll("-m", "tcp", "-p", port, "127.0.0.1", "12")
-    wait_until(lambda: client.read_holding_registers(0, 1, slave=1).registers == [12], 20, "what mbpoll wrote has been polled")
+    assert client.read_holding_registers(0, 1, slave=1).registers == [12], "what mbpoll wrote was read back"
     gateway.stop()
     assert "modbus 127.0.0.1 (server scada)" in gateway.process.stderr_text
 

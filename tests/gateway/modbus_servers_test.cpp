@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
 
 #include "gateway/settings.hpp"
 
@@ -68,6 +73,41 @@ TEST(ModbusServersSettings, FindThePointsThatAreShown) {
   EXPECT_TRUE(server.points[1].writable);
   ASSERT_EQ(server.shares.size(), 1U);
   EXPECT_THAT(server.shares[0].units, ElementsAre(7));
+}
+
+/// Holding register 0 of unit 1, by a connection of its own; -1: an exception.
+int ask(int port) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::array<std::uint8_t, 12> request{0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1};
+  std::array<std::uint8_t, 11> answer{};
+  EXPECT_EQ(::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(::send(descriptor, request.data(), request.size(), MSG_NOSIGNAL), std::ssize(request));
+  const auto length =
+      ::recv(descriptor, answer.data(), 9, MSG_WAITALL);  // of an exception or of what is left of a value
+  const bool is_value = length == 9 && answer[7] == 3 && ::recv(descriptor, &answer[9], 2, MSG_WAITALL) == 2;
+  ::close(descriptor);
+  return is_value ? answer[9] << 8 | answer[10] : -1;
+}
+
+TEST(ModbusServers, ShowWhatWasReadBackBeforeTheNextPoll) {
+  auto settings = parse_settings(
+      plant("{listen: '127.0.0.1:1502', points: [{from: pump/speed, register: holding, address: 0, write: true}]}"),
+      "plant.yaml");
+  settings.modbus_servers.front().server.port = 0;
+  const drivers::SystemClock clock;
+  ModbusServers servers(settings.modbus_servers, settings.mappings, ModbusServers::Way{}, clock);
+  servers.start();
+  const auto name = servers.status().front().port;
+  const int port = std::stoi(name.substr(name.rfind(':') + 1));
+  EXPECT_EQ(ask(port), -1) << "it was not read yet";
+  servers.show(1, 0, std::uint64_t{1450});
+  EXPECT_EQ(ask(port), 1450);
+  servers.show(0, 0, std::uint64_t{7});  // of a point that nobody is shown
+  EXPECT_EQ(ask(port), 1450);
 }
 
 TEST(ModbusServersSettings, SayWhatIsWrongAndWhere) {
