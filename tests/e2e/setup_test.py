@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from rig import usb_machine
+from rig.accessibility import Tree, faint_texts
 from rig.browser import Browser
 from rig.gateway import BINARY, accepts
 from rig.ports import free_port
@@ -163,6 +164,7 @@ def test_every_field_of_the_form_is_named_explained_and_checked(form):
             _fill(form, **{"#buses .bus": {name: text}})
             assert form.evaluate(f"document.querySelector('#buses [name={name}]').validity.valid") == fine, (name, text)
     assert form.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert Tree(form).nameless() == [] and faint_texts(form) == []
 
 
 def test_form_offers_the_serial_ports_of_the_machine(open_form, tmp_path):

@@ -68,7 +68,7 @@ function labelled(name, schema, required, control) {
 
 function choice(words, schema, value, required, set) {
   const select = el('select', {required, onchange: () => set(meaning(schema, select.value))})
-  const none = schema.default === undefined ? '' : `${plain(schema.default)} (default)`
+  const none = schema.default === undefined ? (required ? 'choose' : 'not given') : `${plain(schema.default)} (default)`
   select.append(...[['', none], ...words.map((word) => [word, word])].map(([word, text]) => el('option', {value: word}, text)))
   select.value = value instanceof Verbatim ? value.text : value ?? ''
   return select
