@@ -21,7 +21,7 @@ USER ferrule
 VOLUME /var/lib/ferrule
 EXPOSE 1883
 STOPSIGNAL SIGTERM
-# 1: it runs and something is wrong outside of it, which a restart would not mend.
+# 1: it runs and something is wrong outside of it, which a restart would not mend; 70: a thread of it hangs.
 HEALTHCHECK --interval=30s --timeout=12s --start-period=10s CMD ferrule status > /dev/null; test $? -le 1
 ENTRYPOINT ["ferrule"]
 CMD ["run", "/etc/ferrule/ferrule.yaml"]

@@ -39,6 +39,7 @@ int print_status(const AskOptions& options) {
   const auto status = client->call({{"command", "status"}});
   if (!status) return report(status.error());
   fmt::print("{}", options.json ? status->dump(2) + '\n' : status_text(*status, options.all));
+  if (!status->value("stuck", json()).is_null()) return EX_SOFTWARE;
   return status->value("problems", json::array()).empty() ? EX_OK : kProblems;
 }
 

@@ -14,8 +14,8 @@ struct AskOptions {
   bool all = false;              ///< more than one screen has room for
 };
 
-/// Prints how the gateway is. 0: all is well; 1: there are problems; EX_UNAVAILABLE: it does not run; EX_NOPERM: this
-/// user may not ask.
+/// Prints how the gateway is. 0: all is well; 1: there are problems; EX_SOFTWARE: one of them only a restart mends;
+/// EX_UNAVAILABLE: it does not run; EX_NOPERM: this user may not ask.
 int print_status(const AskOptions& options);
 
 /// Prints the newest `limit` events, the newest last.

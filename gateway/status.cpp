@@ -196,11 +196,15 @@ json status_of(const Gateway& gateway) {
   const auto alarms = gateway.field().alarms();
   json alarm_list = json::array();
   for (const auto& alarm : alarms) alarm_list.push_back(alarm_json(alarm));
+  auto sentences = problems(conditions(buses, uplinks, alarms, std::chrono::steady_clock::now()));
+  const auto stuck = gateway.threads_verdict();
+  if (!stuck.empty()) sentences.insert(sentences.begin(), stuck + ": only a restart mends that");
   return {{"version", FERRULE_VERSION},
           {"id", gateway.settings().id},
           {"uptime", seconds_since(gateway.started())},
           {"summary", gateway.status_line()},
-          {"problems", problems(conditions(buses, uplinks, alarms, std::chrono::steady_clock::now()))},
+          {"problems", std::move(sentences)},
+          {"stuck", stuck.empty() ? json() : json(stuck)},
           {"buses", std::move(bus_list)},
           {"modbus_servers", std::move(server_list)},
           {"broker", broker_json(gateway.broker().counters(), gateway.listening())},

@@ -1,9 +1,11 @@
 """The gateway as a service: a clean stop within 2 s in every state, and what it tells the service manager."""
 
 import http.client
+import json
 import re
 import signal
 import socket
+import subprocess
 import time
 import uuid
 
@@ -13,6 +15,7 @@ import ledger
 import plant
 from rig.clients import Mosquitto, Paho
 from rig.cloud import Link, NeverAnswers, NeverConnects
+from rig.gateway import BINARY
 from rig.ports import free_port
 from rig.process import SLOWNESS, Process, wait_until
 from rig.slaves import TcpSlave
@@ -192,6 +195,9 @@ def test_is_not_kept_alive_with_a_thread_that_hangs(names, make_gateway, service
     with stuck(gateway.process.child.pid, names):
         log_in()
         wait_until(lambda: messages() and _health(port) == [(503, verdict + "\n")] * 2, 60, verdict)
+        status = subprocess.run([BINARY, "status", "--json", "--socket", gateway.control], capture_output=True, text=True, timeout=30 * SLOWNESS)
+        assert status.returncode == 70 and json.loads(status.stdout)["stuck"] == verdict, status
+        assert json.loads(status.stdout)["problems"][0] == f"{verdict}: only a restart mends that"
         seen = len(messages())
         fed = len([message for message in messages() if "WATCHDOG=1" in message])
         wait_until(lambda: len([message for message in messages()[seen:] if message.startswith(f"STATUS={verdict}: ")]) > 5, 20, "STATUS")
