@@ -58,8 +58,12 @@ def test_a_cloud_that_never_acknowledges_is_called_stalled_and_left(strange, mak
     def memory():
         return int(pathlib.Path(f"/proc/{gateway.process.child.pid}/status").read_text().split("VmRSS:")[1].split()[0])
     before = memory()
-    wait_until(lambda: _uplink(gateway)["stalled"], 15, "it is called stalled")
-    assert _uplink(gateway)["state"] == "online" and _uplink(gateway)["in_flight"] == 20
+
+    def stalled():
+        status = _uplink(gateway)
+        return status["stalled"] and status
+    status = wait_until(stalled, 40, "it is called stalled")
+    assert status["state"] == "online" and status["in_flight"] == 20
     wait_until(lambda: len(strange.connects) > 1, 20, "it is left")
     assert strange.most_unacknowledged == 20, "the window"
     assert memory() - before < 4096, "KiB"
@@ -122,7 +126,8 @@ def test_a_cloud_whose_quota_is_used_up_is_waited_for(strange, make_gateway):
     gateway = make_gateway(uplinks={"hq": plant.uplink(strange.port, window=10)}).start()
     publisher = _publish(gateway, 100)
     time.sleep(4)
-    assert len(strange.publishes) <= 5 * 10, "a window, once a second at most"
+    came = list(strange.publishes)
+    assert len(came) <= 10 * (came[-1].at - came[0].at + 1.5), "a window, once a second at most"
     full = False
     _wait_for(strange, publisher)
     wait_until(lambda: _uplink(gateway)["queued"] == 0, 20, "nothing waits any more")

@@ -17,10 +17,11 @@ def disconnect(reason: int) -> bytes:
 
 
 class Publish:
-    """One PUBLISH as it came."""
+    """One PUBLISH as it came, and when."""
 
     def __init__(self, version: int, flags: int, body: bytes):
         size = struct.unpack(">H", body[:2])[0]
+        self.at = time.monotonic()
         self.qos, self.topic, at = flags >> 1 & 3, body[2:2 + size].decode(), 2 + size
         self.packet_id = 0
         if self.qos:
