@@ -32,7 +32,7 @@ constexpr std::size_t kMaxInput = 1024;      // that waits to be looked at
 constexpr milliseconds kSilence{50};         // on a line: what came before it is no part of what comes after
 constexpr milliseconds kEchoLost{1000};      // our own bytes should have come back long ago
 constexpr milliseconds kLookAround{500};     // at idle connections and lost lines
-constexpr milliseconds kSignOfLife{10'000};  // when nobody asks
+constexpr milliseconds kSignOfLife{5000};    // when nobody asks
 constexpr std::chrono::seconds kReopen{1};
 constexpr std::chrono::seconds kUnused{30};  // who has not asked for so long makes way for others
 

@@ -19,7 +19,7 @@ from rig.gateway import BINARY
 from rig.ports import free_port
 from rig.process import SLOWNESS, Process, wait_until
 from rig.slaves import TcpSlave
-from rig.stuck import stuck
+from rig.stuck import stuck, threads
 
 _WITHIN = 2.0  # seconds
 
@@ -164,6 +164,13 @@ def _health(port):
     return answers
 
 
+def _status(gateway):
+    """How `ferrule status` ends, what it says is stuck, and its first problem."""
+    result = subprocess.run([BINARY, "status", "--json", "--socket", gateway.control], capture_output=True, text=True, timeout=30 * SLOWNESS)
+    status = json.loads(result.stdout)
+    return result.returncode, status["stuck"], next(iter(status["problems"]), None)
+
+
 _NAMES = {"bus-field": "bus field", "modbus server s": "modbus server scada", "passwords": "password checks", "store": "the store",
           "uplink": "uplink hq"}
 
@@ -195,9 +202,7 @@ def test_is_not_kept_alive_with_a_thread_that_hangs(names, make_gateway, service
     with stuck(gateway.process.child.pid, names):
         log_in()
         wait_until(lambda: messages() and _health(port) == [(503, verdict + "\n")] * 2, 60, verdict)
-        status = subprocess.run([BINARY, "status", "--json", "--socket", gateway.control], capture_output=True, text=True, timeout=30 * SLOWNESS)
-        assert status.returncode == 70 and json.loads(status.stdout)["stuck"] == verdict, status
-        assert json.loads(status.stdout)["problems"][0] == f"{verdict}: only a restart mends that"
+        wait_until(lambda: _status(gateway) == (70, verdict, f"{verdict}: only a restart mends that"), 20, "ferrule status says so")
         seen = len(messages())
         fed = len([message for message in messages() if "WATCHDOG=1" in message])
         wait_until(lambda: len([message for message in messages()[seen:] if message.startswith(f"STATUS={verdict}: ")]) > 5, 20, "STATUS")
@@ -207,6 +212,18 @@ def test_is_not_kept_alive_with_a_thread_that_hangs(names, make_gateway, service
     for name in told:
         assert f"thread of {name} is stuck" in gateway.process.stderr_text
         assert f"thread of {name} moves again" in gateway.process.stderr_text
+
+
+def test_is_not_kept_alive_with_a_loop_that_hangs(make_gateway, service_manager):
+    environment, messages = service_manager
+    gateway = make_gateway().start(environment)
+    wait_until(lambda: any("WATCHDOG=1" in message for message in messages()), 20, "it is kept alive")
+    pid = gateway.process.child.pid
+    with stuck(pid, [threads(pid)[pid]]):
+        seen = len(messages())
+        time.sleep(1)  # more than twice WATCHDOG_USEC
+        assert len(messages()) == seen
+    wait_until(lambda: "WATCHDOG=1" in messages()[seen:], 20, "it is kept alive again")
 
 
 def test_never_tells_ready_when_it_cannot_start(make_gateway, service_manager):

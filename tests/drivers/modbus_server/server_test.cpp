@@ -177,7 +177,7 @@ TEST_F(ModbusServer, SaysByWhenItIsBackFromWhereItIs) {
   start();
   const auto due = [this] { return server->status().ports.due; };
   while (due() == Clock::time_point::max()) std::this_thread::yield();
-  EXPECT_LE(due(), Clock::now() + 10s);
+  EXPECT_LE(due(), Clock::now() + 5s);
   const Master master(tcp());
   ASSERT_TRUE(master.connected);
   master.send({"\0\1\0\0\0\6\x09\3\0\0\0\1", 12});

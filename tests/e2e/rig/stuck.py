@@ -2,8 +2,11 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import pathlib
+
+import pytest
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PTRACE_DETACH, _PTRACE_SEIZE, _PTRACE_INTERRUPT = 17, 0x4206, 0x4207
@@ -22,6 +25,8 @@ def threads(pid: int) -> dict[int, str]:
 def _ptrace(request: int, thread: int):
     if _libc.ptrace(request, thread, None, None) != 0:
         number = ctypes.get_errno()
+        if request == _PTRACE_SEIZE and number == errno.EPERM:
+            pytest.skip("nobody may hold threads here")
         raise OSError(number, f"ptrace: {os.strerror(number)}")
 
 
