@@ -334,32 +334,36 @@ TEST_F(OutboxFileTest, KeepsOnlyTheNewestParkedRows) {
 }
 
 TEST_F(OutboxFileTest, WhatIsParkedTakesNoMoreThanItsShareOfTheDisk) {
-  const auto park = [](OutboxFile& file, Seq seq) {
+  const auto park = [](OutboxFile& file, Seq seq, std::size_t megabytes) {
     auto large = row(seq);
-    large.payload.assign(20 << 20, 'x');
+    large.payload.assign(megabytes << 20, 'x');
     file.insert(large);
     file.park(seq, mqtt::Reason::PacketTooLarge, 0);
   };
+  const auto oldest = [](OutboxFile& file) { return file.parked_rows(0, 1).front().row.seq; };
   auto file = open();
   in_transaction(*file, [&] {
-    for (Seq seq = 1; seq <= 3; ++seq) park(*file, seq);
+    park(*file, 1, 1);
+    park(*file, 2, 62);
   });
-  EXPECT_EQ(file->parked(), 3U);
+  EXPECT_EQ(oldest(*file), 1U);
+  in_transaction(*file, [&] { park(*file, 3, 1); });
+  EXPECT_EQ(oldest(*file), 2U);
+  EXPECT_EQ(file->parked_dropped(), 1U);
   file.reset();
   file = open();
-  in_transaction(*file, [&] { park(*file, 4); });
-  EXPECT_EQ(file->parked_rows(0, 10).front().row.seq, 2U);
-  EXPECT_EQ(file->parked_dropped(), 1U);
-  in_transaction(*file, [&] {
-    EXPECT_TRUE(file->erase_parked(2));
-    park(*file, 5);
-  });
-  EXPECT_EQ(file->parked(), 3U);
-  EXPECT_EQ(file->parked_dropped(), 1U);
   file->begin();
-  park(*file, 6);
+  park(*file, 4, 1);
   file->rollback();
-  EXPECT_EQ(file->parked_rows(0, 10).front().row.seq, 3U);
+  EXPECT_EQ(oldest(*file), 2U);
+  EXPECT_EQ(file->parked_dropped(), 0U);
+  in_transaction(*file, [&] {
+    EXPECT_TRUE(file->erase_parked(3));
+    park(*file, 5, 1);
+  });
+  EXPECT_EQ(oldest(*file), 2U);
+  in_transaction(*file, [&] { park(*file, 6, 1); });
+  EXPECT_EQ(oldest(*file), 5U);
   EXPECT_EQ(file->parked_dropped(), 1U);
 }
 
