@@ -1,89 +1,77 @@
 #include "mapping/publication_pool.hpp"
 
+#include <array>
+#include <cstddef>
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
 
 namespace ferrule::mapping {
 
+/// A publication with the room that a shared_ptr to it needs for its count.
+struct PublicationPool::Slot {
+  mqtt::Publication publication;
+  alignas(std::max_align_t) std::array<std::byte, 64> control_block;
+  std::shared_ptr<Spare> home;  ///< while it is in use
+};
+
 struct PublicationPool::Spare {
-  Spare() {
-    publications.reserve(kMaxSpare);
-    blocks.reserve(kMaxSpare);
-  }
-  ~Spare() {
-    for (void* block : blocks) ::operator delete(block);
-  }
-  Spare(const Spare&) = delete;
-  Spare& operator=(const Spare&) = delete;
+  Spare() { slots.reserve(kMaxSpare); }
 
   std::mutex mutex;
-  std::vector<std::unique_ptr<mqtt::Publication>> publications;
-  std::vector<void*> blocks;  // of one size: control blocks
+  std::vector<std::unique_ptr<Slot>> slots;
 };
 
 /// What a shared_ptr does instead of deleting.
-struct PublicationPool::Return {
-  std::shared_ptr<Spare> spare;
-
+struct PublicationPool::Clear {
   void operator()(mqtt::Publication* used) const {
-    std::unique_ptr<mqtt::Publication> publication(used);
-    publication->topic.clear();
-    publication->payload.clear();
-    publication->properties.clear();
-    publication->origin.clear();
-    publication->expires.reset();
-    const std::scoped_lock lock(spare->mutex);
-    if (spare->publications.size() < kMaxSpare) spare->publications.push_back(std::move(publication));
+    used->topic.clear();
+    used->payload.clear();
+    used->properties.clear();
+    used->origin.clear();
+    used->expires.reset();
   }
 };
 
-/// Where a shared_ptr gets its control block from; only ever one at a time.
+/// Where a shared_ptr has its control block, which is the last it gives back.
 template <class T>
 struct PublicationPool::Allocator {
   using value_type = T;
 
-  explicit Allocator(std::shared_ptr<Spare> from) : spare(std::move(from)) {}
+  explicit Allocator(Slot* in) : slot(in) {}
   template <class U>
-  explicit Allocator(const Allocator<U>& other) : spare(other.spare) {}
+  explicit Allocator(const Allocator<U>& other) : slot(other.slot) {}
 
-  T* allocate(std::size_t count) {
-    {
-      const std::scoped_lock lock(spare->mutex);
-      if (!spare->blocks.empty()) {
-        void* block = spare->blocks.back();
-        spare->blocks.pop_back();
-        return static_cast<T*>(block);
-      }
-    }
-    return static_cast<T*>(::operator new(count * sizeof(T)));
+  T* allocate(std::size_t) {
+    static_assert(sizeof(T) <= sizeof(slot->control_block) && alignof(T) <= alignof(std::max_align_t));
+    return reinterpret_cast<T*>(slot->control_block.data());
   }
-  void deallocate(T* block, std::size_t) {
-    const std::scoped_lock lock(spare->mutex);
-    if (spare->blocks.size() < kMaxSpare) {
-      spare->blocks.push_back(block);
-    } else {
-      ::operator delete(block);
-    }
-  }
+  void deallocate(T*, std::size_t) { give_back(std::unique_ptr<Slot>(slot)); }
 
-  std::shared_ptr<Spare> spare;
+  Slot* slot;
 };
+
+void PublicationPool::give_back(std::unique_ptr<Slot> slot) {
+  const auto home = std::move(slot->home);
+  const std::scoped_lock lock(home->mutex);
+  if (home->slots.size() < kMaxSpare) home->slots.push_back(std::move(slot));
+}
 
 PublicationPool::PublicationPool() : spare_(std::make_shared<Spare>()) {}
 
 std::shared_ptr<mqtt::Publication> PublicationPool::take() {
-  std::unique_ptr<mqtt::Publication> publication;
+  std::unique_ptr<Slot> slot;
   {
     const std::scoped_lock lock(spare_->mutex);
-    if (!spare_->publications.empty()) {
-      publication = std::move(spare_->publications.back());
-      spare_->publications.pop_back();
+    if (!spare_->slots.empty()) {
+      slot = std::move(spare_->slots.back());
+      spare_->slots.pop_back();
     }
   }
-  if (!publication) publication = std::make_unique<mqtt::Publication>();
-  return {publication.release(), Return{spare_}, Allocator<mqtt::Publication>(spare_)};
+  if (!slot) slot = std::make_unique<Slot>();
+  slot->home = spare_;
+  auto* const taken = slot.release();
+  return {&taken->publication, Clear(), Allocator<mqtt::Publication>(taken)};
 }
 
 }  // namespace ferrule::mapping

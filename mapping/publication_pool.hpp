@@ -21,10 +21,12 @@ class PublicationPool {
   std::shared_ptr<mqtt::Publication> take();
 
  private:
+  struct Slot;
   struct Spare;
-  struct Return;
+  struct Clear;
   template <class T>
   struct Allocator;
+  static void give_back(std::unique_ptr<Slot> slot);
 
   std::shared_ptr<Spare> spare_;
 };
