@@ -179,10 +179,11 @@ Outbox::Entry* Outbox::next(std::size_t window) {
   return next_of(head_, cursor_);
 }
 
-/// Without LiveFirst, always. With it, and while something comes beside it, half of the window and as the rate says.
+/// Without LiveFirst, always. With it, and while something comes beside it, a quarter of the window, so that what comes
+/// has little before it on the wire and at the cloud, and as the rate says.
 bool Outbox::may_backfill(std::size_t window) {
   if (!live_first_ || (!backlog_ && head_.size() + live_in_flight_ <= in_flight_ + kBehind)) return true;
-  return in_flight_ - live_in_flight_ < std::max<std::size_t>(window / 2, 1) && backfill_.allows(1, clock_.now());
+  return in_flight_ - live_in_flight_ < std::max<std::size_t>(window / 4, 1) && backfill_.allows(1, clock_.now());
 }
 
 /// The first of one part that is not in flight; what expired before it is dropped.

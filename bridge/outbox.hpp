@@ -87,7 +87,7 @@ class Outbox {
   std::uint64_t remember(std::uint64_t receipt);  ///< see Consumer::remember
 
   /// The next message to be sent, or null when there is none in memory; more may be on their way from the disk (see
-  /// on_loaded). `window`: how many may be in flight; with Backfill::LiveFirst what waited gets half of it. Valid until
+  /// on_loaded). `window`: how many may be in flight; with Backfill::LiveFirst what waited gets a quarter of it. Valid until
   /// the next call of any member.
   Entry* next(std::size_t window);
   void online(bool online) { online_ = online; }
