@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <iterator>
 
@@ -10,19 +11,6 @@
 namespace ferrule::mapping {
 
 namespace {
-
-void append_number(std::string& out, double number, int digits) {
-  const auto end = std::back_inserter(out);
-  if (!std::isfinite(number)) {
-    out += "null";  // decoding lets none through
-  } else if (digits == 9) {
-    fmt::format_to(end, "{}", static_cast<float>(number));
-  } else if (digits > 0) {
-    fmt::format_to(end, "{:.{}g}", number, digits);
-  } else {
-    fmt::format_to(end, "{}", number);
-  }
-}
 
 /// RFC 8259 section 7.
 void append_escaped(std::string& out, std::string_view text) {
@@ -42,6 +30,29 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
+std::string_view number_text(NumberText& room, double number, int digits) {
+  auto* const begin = room.data();
+  char* end = nullptr;
+  if (digits == 9) {
+    end = fmt::format_to_n(begin, room.size(), "{}", static_cast<float>(number)).out;
+  } else if (digits > 0) {
+    end = std::to_chars(begin, begin + room.size(), number, std::chars_format::general, digits).ptr;  // as "{:.{}g}"
+  } else {
+    end = fmt::format_to_n(begin, room.size(), "{}", number).out;
+  }
+  return {begin, end};
+}
+
+void append_integer(std::string& out, std::int64_t number) {
+  const fmt::format_int text(number);
+  out.append(text.data(), text.size());
+}
+
+void append_integer(std::string& out, std::uint64_t number) {
+  const fmt::format_int text(number);
+  out.append(text.data(), text.size());
+}
+
 void append_json(std::string& out, const KeptValue& value, int digits) {
   std::visit(
       [&](const auto& v) {
@@ -51,9 +62,12 @@ void append_json(std::string& out, const KeptValue& value, int digits) {
         } else if constexpr (std::is_same_v<T, std::unique_ptr<const std::string>>) {
           append_json(out, *v);
         } else if constexpr (std::is_same_v<T, double>) {
-          append_number(out, v, digits);
+          NumberText room;
+          out += std::isfinite(v) ? number_text(room, v, digits) : "null";  // decoding lets none of these through
+        } else if constexpr (std::is_same_v<T, bool>) {
+          out += v ? "true" : "false";
         } else {
-          fmt::format_to(std::back_inserter(out), "{}", v);
+          append_integer(out, v);
         }
       },
       value);

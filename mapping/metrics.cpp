@@ -1,13 +1,11 @@
 #include "mapping/metrics.hpp"
 
-#include <fmt/format.h>
-
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <memory>
 #include <utility>
 
+#include "mapping/json.hpp"
 #include "mapping/settings.hpp"
 #include "mqtt/sparkplug_payload.hpp"
 
@@ -19,13 +17,12 @@ using mqtt::sparkplug::Datatype;
 using mqtt::sparkplug::Metric;
 using mqtt::sparkplug::Quality;
 
-/// As it is shown elsewhere (see append_json): 234 * 0.1 is 23.4, and a float of 230.1 is that.
+/// As it is shown elsewhere (see number_text): 234 * 0.1 is 23.4, and a float of 230.1 is that.
 double shown(double value, int digits) {
   if (digits == 0) return value;
-  std::array<char, 32> text;
-  const auto end = digits == 9 ? fmt::format_to_n(text.data(), text.size(), "{}", static_cast<float>(value)).out
-                               : fmt::format_to_n(text.data(), text.size(), "{:.{}g}", value, digits).out;
-  std::from_chars(text.data(), end, value);
+  NumberText room;
+  const auto text = number_text(room, value, digits);
+  std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
 }
 

@@ -39,9 +39,13 @@ void append_json_value(std::string& out, const PointRule& rule, const KeptValue&
 
 void append_json_payload(std::string& out, const Sample& sample) {
   const auto& rule = *sample.mapping.rule;
-  fmt::format_to(std::back_inserter(out), R"({{"ts":{},"v":)", since_epoch(sample.at));
+  out += R"({"ts":)";
+  append_integer(out, since_epoch(sample.at));
+  out += R"(,"v":)";
   append_json_value(out, rule, sample.value);
-  fmt::format_to(std::back_inserter(out), R"(,"q":"{}")", drivers::name(sample.quality));
+  out += R"(,"q":")";
+  out += drivers::name(sample.quality);
+  out += '"';
   if (!rule.unit.empty()) {
     out += R"(,"unit":)";
     append_json(out, rule.unit);
@@ -74,7 +78,7 @@ void append_template(std::string& out, const Sample& sample) {
       case kUnit:
         return void(out += rule.unit);
       case kTs:
-        return void(fmt::format_to(std::back_inserter(out), "{}", since_epoch(sample.at)));
+        return append_integer(out, since_epoch(sample.at));
       case kTime:
         return append_iso_time(out, sample.at);
       case kDevice:
@@ -134,11 +138,15 @@ void append_influx(std::string& out, const Sample& sample) {
     append_influx_value(out, sample);
     out += ',';
   }
-  fmt::format_to(std::back_inserter(out), R"(quality="{}")", drivers::name(sample.quality));
+  out += R"(quality=")";
+  out += drivers::name(sample.quality);
+  out += '"';
   if (sample.failure != Failure::None) {
     fmt::format_to(std::back_inserter(out), R"(,error="{}")", drivers::name(sample.failure));
   }
-  fmt::format_to(std::back_inserter(out), " {}000000", since_epoch(bad ? sample.read : sample.at));
+  out += ' ';
+  append_integer(out, since_epoch(bad ? sample.read : sample.at));
+  out += "000000";
 }
 
 /// Calls `append(sample)` for those that `wanted` takes, in an object with the points' names as keys.
