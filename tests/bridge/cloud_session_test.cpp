@@ -551,7 +551,7 @@ TEST_F(CloudSessionTest, EndsTheConnectionWhenTheCloudBreaksTheProtocol) {
   EXPECT_THAT(ends("20 03 00 00 00"), HasSubstr("nobody asked"));
   EXPECT_THAT(ends("36 [ ('t') 0001 00 ]"), HasSubstr("protocol"));
   std::string flood;
-  for (int id = 1; id <= 101; ++id) flood += "34 [ ('t') " + std::to_string(1000 + id) + " 00 ] ";
+  for (int id = 1; id <= 1001; ++id) flood += "34 [ ('t') " + std::to_string(1000 + id) + " 00 ] ";
   EXPECT_THAT(ends(flood), HasSubstr("Receive Maximum"));
   EXPECT_THAT(ends("E0 [ 9D [ 1C ('elsewhere') ] ]"), HasSubstr("Server moved (0x9D), it names elsewhere"));
   EXPECT_EQ(session_->take_server_reference(), "elsewhere");
