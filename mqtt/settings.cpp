@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <limits>
 
 #include "mqtt/listen_settings.hpp"
 
@@ -12,6 +13,11 @@ namespace {
 
 std::size_t read_count(const config::Node& node, std::size_t fallback, std::int64_t min, std::int64_t max) {
   return static_cast<std::size_t>(node.integer(static_cast<std::int64_t>(fallback), min, max));
+}
+
+/// What 32 bits cannot count is a mistake there, not something else.
+std::size_t read_size(const config::Node& node, std::size_t fallback, std::size_t min = 0) {
+  return static_cast<std::size_t>(node.size(fallback, min, std::numeric_limits<std::size_t>::max()));
 }
 
 void read_limits(const config::Node& limits, BrokerSettings& settings) {
@@ -28,8 +34,8 @@ void read_limits(const config::Node& limits, BrokerSettings& settings) {
   settings.receive_maximum = count16(limits["receive_maximum"], settings.receive_maximum);
   settings.max_inflight = count16(limits["inflight"], settings.max_inflight);
   settings.max_queued = read_count(limits["queued"], settings.max_queued, 0, 100'000'000);
-  settings.max_queued_bytes = limits["queued_size"].size(settings.max_queued_bytes);
-  settings.max_output_bytes = limits["output_size"].size(settings.max_output_bytes, 64 * 1024);
+  settings.max_queued_bytes = read_size(limits["queued_size"], settings.max_queued_bytes);
+  settings.max_output_bytes = read_size(limits["output_size"], settings.max_output_bytes, 64 * 1024);
   settings.max_retained = read_count(limits["retained"], settings.max_retained, 0, 100'000'000);
   settings.max_subscriptions = read_count(limits["subscriptions"], settings.max_subscriptions, 1, 10'000'000);
   settings.max_session_expiry = duration_cast<seconds>(
@@ -41,10 +47,10 @@ void read_limits(const config::Node& limits, BrokerSettings& settings) {
   settings.topic_aliases_sent =
       static_cast<std::uint16_t>(limits["topic_aliases_sent"].integer(settings.topic_aliases_sent, 0, 256));
   settings.max_half_open = read_count(limits["half_open"], settings.max_half_open, 1, 1'000'000);
-  settings.max_retained_bytes = limits["retained_size"].size(settings.max_retained_bytes);
+  settings.max_retained_bytes = read_size(limits["retained_size"], settings.max_retained_bytes);
   settings.publish_rate =
       static_cast<std::uint32_t>(limits["publish_rate"].integer(settings.publish_rate, 0, 1'000'000));
-  settings.max_memory = limits["memory"].size(settings.max_memory);
+  settings.max_memory = read_size(limits["memory"], settings.max_memory);
 }
 
 PersistenceSettings read_persistence(const config::Node& node) {
