@@ -94,9 +94,15 @@ std::string read_to(const config::Node& node, const std::optional<mqtt::TopicFil
   return to;
 }
 
+bool takes_the_same(const OutRoute& one, const OutRoute& other) {
+  return one.from == other.from && one.own_levels == 0 && other.own_levels == 0;
+}
+
+bool takes_the_same(const InRoute& one, const InRoute& other) { return one.from == other.from; }
+
 template <class Route>
 void add(const config::Node& node, std::vector<Route>& routes, Route route) {
-  const auto same = [&](const Route& other) { return other.from == route.from; };
+  const auto same = [&](const Route& other) { return takes_the_same(other, route); };
   if (std::ranges::any_of(routes, same)) {
     node["from"].mistake(
         fmt::format("\"{}\" stands above already, and the first route that matches is taken", route.from.text()));
@@ -105,9 +111,9 @@ void add(const config::Node& node, std::vector<Route>& routes, Route route) {
 }
 
 /// What an item of a batch is in the queue. Its properties, which only one message can have, stay behind.
-mqtt::PublicationPtr as_item(const mqtt::Publication& publication) {
+mqtt::PublicationPtr as_item(const mqtt::Publication& publication, std::string_view topic) {
   auto item = std::make_shared<mqtt::Publication>(publication);
-  item->payload = batch_item(publication.topic, publication.payload);
+  item->payload = batch_item(topic, publication.payload);
   item->properties.clear();
   item->retain = false;
   return item;
@@ -150,10 +156,11 @@ std::optional<Routed> find_route(const std::vector<OutRoute>& routes, const mqtt
   const auto route =
       std::ranges::find_if(routes, [&](const OutRoute& one) { return one.from.matches(publication->topic); });
   if (route == routes.end()) return {};
+  const auto topic = from_level(publication->topic, route->own_levels);
   Routed routed{publication, {}, route->qos.value_or(publication->qos), route->priority};
-  if (route->to != kPlaceholder) routed.topic = rewrite(route->to, publication->topic);
+  if (route->to != kPlaceholder || route->own_levels > 0) routed.topic = rewrite(route->to, topic);
   if (find_batch(routes, routed.topic.empty() ? publication->topic : routed.topic)) {
-    routed.publication = as_item(*publication);
+    routed.publication = as_item(*publication, topic);
     routed.qos = std::max(Qos::AtLeastOnce, route->qos.value_or(Qos::AtLeastOnce));  // one for all of a batch
     return routed;
   }
@@ -191,7 +198,9 @@ void read_routes(const config::Node& node, std::vector<OutRoute>& routes) {
     const auto compress = item["compress"].one_of<Compression>(Compression::None, kCompressions);
     const auto batch = read_batch(item["batch"], item["to"]);
     const auto priority = item["priority"].one_of<Priority>(Priority::Normal, kWords);
-    if (from) add(item, routes, OutRoute{*from, to, qos, retain, compress, batch, priority});
+    const bool has_format = item["format"].present() || item["payload"].present();
+    if (!from) continue;
+    add(item, routes, OutRoute{*from, to, qos, retain, compress, batch, priority, has_format ? kOwnLevels : 0});
   }
 }
 

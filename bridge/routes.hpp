@@ -36,6 +36,9 @@ struct OutRoute {
   /// or, if `qos` says so, 2.
   std::optional<BatchSettings> batch{};
   Priority priority = Priority::Normal;
+  /// Of a route with a format of its own: levels in front of the topics that match, which only tell that they are for
+  /// this route; for its `to` there are those behind.
+  unsigned own_levels = 0;
 };
 
 /// `{from: "sites/plant1/+/+/set", to: "{topic:1..}", qos: 1}`: a subscription at the cloud; what matches `from` is
@@ -47,6 +50,9 @@ struct InRoute {
   /// How long a command is worth something after it came; 0: for as long as its sender said.
   std::chrono::milliseconds max_age{0};
 };
+
+/// The own_levels of a route with the key `format` or `payload`: `$route/UPLINK/NUMBER`.
+constexpr unsigned kOwnLevels = 3;
 
 /// `to` with `topic` for `{topic}`, and what is left of it from the level N on (the first is 0) for `{topic:N..}`.
 std::string rewrite(std::string_view to, std::string_view topic);

@@ -108,6 +108,8 @@ constexpr auto kOut = std::to_array<SchemaKey>({
     {"retain", "bool", "true", "false", "False: the cloud does not retain it."},
     {"compress", "words none gzip zstd", "none", "zstd", "Payloads that become smaller by it."},
     {"batch", "object batch", "", "{max_size: 64KB, wait: 1s}", "Many become one message."},
+    {"format", "words json raw json-device influx", "", "influx", "Readings in another format than everybody gets."},
+    {"payload", "text", "", "\"{point} is {value}\"", "Readings in a format of your own."},
     {"priority", "words low normal high", "normal", "high", "What matters when not all can be kept."},
 });
 

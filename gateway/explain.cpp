@@ -262,17 +262,27 @@ void explain_payload(Explanation& out, const Found& found) {
                                   payload_of(found, readings)));
 }
 
-void explain_uplinks(Explanation& out, const Settings& settings, const mapping::PointMapping& mapping) {
+/// Under its own topic, and under those for routes that take it in another format.
+void explain_uplinks(Explanation& out, const Settings& settings, const Found& found) {
+  std::vector<std::string_view> topics{found.mapping().topic};
+  for (const auto& form : found.mappings.forms) {
+    if (const auto mapping = form.find(found.index); mapping != form.end()) topics.push_back(mapping->second.topic);
+  }
   auto publication = std::make_shared<mqtt::Publication>();
-  publication->topic = mapping.topic;
-  publication->qos = mapping.rule->publish.qos;
+  publication->qos = found.mapping().rule->publish.qos;
   for (const auto& uplink : settings.uplinks) {
-    const auto routed = bridge::find_route(uplink.out, publication);
-    out.line("uplink", !routed ? fmt::format("{}: does not carry it", uplink.name)
-                               : fmt::format("{}: as {}, QoS {}{}", uplink.name,
-                                             routed->topic.empty() ? publication->topic : routed->topic,
-                                             static_cast<int>(routed->qos),
-                                             routed->qos == mqtt::Qos::AtMostOnce ? ", only while it is online" : ""));
+    bool carries = false;
+    for (const auto topic : topics) {
+      publication->topic = topic;
+      const auto routed = bridge::find_route(uplink.out, publication);
+      if (!routed) continue;
+      carries = true;
+      out.line("uplink",
+               fmt::format("{}: as {}, QoS {}{}", uplink.name,
+                           routed->topic.empty() ? publication->topic : routed->topic, static_cast<int>(routed->qos),
+                           routed->qos == mqtt::Qos::AtMostOnce ? ", only while it is online" : ""));
+    }
+    if (!carries) out.line("uplink", fmt::format("{}: does not carry it", uplink.name));
   }
 }
 
@@ -303,7 +313,7 @@ std::string explanation(const Settings& settings, const std::string& point) {
     const auto function = found.point.write->function;
     out.line("commands", command_topic(mapping) + (function > 0 ? fmt::format(", by function {}", function) : ""));
   }
-  explain_uplinks(out, settings, mapping);
+  explain_uplinks(out, settings, found);
   return out.text();
 }
 

@@ -10,6 +10,7 @@
 #include "config/migration.hpp"
 #include "gateway/edge_devices.hpp"
 #include "gateway/fingerprint.hpp"
+#include "gateway/route_forms.hpp"
 #include "gateway/settings_checks.hpp"
 #include "mqtt/topic.hpp"
 
@@ -88,11 +89,18 @@ constexpr std::array<std::string_view, 7> kAccessKeys{"listen",   "users",     "
 /// Of a bus with its devices. A template is spelled once, however many devices have it.
 class BusFingerprints {
  public:
-  explicit BusFingerprints(const config::Node& root) : root_(root), publish_(spelled(root["publish"])) {}
+  explicit BusFingerprints(const config::Node& root) : root_(root), common_(spelled(root["publish"])) {
+    // Each bus makes what routes with a format of their own carry.
+    for (const auto& [name, uplink] : root["uplinks"].entries()) {
+      for (const auto& route : uplink["out"].items()) {
+        if (route["format"].present() || route["payload"].present()) common_ += name + spelled(route);
+      }
+    }
+  }
 
   std::string of(const drivers::BusSettings& bus) {
     Fingerprint fingerprint;
-    fingerprint.add(publish_).add(root_["buses"][bus.name]);
+    fingerprint.add(common_).add(root_["buses"][bus.name]);
     for (const auto& device : bus.devices) {
       fingerprint.add(device.name).add(device.publish).add(of_template(device.publish_template));
       if (device.own != nullptr && device.own->files != 0) fingerprint.add(std::to_string(device.own->files));
@@ -109,7 +117,7 @@ class BusFingerprints {
   }
 
   const config::Node root_;
-  const std::string publish_;
+  std::string common_;                            // of all buses
   std::map<std::string, std::string> templates_;  // by path
 };
 
@@ -170,9 +178,10 @@ Settings read_settings(const config::Document& document) {
   warn_of_idle_buses(root["buses"], settings);
   const auto publish = mapping::read_publish(root["publish"], {});
   const auto place = mapping::read_place(root["gateway"], {settings.id, {}, {}, {}});
-  settings.mappings = mapping::read_mappings(settings.buses, publish, place);
   settings.broker = mqtt::read_broker(root["broker"]);
   settings.uplinks = bridge::read_uplinks(root, settings.id);
+  const auto forms = take_route_forms(root["uplinks"], settings.uplinks);
+  settings.mappings = mapping::read_mappings(settings.buses, publish, place, forms);
   find_edge_devices(root["uplinks"], settings);
   warn_of_dots(root["uplinks"], settings);
   tell_clouds_of_status(root, settings);

@@ -59,6 +59,10 @@ void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::P
   for (const auto& reading : readings) {
     if (calculated(reading)) conclude(reading, calculate(reading));
   }
+  due_.clear();
+  if (!mappings_.forms.empty()) {  // before they count as published
+    for (const auto& reading : readings) due_.push_back(due(reading));
+  }
   bool of_devices = false;
   for (const auto& reading : readings) {
     if (mappings_.points[reading.point].rule->publish.window.every.count() > 0) {
@@ -70,6 +74,7 @@ void Mapper::map(std::span<const drivers::Reading> readings, std::vector<mqtt::P
     }
   }
   if (of_devices) publish_devices(readings, publications);
+  for (const auto& form : mappings_.forms) publish_form(form, readings, publications);
   if (alarms_.empty()) return;
   for (const auto& reading : readings) watch(reading, publications);
 }
@@ -79,8 +84,8 @@ void Mapper::publish_point(const drivers::Reading& reading, std::vector<mqtt::Pu
   const bool is_bad = state.quality == Quality::Bad;
   const bool is_control = format_of(reading) == Format::WirenBoard;
   if (!is_control || !is_bad) {  // a control that cannot be read keeps its value
-    auto publication = begin_publication(reading.point, reading.seen);
-    append_payload(publication->payload, sample(reading.point, reading.at));
+    auto publication = begin_publication(mappings_.points[reading.point], reading.seen);
+    append_payload(publication->payload, sample(mappings_.points[reading.point], reading.point, reading.at));
     publications.push_back(std::move(publication));
   }
   if (is_control && (!state.has_published || is_bad != (state.published_quality == Quality::Bad))) {
@@ -138,13 +143,41 @@ void Mapper::publish_devices(std::span<const drivers::Reading> readings,
         std::find_if(first, readings.end(), [&](const auto& other) { return topic(other) != topic(*first); });
     if (std::any_of(first, end, [&](const auto& reading) { return due(reading); })) {
       take_samples({first, end});
-      auto publication = begin_publication(first->point, first->seen);
+      auto publication = begin_publication(mappings_.points[first->point], first->seen);
       append_device_payload(publication->payload, samples_);
       publications.push_back(std::move(publication));
       std::for_each(first, end, [&](const auto& reading) { published(reading.point, reading.seen); });
     }
     first = end;
   }
+}
+
+/// What is due of the points that a route carries, in its format: a message of each, or one of all that an answer has
+/// of a device.
+void Mapper::publish_form(const FormMappings& form, std::span<const drivers::Reading> readings,
+                          std::vector<mqtt::PublicationPtr>& publications) {
+  const PointMapping* mapping = nullptr;  // of the message under way
+  bool is_due = false;
+  samples_.clear();
+  const auto end_message = [&](const drivers::Reading& last) {
+    if (is_due) {
+      auto publication = begin_publication(*mapping, last.seen);
+      is_shared(mapping->rule->publish.format) ? append_device_payload(publication->payload, samples_)
+                                               : append_payload(publication->payload, samples_.front());
+      publications.push_back(std::move(publication));
+    }
+    is_due = false;
+    samples_.clear();
+  };
+  for (std::size_t i = 0; i < readings.size(); ++i) {
+    const auto found = form.find(readings[i].point);
+    if (found == form.end()) continue;
+    if (mapping != nullptr && mapping->topic.data() != found->second.topic.data()) end_message(readings[i]);
+    mapping = &found->second;
+    samples_.push_back(sample(*mapping, readings[i].point, readings[i].at));
+    is_due = is_due || due_[i];
+  }
+  if (mapping != nullptr) end_message(readings.back());
 }
 
 /// Of one answer of a device what goes into its message: what is due of Sparkplug's metrics; else all of the answer,
@@ -156,7 +189,8 @@ void Mapper::take_samples(std::span<const drivers::Reading> answer) {
   const bool metrics = first.rule->publish.format == Format::Sparkplug;
   if (metrics || !first.rule->publish.retain) {
     for (const auto& reading : answer) {
-      if (!metrics || due(reading)) samples_.push_back(sample(reading.point, reading.at));
+      if (!metrics || due(reading))
+        samples_.push_back(sample(mappings_.points[reading.point], reading.point, reading.at));
     }
     return;
   }
@@ -165,7 +199,7 @@ void Mapper::take_samples(std::span<const drivers::Reading> answer) {
   for (; point < points.size() && points[point].device == first.device; ++point) {
     const bool was_read = states_[point].seen != std::chrono::steady_clock::time_point{};
     if (was_read && points[point].topic.data() == first.topic.data()) {
-      samples_.push_back(sample(point, answer.front().at));
+      samples_.push_back(sample(points[point], point, answer.front().at));
     }
   }
 }
@@ -241,7 +275,7 @@ void Mapper::gather(const drivers::Reading& reading, std::vector<mqtt::Publicati
 void Mapper::publish_window(drivers::PointIndex point, const Window& window, std::chrono::steady_clock::time_point now,
                             std::vector<mqtt::PublicationPtr>& publications) {
   const auto& rule = *mappings_.points[point].rule;
-  auto publication = begin_publication(point, now);
+  auto publication = begin_publication(mappings_.points[point], now);
   window.append_json(publication->payload, rule.publish.window, rule.digits);
   if (!rule.unit.empty()) {
     publication->payload += R"(,"unit":)";
@@ -265,15 +299,15 @@ Format Mapper::format_of(const drivers::Reading& reading) const {
   return mappings_.points[reading.point].rule->publish.format;
 }
 
-Sample Mapper::sample(drivers::PointIndex point, std::chrono::system_clock::time_point read) const {
+Sample Mapper::sample(const PointMapping& mapping, drivers::PointIndex point,
+                      std::chrono::system_clock::time_point read) const {
   const auto& state = states_[point];
-  return {mappings_.points[point], state.value, state.quality, state.failure, state.at, read};
+  return {mapping, state.value, state.quality, state.failure, state.at, read};
 }
 
 /// All but the payload.
-std::shared_ptr<mqtt::Publication> Mapper::begin_publication(drivers::PointIndex point,
+std::shared_ptr<mqtt::Publication> Mapper::begin_publication(const PointMapping& mapping,
                                                              std::chrono::steady_clock::time_point now) {
-  const auto& mapping = mappings_.points[point];
   auto publication = pool_.take();
   publication->topic = mapping.topic;
   publication->qos = mapping.rule->publish.qos;

@@ -88,11 +88,14 @@ class Mapper {
   Judged calculate(const drivers::Reading& reading) const;
   bool due(const drivers::Reading& reading) const;
   Format format_of(const drivers::Reading& reading) const;
-  Sample sample(drivers::PointIndex point, std::chrono::system_clock::time_point read) const;
+  Sample sample(const PointMapping& mapping, drivers::PointIndex point,
+                std::chrono::system_clock::time_point read) const;
   void publish_devices(std::span<const drivers::Reading> readings, std::vector<mqtt::PublicationPtr>& publications);
   void publish_point(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
+  void publish_form(const FormMappings& form, std::span<const drivers::Reading> readings,
+                    std::vector<mqtt::PublicationPtr>& publications);
   void take_samples(std::span<const drivers::Reading> answer);
-  std::shared_ptr<mqtt::Publication> begin_publication(drivers::PointIndex point,
+  std::shared_ptr<mqtt::Publication> begin_publication(const PointMapping& mapping,
                                                        std::chrono::steady_clock::time_point now);
   void published(drivers::PointIndex point, std::chrono::steady_clock::time_point now);
   void watch(const drivers::Reading& reading, std::vector<mqtt::PublicationPtr>& publications);
@@ -111,6 +114,7 @@ class Mapper {
   std::map<drivers::PointIndex, Window> windows_;                       // under way
   std::unordered_map<drivers::PointIndex, std::vector<Alarm>> alarms_;  // of the points that have some
   std::vector<Sample> samples_;                                         // of a message under way
+  std::vector<bool> due_;                                               // of the readings that are being mapped
 };
 
 }  // namespace ferrule::mapping

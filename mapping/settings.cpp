@@ -7,6 +7,7 @@
 #include <charconv>
 #include <optional>
 #include <span>
+#include <unordered_set>
 #include <utility>
 
 #include "mapping/expression.hpp"
@@ -45,6 +46,21 @@ void read_format(const config::Node& node, PublishRule& rule) {
   }
   rule.payload = parsed.value_or(Template{});
 }
+
+}  // namespace
+
+std::optional<Form> read_form(const config::Node& route) {
+  PublishRule rule;
+  read_format(route, rule);
+  if (rule.format == Format::Sparkplug || rule.format == Format::WirenBoard) {
+    route["format"].mistake("is not for a route",
+                            rule.format == Format::Sparkplug ? "an uplink with the key sparkplug is an edge node" : "");
+  }
+  if (!route["format"].present() && !route["payload"].present()) return {};
+  return Form{rule.format, std::move(rule.payload)};
+}
+
+namespace {
 
 /// How many significant digits a calculated value deserves: those of its source type, so that 234 * 0.1 reads 23.4.
 int significant_digits(const drivers::PointSettings& point, const Conversion& conversion) {
@@ -159,15 +175,17 @@ namespace {
 /// Reads the mappings of all buses into one catalogue.
 class MappingReader {
  public:
-  MappingReader(const PublishSettings& defaults, const Place& place) : defaults_(defaults), place_(place) {}
+  MappingReader(const PublishSettings& defaults, const Place& place, std::span<const RouteForm> routes)
+      : defaults_(defaults), place_(place), routes_(routes) {}
 
   BusMappings read(const drivers::BusSettings& bus) {
-    BusMappings mappings{catalogue_, {}, {}, {}};
+    BusMappings mappings{catalogue_, {}, {}, std::vector<FormMappings>(routes_.size()), {}};
     std::size_t count = 0;
     for (const auto& device : bus.devices) count += device.points.size();
     mappings.points.reserve(count);
     tells_status_ = false;
     for (const auto& device : bus.devices) read_device(bus, device, mappings);
+    std::erase_if(mappings.forms, [](const auto& form) { return form.empty(); });
     ever_tells_status_ = ever_tells_status_ || tells_status_;
     return mappings;
   }
@@ -209,6 +227,7 @@ class MappingReader {
           {topic_of(publish, {place, bus, device, point}), name,
            catalogue_->rule({point.name, point.unit, std::move(conversion), publish.rule, std::move(alarms), digits})});
       check_alarm_topics(layers, mappings.points.back());
+      add_forms({place, bus, device, point}, mappings);
       if (publish.rule.format == Format::WirenBoard) {
         if (!std::exchange(is_described, true)) mappings.announcements.push_back(device_meta(device.name));
         mappings.announcements.push_back(control_meta(point, mappings.points.back(), i + 1));
@@ -220,6 +239,27 @@ class MappingReader {
     if (auto announcement = discovery.publication()) {
       mappings.announcements.push_back(std::move(announcement));
       if (!std::exchange(tells_status_, true)) mappings.announcements.push_back(online_status(place_.gateway));
+    }
+  }
+
+  /// Of the last point, for the routes that carry it. What is gathered in windows is numbers of many readings already.
+  void add_forms(const TopicNames& names, BusMappings& mappings) {
+    const auto& mapping = mappings.points.back();
+    if (mapping.topic.empty() || mapping.rule->publish.window.every.count() > 0) return;
+    for (std::size_t i = 0; i < routes_.size(); ++i) {
+      const auto& route = routes_[i];
+      if (!route.from.matches(mapping.topic)) continue;
+      auto rule = *mapping.rule;
+      rule.publish.format = route.form.format;
+      rule.publish.payload = route.form.payload;
+      rule.publish.retain = false;  // nobody looks for it but the route
+      const auto topic =
+          fmt::format("{}/{}", route.prefix,
+                      is_shared(route.form.format) ? render_topic(default_device_topic_, names) : own_topic(mapping));
+      const auto found = form_topics_.find(topic);
+      const auto kept = found != form_topics_.end() ? *found : *form_topics_.insert(catalogue_->text(topic)).first;
+      mappings.forms[i].emplace(static_cast<drivers::PointIndex>(mappings.points.size() - 1),
+                                PointMapping{kept, mapping.device, catalogue_->rule(std::move(rule))});
     }
   }
 
@@ -279,11 +319,13 @@ class MappingReader {
 
   const PublishSettings& defaults_;
   const Place& place_;
+  const std::span<const RouteForm> routes_;
   const Template default_topic_ = default_topic("{gateway}/{device}/{point}");
   const Template default_device_topic_ = default_topic("{gateway}/{device}");
   const Template control_topic_ = default_topic(kControlTopic);
   const std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
   std::unordered_map<std::string_view, const void*> taken_;  // topics, and the point or device that has each
+  std::unordered_set<std::string_view> form_topics_;         // one of a device for all its points
   std::unordered_map<std::string, Names> names_of_;
   bool tells_status_ = false;  // among the announcements of the bus that is being read
   bool ever_tells_status_ = false;
@@ -293,8 +335,8 @@ class MappingReader {
 }  // namespace
 
 std::vector<BusMappings> read_mappings(const std::vector<drivers::BusSettings>& buses, const PublishSettings& defaults,
-                                       const Place& place) {
-  MappingReader reader(defaults, place);
+                                       const Place& place, std::span<const RouteForm> routes) {
+  MappingReader reader(defaults, place, routes);
   std::vector<BusMappings> mappings;
   for (const auto& bus : buses) mappings.push_back(reader.read(bus));
   reader.finish();

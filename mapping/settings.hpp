@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,6 +19,7 @@
 #include "mapping/conversion.hpp"
 #include "mapping/payload.hpp"
 #include "mapping/place.hpp"
+#include "mapping/route_forms.hpp"
 #include "mapping/template.hpp"
 #include "mapping/window.hpp"
 #include "mqtt/publication.hpp"
@@ -96,12 +98,17 @@ class Catalogue {
   std::deque<std::string> texts_;  // each filled up to its capacity, which it never leaves
 };
 
+/// What one route of an uplink gets of a bus in a format of its own: the points that it carries, under topics that it
+/// alone knows.
+using FormMappings = std::unordered_map<drivers::PointIndex, PointMapping>;
+
 /// The mappings of a bus's points, by PointIndex.
 struct BusMappings {
   std::shared_ptr<const Catalogue> catalogue;
   std::vector<PointMapping> points;
   /// Of the points that have an expression: the points that its names stand for, in their order.
   std::unordered_map<drivers::PointIndex, std::vector<drivers::PointIndex>> inputs;
+  std::vector<FormMappings> forms;                  ///< beside these, of the routes that ask for some
   std::vector<mqtt::PublicationPtr> announcements;  ///< to Home Assistant, of its devices; to be published at the start
 };
 
@@ -111,8 +118,8 @@ std::string command_topic(const PointMapping& mapping);
 std::string alarm_topic(const PointMapping& mapping, const AlarmRule& alarm);
 
 /// Reads the mappings of all buses, in their order. A topic that is not valid or stands twice is a mistake; points that
-/// one message of their device holds share theirs.
+/// one message of their device holds share theirs. `routes`: those that ask for a format of their own.
 std::vector<BusMappings> read_mappings(const std::vector<drivers::BusSettings>& buses, const PublishSettings& defaults,
-                                       const Place& place);
+                                       const Place& place, std::span<const RouteForm> routes = {});
 
 }  // namespace ferrule::mapping

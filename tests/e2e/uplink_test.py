@@ -178,14 +178,16 @@ def test_goes_back_to_the_first_server_when_it_is_there_again(cloud, link, make_
 def test_a_cloud_gets_a_format_of_its_own(cloud, make_gateway, closing):
     there = closing(Paho(4).subscribe(cloud.port, "#", qos=1))
     slave = closing(TcpSlave({1: plant.CELLS}))
-    point = plant.POINTS["uint16"]
-    lake = {**point, "topic": "lake/{device}/supply", "format": "influx"}
+    routes = [{"from": "plant1/boiler/#", "to": "lake/{topic:1..}", "format": "influx"}]
     gateway = make_gateway(
         buses={"plc": plant.tcp_bus(slave.port)},
-        devices={"boiler": plant.device("plc") | {"points": {"supply": point, "supply_line": lake}}},
-        uplinks={"lake": plant.uplink(cloud.port, out=[{"from": "lake/#"}])}).start()
-    here = closing(Paho(4).subscribe(gateway.port, "plant1/boiler/supply", qos=1))
-    assert '"v":65535' in here.next().payload
-    received = there.next()
-    assert received.topic == "lake/boiler/supply"
-    assert received.payload.startswith("boiler,point=supply_line value=65535")
+        devices={"boiler": plant.device("plc") | {"when": "poll", "points": {"supply": plant.POINTS["uint16"]}}},
+        uplinks={"lake": plant.uplink(cloud.port, out=routes)}).start()
+    here = closing(Paho(4).subscribe(gateway.port, "#", qos=1))
+    for _ in range(3):
+        received = there.next()
+        assert received.topic == "lake/boiler/supply"
+        assert received.payload.startswith("boiler,point=supply value=65535")
+        received = here.next()
+        assert received.topic == "plant1/boiler/supply", "nobody here sees what is for the route"
+        assert '"v":65535' in received.payload

@@ -224,6 +224,68 @@ TEST(Settings, ARouteBelowOneThatTakesAllOfItIsWarnedOf) {
       testing::ElementsAre(HasSubstr("uplinks.hq.out[1].from: nothing ever takes this route: \"plant1/#\" above")));
 }
 
+TEST(Settings, ARouteWithAFormatTakesWhatTheMappingMakesForItUnderTheTopicsThatTheOthersHave) {
+  const auto settings =
+      parse_settings(std::string(kPlant) +
+                         "uplinks:\n  hq:\n    url: mqtt://a\n    out:\n"
+                         "      - {from: plant1/boiler/flow, to: 'lake/{topic:1..}', format: influx}\n"
+                         "      - {from: 'plant1/plc/#', payload: '{value}', batch: {}, to: all}\n"
+                         "      - {from: 'plant1/#'}\n",
+                     "test.yaml");
+  const auto& out = settings.uplinks.at(0).out;
+  const auto carried = [&](const std::string& topic) {
+    auto publication = std::make_shared<mqtt::Publication>();
+    publication->topic = topic;
+    publication->payload = "1";
+    const auto routed = bridge::find_route(out, publication);
+    return routed ? routed->topic + " " + routed->publication->payload : "";
+  };
+  const auto& forms = settings.mappings.at(0).forms;
+  ASSERT_EQ(forms.size(), 2U);
+  EXPECT_EQ(forms[0].at(0).topic, "$route/hq/1/plant1/boiler/flow");
+  EXPECT_EQ(carried(std::string(forms[0].at(0).topic)), "lake/boiler/flow 1");
+  EXPECT_THAT(carried(std::string(forms[1].at(1).topic)), HasSubstr(R"(all {"topic":"plant1/plc/x")"));
+  EXPECT_EQ(carried("plant1/boiler/flow"), " 1");  // as everybody gets it, by the route for the rest
+  EXPECT_EQ(carried("$route/other/1/plant1/boiler/flow"), "");
+}
+
+TEST(Settings, ARouteHasAFormatOfItsOwnOnlyWhereOneMakesSense) {
+  const auto with = [](const std::string& keys) {
+    return mistakes_of(std::string(kPlant) + "uplinks: {hq: {url: 'mqtt://a', out: [{from: 'plant1/#', " + keys +
+                       "}]}}\n");
+  };
+  EXPECT_THAT(with("format: sparkplug"), HasSubstr("uplinks.hq.out[0].format: is not for a route"));
+  EXPECT_THAT(
+      mistakes_of(std::string(kPlant) + "uplinks: {'a#': {url: 'mqtt://a', out: [{from: '#', format: raw}]}}\n"),
+      HasSubstr("cannot be part of a file name"));
+  EXPECT_THAT(with("format: xml"), HasSubstr("uplinks.hq.out[0].format"));
+  EXPECT_THAT(with("payload: '{nothing}'"), HasSubstr("unknown placeholder \"{nothing}\""));
+  EXPECT_THAT(with("format: raw, payload: '{value}'"), HasSubstr("is a format of its own"));
+}
+
+TEST(Settings, RoutesOfOneUplinkMayCarryTheSameInSeveralFormats) {
+  const auto settings =
+      parse_settings(std::string(kPlant) +
+                         "uplinks: {hq: {url: 'mqtt://a', out: [{from: '#'}, {from: '#', format: raw},"
+                         " {from: '#', format: influx, to: 'lake/{topic}'}]}}\n",
+                     "test.yaml");
+  EXPECT_THAT(settings.warnings, testing::IsEmpty());
+  const auto& forms = settings.mappings.at(0).forms;
+  EXPECT_EQ(forms.at(0).at(0).topic, "$route/hq/2/plant1/boiler/flow");
+  EXPECT_EQ(forms.at(1).at(0).topic, "$route/hq/3/plant1/boiler/flow");
+}
+
+TEST(Settings, AnotherFormatOfARouteIsAnotherBus) {
+  const auto bus_with = [](const std::string& format) {
+    const auto text =
+        std::string(kPlant) + "uplinks: {hq: {url: 'mqtt://a', out: [{from: 'plant1/#'" + format + "}]}}\n";
+    return parse_settings(text, "test.yaml").fingerprints.buses.at(0);
+  };
+  EXPECT_EQ(bus_with(""), bus_with(", qos: 0"));
+  EXPECT_NE(bus_with(""), bus_with(", format: raw"));
+  EXPECT_NE(bus_with(", format: influx"), bus_with(", format: raw"));
+}
+
 TEST(Settings, RulesThatLetNobodyCommandAPointAreWarnedOf) {
   const auto with_rules = [](const std::string& publish, const std::string& more = "") {
     return warnings_of(std::string(kPlant) + "      pump: {register: coil, address: 0, write: true}\n" +

@@ -22,12 +22,13 @@ struct Loaded {
   std::vector<BusMappings> mappings;
 };
 
-Loaded load(const std::string& yaml) {
+Loaded load(const std::string& yaml, std::span<const RouteForm> routes = {}) {
   const auto document = config::Document::parse(kBus + yaml, "test.yaml");
   Loaded loaded;
   loaded.buses = drivers::read_buses(document.root());
   const auto publish = read_publish(document.root()["publish"], {});
-  loaded.mappings = read_mappings(loaded.buses, publish, read_place(document.root()["gateway"], {"plant", {}, {}, {}}));
+  loaded.mappings =
+      read_mappings(loaded.buses, publish, read_place(document.root()["gateway"], {"plant", {}, {}, {}}), routes);
   document.finish();
   return loaded;
 }
@@ -38,8 +39,8 @@ std::string device(const std::string& points) {
 
 }  // namespace
 
-Plant::Plant(const std::string& yaml) {
-  auto loaded = load(yaml);
+Plant::Plant(const std::string& yaml, std::span<const RouteForm> routes) {
+  auto loaded = load(yaml, routes);
   for (auto& device : loaded.buses.front().devices) {
     for (auto& point : device.points) points_.push_back(std::move(point));
   }

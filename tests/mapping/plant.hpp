@@ -23,7 +23,7 @@ class Plant {
   using Lines = std::vector<std::string>;
 
   /// `yaml` has `devices` on the bus `plc` and may have `publish`; throws config::Error.
-  explicit Plant(const std::string& yaml);
+  explicit Plant(const std::string& yaml, std::span<const RouteForm> routes = {});
   /// The same with one device `m`, given its points in flow style.
   static Plant with_points(const std::string& points, const std::string& publish = "{}");
 
