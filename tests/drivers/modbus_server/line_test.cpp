@@ -43,11 +43,14 @@ TEST_F(OnALine, AnswersForItsOwnUnitsOnly) {
   EXPECT_THAT(line.receive(1, 50), IsEmpty()) << "another unit's answer";
   EXPECT_EQ(server->status().ports.malformed, 0U);
   EXPECT_EQ(server->status().ports.requests, 0U);
-  clock.advance(1s);
-  line.send({0x01, 0x03, 0x00, 0x00, 0x00, 0x01, 0x84, 0x0B});
-  EXPECT_THAT(line.receive(1, 50), IsEmpty()) << "damaged";
+  for (int i = 0; i < 100 && server->status().ports.malformed == 0; ++i) {  // as in `ask`
+    clock.advance(1s);
+    line.send({0x01, 0x03, 0x00, 0x00, 0x00, 0x01, 0x84, 0x0B});
+    EXPECT_THAT(line.receive(1, 50), IsEmpty()) << "damaged";
+  }
+  EXPECT_EQ(server->status().ports.requests, 0U);
+  EXPECT_GE(server->status().ports.malformed, 1U);
   EXPECT_EQ(ask(kRead, 7), kAnswer);
-  EXPECT_EQ(server->status().ports.malformed, 1U);
 }
 
 // Modbus AP v1.1b3 7: the length of such a frame is known by its checksum only.
