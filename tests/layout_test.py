@@ -63,3 +63,14 @@ def test_headers_begin_with_what_they_are_and_pragma_once(folder):
 
 def test_there_is_no_common_folder():
     assert not (_SOURCE / "common").exists()
+
+
+def test_no_two_decisions_have_one_number():
+    files = [file for file in _files("docs/decisions", ".md") if file.name != "README.md"]
+    assert len({file.name[:4] for file in files}) == len(files)
+    for file in files:
+        assert file.read_text().startswith(f"# {int(file.name[:4])}. "), file.name
+
+
+def test_what_the_bench_script_runs_may_be_run():
+    assert not [file for file in _files("bench", ".py") if file.read_text().startswith("#!") and not file.stat().st_mode & 0o100]
