@@ -262,24 +262,26 @@ void explain_payload(Explanation& out, const Found& found) {
                                   payload_of(found, readings)));
 }
 
-/// Under its own topic, and under those for routes that take it in another format.
+/// As it is published for everybody, and as it is made for routes with a format of their own.
 void explain_uplinks(Explanation& out, const Settings& settings, const Found& found) {
-  std::vector<std::string_view> topics{found.mapping().topic};
+  std::vector<const mapping::PointMapping*> mappings{&found.mapping()};
   for (const auto& form : found.mappings.forms) {
-    if (const auto mapping = form.find(found.index); mapping != form.end()) topics.push_back(mapping->second.topic);
+    if (const auto mapping = form.find(found.index); mapping != form.end()) mappings.push_back(&mapping->second);
   }
   auto publication = std::make_shared<mqtt::Publication>();
-  publication->qos = found.mapping().rule->publish.qos;
   for (const auto& uplink : settings.uplinks) {
     bool carries = false;
-    for (const auto topic : topics) {
-      publication->topic = topic;
+    for (const auto* mapping : mappings) {
+      publication->topic = mapping->topic;
+      publication->qos = mapping->rule->publish.qos;
       const auto routed = bridge::find_route(uplink.out, publication);
       if (!routed) continue;
       carries = true;
+      const auto format = kFormats[static_cast<std::size_t>(mapping->rule->publish.format)];
       out.line("uplink",
-               fmt::format("{}: as {}, QoS {}{}", uplink.name,
+               fmt::format("{}: as {}, QoS {}{}{}", uplink.name,
                            routed->topic.empty() ? publication->topic : routed->topic, static_cast<int>(routed->qos),
+                           mapping == mappings.front() ? "" : fmt::format(", in the format {}", format),
                            routed->qos == mqtt::Qos::AtMostOnce ? ", only while it is online" : ""));
     }
     if (!carries) out.line("uplink", fmt::format("{}: does not carry it", uplink.name));

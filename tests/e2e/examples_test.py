@@ -119,6 +119,7 @@ devices:
 uplinks:
   hq: {url: "mqtt://hq", out: [{from: "g/m/level", to: "sites/{topic}", qos: 2}]}
   other: {url: "mqtt://other", out: [{from: "g/x/#"}]}
+  lake: {url: "mqtt://lake", out: [{from: "g/#", to: "{topic:1..}", format: influx, qos: 0}]}
 """)
     process = Process([BINARY, "explain", file, "m/level"])
     assert process.wait(10) == 0, process.err
@@ -138,7 +139,8 @@ uplinks:
         "alarm      above 9.5: g/m/level/alarm/full",
         "commands   g/m/level/set, by function 16",
         "uplink     hq: as sites/g/m/level, QoS 2",
-        "           other: does not carry it"]
+        "           other: does not carry it",
+        "           lake: as m/level, QoS 0, in the format influx, only while it is online"]
     process = Process([BINARY, "explain", file, "m/levle"])
     assert process.wait(10) == 64 and "did you mean m/level?" in process.stderr_text
     process = Process([BINARY, "explain", _SOURCE / "config/examples/system.yaml", "box/busy"])
