@@ -3,12 +3,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "mqtt/publication.hpp"
 #include "mqtt/reason.hpp"
+#include "mqtt/written.hpp"
 
 namespace ferrule::bridge {
 
@@ -71,8 +71,7 @@ class LinkState {
     std::string key;     ///< see exchange_record.hpp
     std::string packet;  ///< as it was sent
   };
-  /// `error`: empty, or why it could not be written.
-  using Written = std::function<void(const std::string& error)>;
+  using Written = mqtt::Written;
   virtual ~LinkState() = default;
   /// Returns at once. `written` is called, perhaps before that and on any thread, when the records, and the rows they
   /// belong to, are on disk, and what was settled or released before no more, all in one commit.

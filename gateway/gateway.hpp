@@ -51,8 +51,8 @@ class Gateway {
   const Field& field() const { return *field_; }
   std::vector<bridge::UplinkStatus> uplinks() const { return uplinks_->status(); }
   const std::vector<std::unique_ptr<bridge::Uplink>>& bridges() const { return uplinks_->all(); }
-  std::string status_line()
-      const;                ///< "3/4 devices ok, queue 0, uplink up", behind the threads' verdict if there is one
+  /// "3/4 devices ok, queue 0, uplink up", behind the threads' verdict if there is one.
+  std::string status_line() const;
   bool all_threads_move();  ///< looks at those beside the broker's own; see Watchdog
   std::string threads_verdict() const { return watchdog_.verdict(); }
   bool stopping() const { return stopping_; }

@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
-#include <future>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -34,7 +33,7 @@ struct Job {
   StoreFile* file = nullptr;   ///< not of a Read
   std::function<void()> run;   ///< not of a Resume
   std::function<void()> then;  ///< of a Read
-  Store::Outcome outcome;      ///< of a Write, if anybody waits for it
+  Written written;             ///< of a Write, if anybody waits for it
 };
 
 std::string text_of(const std::exception_ptr& error) {
@@ -80,12 +79,9 @@ class Store::Impl {
 
   void write_and_wait(StoreFile& file, std::function<void()> job) {
     assert(std::this_thread::get_id() != thread_.get_id());  // the store thread cannot wait for itself
-    // Shared: set_value may still run when we have left. No exception_ptr: what is thrown is this thread's own.
-    const auto outcome = std::make_shared<std::promise<std::string>>();
-    push({Job::Kind::Write, 0, &file, std::move(job), {}, [outcome](const std::string& what) {
-            outcome->set_value(what);
-          }});
-    if (const std::string what = outcome->get_future().get(); !what.empty()) throw std::runtime_error(what);
+    wait_until_written([&](Written written) {
+      push({Job::Kind::Write, 0, &file, std::move(job), {}, std::move(written)});
+    });
   }
 
   Ticket last_ticket() const {
@@ -256,7 +252,7 @@ void Store::Impl::report() {
 
 void Store::Impl::tell_who_waits() {
   for (const Job& job : group_) {
-    if (job.outcome) job.outcome(part_of(*job.file).failed);
+    if (job.written) job.written(part_of(*job.file).failed);
   }
 }
 
@@ -281,8 +277,8 @@ Ticket Store::write(StoreFile& file, std::function<void()> job) {
   return impl_->push({Job::Kind::Write, 0, &file, std::move(job), {}, {}});
 }
 
-void Store::write(StoreFile& file, std::function<void()> job, Outcome outcome) {
-  impl_->push({Job::Kind::Write, 0, &file, std::move(job), {}, std::move(outcome)});
+void Store::write(StoreFile& file, std::function<void()> job, Written written) {
+  impl_->push({Job::Kind::Write, 0, &file, std::move(job), {}, std::move(written)});
 }
 
 void Store::write_and_wait(StoreFile& file, std::function<void()> job) { impl_->write_and_wait(file, std::move(job)); }

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "mqtt/written.hpp"
+
 namespace ferrule::mqtt {
 
 /// Numbers the durable work handed to the store, in order; a commit of ticket N covers every ticket before it. 0:
@@ -46,10 +48,8 @@ class Store {
   /// Broker thread. Runs `job` inside a transaction of `file`; `file` must outlive the store. A job that throws fails
   /// its group.
   Ticket write(StoreFile& file, std::function<void()> job);
-  /// Told on the store's thread: empty, or why a job is not on disk. Must not throw.
-  using Outcome = std::function<void(const std::string& error)>;
-  /// Any thread. Like `write`; `outcome` is called once it is known.
-  void write(StoreFile& file, std::function<void()> job, Outcome outcome);
+  /// Any thread. Like `write`; `written` is told on the store's thread.
+  void write(StoreFile& file, std::function<void()> job, Written written);
   /// Any thread. Like `write`, but returns when the job is on disk; throws std::runtime_error when it could not be.
   void write_and_wait(StoreFile& file, std::function<void()> job);
   /// Broker thread. Runs `job` after everything posted so far was committed, outside any transaction; `then` is posted

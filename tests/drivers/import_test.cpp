@@ -3,13 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "loaded_settings.hpp"
+#include "tests/config/directory_fixture.hpp"
 
 namespace ferrule::drivers::modbus {
 namespace {
@@ -167,17 +163,10 @@ TEST(CsvImport, SaysWhatATableLacks) {
               ElementsAre(HasSubstr("2:1: is no number such as 40001"), HasSubstr("3:1: is no number such as 40001")));
 }
 
-class SunspecImport : public testing::Test {
+class SunspecImport : public config::DirectoryFixture {
  protected:
-  SunspecImport() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "ferrule-import-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~SunspecImport() override { std::filesystem::remove_all(directory_); }
-
   SunspecModel model(const std::string& name, const std::string& text, std::uint16_t address) const {
-    std::ofstream(directory_ / name, std::ios::binary) << text;
-    return {directory_ / name, address};
+    return {write(name, text), address};
   }
 
   std::string complaint(const std::string& text) const {
@@ -189,8 +178,6 @@ class SunspecImport : public testing::Test {
     }
     return {};
   }
-
-  std::filesystem::path directory_;
 };
 
 // In the form of github.com/sunspec/models, with one point of each sort.

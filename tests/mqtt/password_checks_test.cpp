@@ -30,6 +30,16 @@ struct Posted {
   std::vector<std::function<void()>> tasks;
 };
 
+/// A check that tells that it runs, and ends when `end` is told.
+auto tell_and_wait(std::promise<void>& begun, std::promise<void>& end) {
+  return [&] {
+    begun.set_value();
+    end.get_future().wait();
+    return std::optional(true);
+  };
+}
+void ignore(std::optional<bool>) {}
+
 TEST(PasswordChecks, RunElsewhereAndAnswerHere) {
   Posted posted;
   PasswordChecks checks(std::ref(posted), 2, 10);
@@ -52,19 +62,11 @@ TEST(PasswordChecks, RunElsewhereAndAnswerHere) {
 
 TEST(PasswordChecks, BeyondTheQueueAreRefused) {
   Posted posted;
-  std::promise<void> go;
-  const std::shared_future<void> gate = go.get_future().share();
-  std::promise<void> begun;
+  std::promise<void> begun, go;
   int told = 0;
   const auto count = [&](std::optional<bool>) { ++told; };
   PasswordChecks checks(std::ref(posted), 1, 2);
-  ASSERT_TRUE(checks.submit(
-      [&, gate] {
-        begun.set_value();
-        gate.wait();
-        return std::optional(false);
-      },
-      count));
+  ASSERT_TRUE(checks.submit(tell_and_wait(begun, go), count));
   begun.get_future().wait();  // it has left the queue
   const auto quick = [] { return std::optional(true); };
   EXPECT_TRUE(checks.submit(quick, count));
@@ -81,23 +83,11 @@ TEST(PasswordChecks, AreDueSinceTheLongestUnderWayBegan) {
   std::promise<void> begun, go, second, end;
   PasswordChecks checks(std::ref(posted), 2, 10);
   EXPECT_EQ(checks.due(), Clock::time_point::max());
-  ASSERT_TRUE(checks.submit(
-      [&] {
-        begun.set_value();
-        go.get_future().wait();
-        return std::optional(true);
-      },
-      [](auto) {}));
+  ASSERT_TRUE(checks.submit(tell_and_wait(begun, go), ignore));
   begun.get_future().wait();
   const auto first = checks.due();
   EXPECT_LE(first, Clock::now());
-  ASSERT_TRUE(checks.submit(
-      [&] {
-        second.set_value();
-        end.get_future().wait();
-        return std::optional(true);
-      },
-      [](auto) {}));
+  ASSERT_TRUE(checks.submit(tell_and_wait(second, end), ignore));
   second.get_future().wait();
   EXPECT_EQ(checks.due(), first);
   go.set_value();
@@ -113,13 +103,8 @@ TEST(PasswordChecks, AreSeveralAtOnce) {
   Posted posted;
   PasswordChecks checks(std::ref(posted), 2, 10);
   std::promise<void> one, other;
-  const auto meet = [](std::promise<void>& mine, std::promise<void>& theirs) {
-    mine.set_value();
-    theirs.get_future().wait();
-    return std::optional(true);
-  };
-  ASSERT_TRUE(checks.submit([&] { return meet(one, other); }, [](auto) {}));
-  ASSERT_TRUE(checks.submit([&] { return meet(other, one); }, [](auto) {}));
+  ASSERT_TRUE(checks.submit(tell_and_wait(one, other), ignore));
+  ASSERT_TRUE(checks.submit(tell_and_wait(other, one), ignore));
   posted.run(2);
 }
 
@@ -127,15 +112,9 @@ TEST(PasswordChecks, MayEndWhileSomeWait) {
   Posted posted;
   std::promise<void> begun, go;
   auto checks = std::make_unique<PasswordChecks>(std::ref(posted), 1, 10);
-  ASSERT_TRUE(checks->submit(
-      [&] {
-        begun.set_value();
-        go.get_future().wait();
-        return std::optional(true);
-      },
-      [](auto) {}));
+  ASSERT_TRUE(checks->submit(tell_and_wait(begun, go), ignore));
   begun.get_future().wait();
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(checks->submit([] { return std::optional(true); }, [](auto) {}));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(checks->submit([] { return std::optional(true); }, ignore));
   std::thread end([&] { checks.reset(); });
   go.set_value();
   end.join();
