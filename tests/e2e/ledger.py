@@ -68,17 +68,20 @@ class Publisher:
 
 
 class Collector:
-    """Everything that arrives at the cloud under `sites/plant1/ledger/`, in order."""
+    """Everything that arrives at the cloud under `sites/plant1/ledger/`, in order. Its connection must last: what comes while it has
+    none is not the gateway's loss."""
 
     def __init__(self, port: int):
         self.numbers = collections.defaultdict(list)  # by topic
         self.count = 0
         self.corrupt = []
+        self.cut_off = False
         self._lock = threading.Lock()
         self.client = paho_client(new_client_id(), paho.MQTTv311, True)
         subscribed = queue.Queue()
         self.client.on_message = self._take
         self.client.on_subscribe = lambda *arguments: subscribed.put(True)
+        self.client.on_disconnect = self._end
         paho_connect(self.client, port, paho.MQTTv311, True)
         self.client.loop_start()
         self.client.subscribe("sites/plant1/ledger/#", 2)
@@ -91,6 +94,9 @@ class Collector:
                 return
             self.numbers[message.topic.removeprefix("sites/")].append(int(message.payload))
             self.count += 1
+
+    def _end(self, *arguments):
+        self.cut_off = True
 
     def seen(self) -> set:
         with self._lock:
@@ -106,6 +112,7 @@ def wait_for_all(publisher: Publisher, collector: Collector, stalled_after: floa
     what should not come."""
     count, since = collector.count, time.monotonic()
     while not collector.seen().issuperset(publisher.acknowledged) and time.monotonic() - since < stalled_after:
+        assert not collector.cut_off, "the test's own connection to the cloud ended"
         time.sleep(0.2)
         if collector.count != count:
             count, since = collector.count, time.monotonic()
@@ -119,6 +126,7 @@ def check(publisher: Publisher, collector: Collector, exactly_once: bool):
     duplicates = collector.count - len(seen)
     print(f"published {publisher.published}, acknowledged {len(publisher.acknowledged)}, arrived {len(seen)}, "
           f"lost {len(missing)}, duplicates {duplicates}")
+    assert not collector.cut_off, "the test's own connection to the cloud ended"
     assert publisher.acknowledged, "nothing was acknowledged"
     assert not collector.corrupt, f"never published: {collector.corrupt[:10]}"
     assert not missing, f"{len(missing)} acknowledged and lost: {missing[:20]}"
