@@ -79,7 +79,7 @@ struct UplinkSettings {
   std::uint32_t max_packet = 0;  ///< bytes; what is larger is parked. 0: no limit
   int rate = 0;                  ///< messages per second; 0: no limit
   std::uint32_t byte_rate = 0;   ///< bytes per second; 0: no limit
-  /// Topic at the cloud of a retained `{"state":"online"}`, and `{"state":"offline"}` as the will; empty: none.
+  /// Topic at the cloud of a retained `{"state":"online",...}`, and `{"state":"offline"}` as the will; empty: none.
   std::string status_topic;
   std::vector<OutRoute> out;
   std::vector<InRoute> in;

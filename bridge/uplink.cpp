@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 constexpr auto kHardlyBegun = 5s;  // a connection that ends sooner may end for what was sent
 constexpr auto kStable = 10s;      // after so long online, the back-off begins anew
 constexpr auto kShowMetrics = 10s;
+constexpr auto kTellCloud = 1min;     // clouds count messages
 constexpr auto kStalled = 10s;        // without an acknowledgement
 constexpr int kLongestHoldDown = 12;  // times the one that is set
 constexpr auto kRenew = 5s;           // for what is under way, before a connection is renewed
@@ -110,15 +111,23 @@ void Uplink::Impl::be_edge_node() {
 
 void Uplink::Impl::start() { connect(); }
 
-/// To local subscribers, as mosquitto does; to those at the cloud, whom the will tells of the end.
+/// To local subscribers, as mosquitto does.
 void Uplink::Impl::show(UplinkState state) {
   const bool is_news = (state == UplinkState::Online) != (now_ == UplinkState::Online) || connections_ == 0;
   now_ = state;
   const bool online = state == UplinkState::Online;
   outbox_->online(online);
   if (is_news) static_cast<void>(publish_(local_status(settings_.name, online), false));
-  if (!online || settings_.status_topic.empty()) return;
-  link_->send(0, cloud_status(settings_.status_topic), settings_.status_topic, mqtt::Qos::AtMostOnce);
+}
+
+/// To those at the cloud, whom the will tells of the end.
+void Uplink::Impl::tell_cloud() {
+  if (now_ != UplinkState::Online || settings_.status_topic.empty()) return;
+  tell_cloud_at_ = clock_.now() + kTellCloud;
+  auto told = cloud_status(settings_.status_topic, status());
+  if (told->payload == told_cloud_) return;
+  told_cloud_ = told->payload;
+  link_->send(0, std::move(told), settings_.status_topic, mqtt::Qos::AtMostOnce);
 }
 
 void Uplink::Impl::connect() {
@@ -148,6 +157,8 @@ void Uplink::Impl::connected(bool session_present, const RowState::UnderWay& goe
     spdlog::warn("uplink {}: the cloud lost our session; {} messages under way are sent again and may arrive twice",
                  settings_.name, again);
   }
+  told_cloud_.clear();
+  tell_cloud();
   if (edge_) meet_host();
   pump();
 }
@@ -270,6 +281,7 @@ void Uplink::Impl::show_metrics() {
   if (clock_.now() < metrics_at_) return;
   metrics_at_ = clock_.now() + kShowMetrics;
   if (edge_) edge_->report(outbox_->size());
+  if (clock_.now() >= tell_cloud_at_) tell_cloud();
   auto metrics = local_metrics(status());
   if (metrics->payload == shown_metrics_) return;
   shown_metrics_ = metrics->payload;

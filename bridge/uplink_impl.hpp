@@ -121,6 +121,7 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   void send_unqueued(const mqtt::PublicationPtr& publication, const std::string& topic);
   void log_loss(const std::string& cause);
   void show(UplinkState state);
+  void tell_cloud();
   void show_metrics();
   void take_arrived();
   void leave_out(const mqtt::Publication& publication, Arrival arrival);
@@ -163,6 +164,8 @@ class Uplink::Impl final : public LinkEvents, public std::enable_shared_from_thi
   std::string last_error_;
   Time metrics_at_{};
   std::string shown_metrics_;
+  Time tell_cloud_at_{};
+  std::string told_cloud_;  // since we are online
   Repetition logged_causes_, logged_disk_errors_;
   std::optional<Batch> batch_;  // being gathered; its members count as in flight in the outbox
   Time batch_since_{};

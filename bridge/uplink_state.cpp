@@ -19,6 +19,15 @@ mqtt::PublicationPtr retained(std::string topic, std::string_view payload, mqtt:
   return made;
 }
 
+/// Members of a JSON object.
+std::string figures(const UplinkStatus& status) {
+  const auto lost = status.dropped + status.expired + status.aged + status.thinned + status.unreadable;
+  return fmt::format(R"("queued":{},"queued_bytes":{},"in_flight":{},"stalled":{},"acknowledged":{},"repeated":{},)"
+                     R"("dropped":{},"parked":{},"received":{},"connections":{})",
+                     status.queued, status.queued_bytes, status.in_flight, status.stalled, status.acknowledged,
+                     status.repeated, lost, status.parked, status.received, status.connections);
+}
+
 }  // namespace
 
 std::string_view name(UplinkState state) {
@@ -40,17 +49,12 @@ mqtt::PublicationPtr local_status(const std::string& uplink, bool online) {
 }
 
 mqtt::PublicationPtr local_metrics(const UplinkStatus& status) {
-  const auto lost = status.dropped + status.expired + status.aged + status.thinned + status.unreadable;
-  return retained(fmt::format("$SYS/broker/connection/{}/metrics", status.name),
-                  fmt::format(R"({{"queued":{},"queued_bytes":{},"in_flight":{},"stalled":{},"acknowledged":{},)"
-                              R"("repeated":{},"dropped":{},"parked":{},"received":{},"connections":{}}})",
-                              status.queued, status.queued_bytes, status.in_flight, status.stalled, status.acknowledged,
-                              status.repeated, lost, status.parked, status.received, status.connections),
+  return retained(fmt::format("$SYS/broker/connection/{}/metrics", status.name), fmt::format("{{{}}}", figures(status)),
                   mqtt::Qos::AtMostOnce);
 }
 
-mqtt::PublicationPtr cloud_status(const std::string& topic) {
-  return retained(topic, kOnlineStatus, mqtt::Qos::AtMostOnce);
+mqtt::PublicationPtr cloud_status(const std::string& topic, const UplinkStatus& status) {
+  return retained(topic, fmt::format(R"({{"state":"online",{}}})", figures(status)), mqtt::Qos::AtMostOnce);
 }
 
 }  // namespace ferrule::bridge

@@ -20,9 +20,9 @@ mqtt::PublicationPtr local_status(const std::string& uplink, bool online);
 /// Likewise under `$SYS/broker/connection/<uplink>/metrics`: figures of UplinkStatus as JSON.
 mqtt::PublicationPtr local_metrics(const UplinkStatus& status);
 
-/// For those at the cloud, retained; the will says the opposite.
-mqtt::PublicationPtr cloud_status(const std::string& topic);
-inline constexpr std::string_view kOnlineStatus = R"({"state":"online"})", kOfflineStatus = R"({"state":"offline"})";
+/// For those at the cloud, retained: that it is online, with the same figures; the will says that it is not.
+mqtt::PublicationPtr cloud_status(const std::string& topic, const UplinkStatus& status);
+inline constexpr std::string_view kOfflineStatus = R"({"state":"offline"})";
 
 /// Lets a text through that is another one than the last, or as long as it repeats once a minute.
 class Repetition {

@@ -62,7 +62,7 @@ constexpr auto kUplink = std::to_array<SchemaKey>({
     {"reconnect", "durations", "1s..1m", "5s..5m",
      "Pause between two attempts; it grows from the first to the second. At least 100ms."},
     {"status_topic", "text", "", "plant1/status",
-     "Topic of a retained {\"state\":\"online\"}, and of offline as the will."},
+     "Topic of a retained {\"state\":\"online\",...}, and of offline as the will."},
     {"sparkplug", "object edge-node", "", "{group: plants, node: plant1}",
      "It is the session of a Sparkplug B edge node."},
     {"out", "list object out", "", "[{from: \"plant1/#\", to: \"sites/{topic}\", qos: 1}]",

@@ -87,8 +87,9 @@ std::string uplinks_text(const std::string& cloud, const std::string& id) {
       "    url: {}\n"
       "    #user: {}\n"
       "    #password: !file secrets/cloud     # a file beside this one that only the gateway can read\n"
+      "    status_topic: {}   # there: online, or offline when the gateway is gone\n"
       "    out: [{{from: {}, qos: 1}}]\n",
-      quoted(cloud), quoted(id), quoted(id + "/#"));
+      quoted(cloud), quoted(id), quoted(id + "/status"), quoted(id + "/#"));
 }
 
 std::string name_of(const drivers::SerialPortInfo& port) { return port.by_id.empty() ? port.device : port.by_id; }

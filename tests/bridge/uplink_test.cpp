@@ -543,7 +543,7 @@ TEST_F(UplinkTest, ACommandThatCameJustBeforeTheEndIsPassedOn) {
 TEST_F(UplinkTest, WhereItSaysItselfWhetherItIsThereNothingElseIsCarried) {
   settings_.status_topic = "plant/status";
   start();
-  EXPECT_THAT(link_->take_payloads(), ElementsAre("{\"state\":\"online\"}"));
+  EXPECT_THAT(link_->take_payloads(), ElementsAre(::testing::HasSubstr(R"("state":"online")")));
   ASSERT_TRUE(append("of before", true, Qos::AtLeastOnce, "plant/status"));
   EXPECT_THAT(link_->sent, ::testing::IsEmpty());
   EXPECT_EQ(status().queued, 0U);
@@ -756,8 +756,25 @@ TEST_F(UplinkTest, TellsTheCloudThatItIsOnlineWhenItHasATopicForIt) {
   start();
   ASSERT_EQ(link_->sent.size(), 1U);
   EXPECT_EQ(link_->sent[0].topic, "plant1/status");
-  EXPECT_EQ(link_->sent[0].payload, R"({"state":"online"})");
+  EXPECT_EQ(link_->sent[0].payload,
+            R"({"state":"online","queued":0,"queued_bytes":0,"in_flight":0,"stalled":false,"acknowledged":0,)"
+            R"("repeated":0,"dropped":0,"parked":0,"received":0,"connections":1})");
   EXPECT_TRUE(link_->sent[0].retain);
+}
+
+TEST_F(UplinkTest, TellsTheCloudItsFiguresOnceAMinuteWhenTheyChanged) {
+  settings_.status_topic = "plant1/status";
+  start();
+  link_->sent.clear();
+  advance(120s);
+  EXPECT_THAT(link_->sent, ::testing::IsEmpty());
+  append("1");
+  ASSERT_EQ(link_->sent.size(), 1U);
+  settle(link_->sent[0].seq);
+  advance(60s);
+  ASSERT_EQ(link_->sent.size(), 2U);
+  EXPECT_EQ(link_->sent[1].topic, "plant1/status");
+  EXPECT_THAT(link_->sent[1].payload, ::testing::HasSubstr(R"("acknowledged":1,)"));
 }
 
 TEST_F(UplinkTest, ConnectsAnewForFreshCredentialsOnceNothingIsUnderWay) {

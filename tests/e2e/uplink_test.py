@@ -1,6 +1,7 @@
 """The uplink towards a cloud that is particular about who comes."""
 
 import gzip
+import json
 import queue
 import time
 
@@ -75,14 +76,15 @@ def test_commands_come_from_the_cloud_and_go_back_to_none(cloud, make_gateway, c
 def test_others_see_whether_it_is_online(cloud, make_gateway, closing):
     there = closing(Paho(4).subscribe(cloud.port, "plant1/status", qos=1))
     gateway = make_gateway(uplinks={"hq": plant.uplink(cloud.port, status_topic="plant1/status")}).start()
-    assert there.next().payload == '{"state":"online"}'
+    online = json.loads(there.next().payload)
+    assert (online["state"], online["queued"], online["connections"]) == ("online", 0, 1)
     here = closing(Paho(4).subscribe(gateway.port, "$SYS/broker/connection/hq/state", qos=1))
     while here.next().payload != "1":
         pass
     gateway.kill()
     assert there.next(30).payload == '{"state":"offline"}'
     gateway.start()
-    assert there.next().payload == '{"state":"online"}'
+    assert json.loads(there.next().payload)["state"] == "online"
     gateway.stop()
     assert there.next().payload == '{"state":"offline"}'
 
