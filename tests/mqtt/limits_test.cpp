@@ -156,14 +156,15 @@ TEST(Limit, OfUnsentBytesDropsQos0AndKeepsTheOthers) {
 TEST(Limit, OfTheQueueIsOfPublicationsAndOfBytes) {
   for (const bool by_bytes : {false, true}) {
     BrokerSettings settings;
-    (by_bytes ? settings.max_queued_bytes : settings.max_queued) = by_bytes ? 300 : 1;
+    (by_bytes ? settings.max_queued_bytes : settings.max_queued) = by_bytes ? 1'600 : 1;
     World world(settings);
     Peer away = world.persistent("away", false);
     away.send("82 [ 0001 ('t') 01 ]").expect("90 [ 0001 01 ]").drop();
-    for (const char* payload : {"1", "2"}) world.publish("t", payload, Qos::AtLeastOnce);
+    const std::string one(1'000, '1'), other(1'000, '2');  // much more than what a queue needs besides
+    for (const auto& payload : {one, other}) world.publish("t", payload, Qos::AtLeastOnce);
     EXPECT_EQ(world.broker.counters().queued, 1U) << by_bytes;
     EXPECT_EQ(world.broker.counters().dropped_full, 1U) << by_bytes;
-    world.persistent("away", true).expect("32 [ ('t') 0001 '1' ]");
+    world.persistent("away", true).expect("32 [ ('t') 0001 '" + one + "' ]");
   }
 }
 
