@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -203,6 +204,9 @@ bool answers(const Shape& shape, std::string_view kind) {
   return kind == "integer" && shape.kind == "number";
 }
 
+/// Of bytes. A machine of 32 bits refuses more, which the table does not say: it is the same on every machine.
+constexpr auto kCountable = static_cast<double>(std::numeric_limits<std::size_t>::max());
+
 /// What was asked of a key, in all.
 struct Asked {
   double min = Question::kNone;
@@ -280,6 +284,7 @@ TEST(Schema, HasTheLimitsWordsAndDefaultsOfTheReaders) {
       if (!what.in_numbers || dots == shape.rest.npos || !has_limits) continue;
       const auto min = shape.rest.substr(0, dots), max = shape.rest.substr(dots + 2);
       EXPECT_EQ(min.empty() ? -Question::kNone : number(shape.kind, min), what.min) << key->name << ": " << key->says;
+      if (max.empty() && what.max == kCountable) continue;
       EXPECT_EQ(max.empty() ? Question::kNone : number(shape.kind, max), what.max) << key->name << ": " << key->says;
     }
     const auto& fallback = key->fallback;
