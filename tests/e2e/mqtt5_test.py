@@ -118,10 +118,10 @@ def test_paho_chooses_how_it_subscribes(port, closing):
 def test_paho_shares_a_subscription(port, closing):
     members = [closing(_Paho5(port)) for _ in range(3)]
     for member in members:
-        member.subscribe("$share/group/work/#", options=SubscribeOptions(1))
+        member.subscribe("$share/group/jobs/#", options=SubscribeOptions(1))
     publisher = closing(_Paho5(port))
     for number in range(30):
-        publisher.client.publish(f"work/{number}", str(number), 1).wait_for_publish(15)
+        publisher.client.publish(f"jobs/{number}", str(number), 1).wait_for_publish(15)
     got = [sorted(int(member.next().payload) for _ in range(10)) for member in members]
     assert sorted(sum(got, [])) == list(range(30))
     assert all(member.messages.empty() for member in members)
